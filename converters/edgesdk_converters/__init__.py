@@ -1,0 +1,1 @@
+"""From a trained streaming RNN-T to full-integer TFLite graphs and an .edge bundle."""

@@ -1,0 +1,54 @@
+"""Errors that a user can act on; each class carries the exit code of the command line."""
+
+
+class EdgeError(Exception):
+    """What failed, where, why and what to do next, in one line.
+
+    Exit codes are a contract (docs/cli.md): 1 the result is bad, 2 usage or bad input,
+    3 no or ambiguous device, 4 build or flash failed, 5 no answer in time, 6 protocol or
+    identity mismatch.
+    """
+
+    exit_code = 2
+
+
+class BoardError(EdgeError):
+    """A board file is unknown or contradicts itself."""
+
+
+class BundleError(EdgeError):
+    """A .edge file is malformed, or not what the command needs."""
+
+
+class ConvertError(EdgeError):
+    """A model cannot be converted as asked."""
+
+
+class FitError(EdgeError):
+    """A bundle does not fit the board."""
+
+    exit_code = 1
+
+
+class DeviceError(EdgeError):
+    """No device, or more than one."""
+
+    exit_code = 3
+
+
+class BuildError(EdgeError):
+    """Firmware could not be built or flashed."""
+
+    exit_code = 4
+
+
+class NoAnswerError(EdgeError):
+    """A device did not answer in time, or its port vanished."""
+
+    exit_code = 5
+
+
+class WireError(EdgeError):
+    """A device spoke another protocol, another identity, or reported a fault."""
+
+    exit_code = 6
