@@ -1,0 +1,1 @@
+"""What a run found, as records, tables, JSON and a page."""

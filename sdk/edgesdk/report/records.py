@@ -1,0 +1,119 @@
+"""What a run found, as values: records with unit and fidelity, costs, memory, clips.
+
+Fidelity says what a number may be used for:
+- functional: exact, and the same on every machine (a transcript, a byte count, a count of
+  executed instructions);
+- estimate: derived with an assumption (instructions / clock frequency as time);
+- hardware: measured on a physical board.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA, VERSION = "edgesdk.report", 1
+
+Fidelity = Literal["functional", "estimate", "hardware"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One figure; `note` says how it came about where the name does not."""
+
+    name: str
+    value: float | int | bool | str
+    unit: str
+    fidelity: Fidelity
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class OperatorCost:
+    """Cost of one operator of a graph, summed over all its calls; unit as the report's."""
+
+    graph: str
+    index: int
+    operator: str
+    tensor: str
+    calls: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Cost of one stage of the recogniser, summed over all clips; unit as the report's."""
+
+    stage: str
+    calls: int | None
+    cost: int
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes of one memory of the board, and what they are spent on."""
+
+    memory: str
+    size_bytes: int
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def used_bytes(self) -> int:
+        """Sum of the parts."""
+        return sum(size for _, size in self.parts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first logit that parts between device and laptop."""
+
+    clip: str
+    call: int
+    logit: int
+    device: int | None
+    laptop: int | None
+
+    def sentence(self) -> str:
+        """The difference in words."""
+        return (
+            f"{self.clip}: joiner call {self.call}, logit {self.logit}: "
+            f"device {self.device}, laptop {self.laptop}"
+        )
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """One clip: what was said, heard, and at what cost (None where no cost may be shown)."""
+
+    clip: str
+    audio_s: float
+    reference: str | None
+    text: str
+    logits_sha256: str
+    equal: bool | None
+    cost: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that report.json, report.html and the table show."""
+
+    created: str
+    board: dict[str, Any]
+    bundle: dict[str, Any]
+    tools: dict[str, str]
+    cost_unit: str
+    correct: bool | None
+    difference: Difference | None
+    records: Sequence[Record]
+    clips: Sequence[ClipRecord]
+    stages: Sequence[StageCost] = field(default_factory=tuple)
+    operators: Sequence[OperatorCost] = field(default_factory=tuple)
+    memory: Sequence[MemoryUse] = field(default_factory=tuple)
+
+    def document(self) -> dict[str, Any]:
+        """The report as plain JSON values, with schema name and version."""
+        return {"schema": SCHEMA, "version": VERSION, **asdict(self)}
+
+    def value(self, name: str) -> float | int | bool | str | None:
+        """Value of the record called `name`, or None."""
+        return next((record.value for record in self.records if record.name == name), None)

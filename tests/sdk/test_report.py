@@ -1,0 +1,141 @@
+"""report.json, report.html and the terminal table, from one made-up report."""
+
+import dataclasses
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from edgesdk.errors import EdgeError
+from edgesdk.report.records import (
+    ClipRecord,
+    Difference,
+    MemoryUse,
+    OperatorCost,
+    Record,
+    Report,
+    StageCost,
+)
+from edgesdk.report.table import report_views
+from edgesdk.report.write import write_report
+from rich.console import Console
+
+REPORT = Report(
+    created="2026-01-02T03:04:05Z",
+    board={"name": "b", "title": "A <board>", "tier": "emulated", "clock_hz": 32_000_000},
+    bundle={"name": "commands", "sha256": "ab" * 32},
+    tools={"compiler": "gcc 12.2"},
+    cost_unit="instructions",
+    correct=True,
+    difference=None,
+    records=(
+        Record("word error rate", 12.5, "%", "functional", "1 of 8 words"),
+        Record("real-time factor", 0.42, "", "estimate", "at 32 MHz, one instruction per cycle"),
+    ),
+    clips=(
+        ClipRecord("a.wav", 1.5, "yes no", "yes go", "00", True, 3_000_000),
+        ClipRecord("b.wav", 0.5, None, "<stop>", "01", True, 900_000),
+    ),
+    stages=(StageCost("features", 150, 900_000), StageCost("encoder", 37, 3_000_000)),
+    operators=tuple(
+        OperatorCost("encoder", index, "FULLY_CONNECTED", f"t{index}", 37, 1000 * (index + 1))
+        for index in range(30)
+    ),
+    memory=(MemoryUse("sram", 1000, (("arena", 400), ("state", 100))),),
+)
+WRONG = dataclasses.replace(
+    REPORT,
+    correct=False,
+    difference=Difference("a.wav", 7, 3, -5, -4),
+    stages=(),
+    operators=(),
+    clips=(dataclasses.replace(REPORT.clips[0], equal=False, cost=None),),
+)
+
+
+class _Balance(HTMLParser):
+    """Fails on tags that are not closed in order."""
+
+    VOID = ("meta", "br", "hr", "use")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def _table(report: Report) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    for view in report_views(report):
+        console.print(view)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_json_holds_schema_and_every_figure(tmp_path: Path) -> None:
+    write_report(REPORT, tmp_path)
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert (document["schema"], document["version"]) == ("edgesdk.report", 1)
+    assert document["correct"] is True
+    assert document["records"][1] == {
+        "name": "real-time factor",
+        "value": 0.42,
+        "unit": "",
+        "fidelity": "estimate",
+        "note": "at 32 MHz, one instruction per cycle",
+    }
+    assert len(document["operators"]) == 30
+
+
+def test_page_is_self_contained_balanced_and_escaped(tmp_path: Path) -> None:
+    write_report(REPORT, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    parser = _Balance()
+    parser.feed(page)
+    assert parser.open == []
+    assert page.count("<svg ") == 3
+    assert "<script" not in page
+    assert not re.search(r"""(src|href)=["'](?!#)""", page.replace("xlink:href", "href"))
+    assert "A &lt;board&gt;" in page
+    assert "<del>no</del> <ins>go</ins>" in page
+    assert "&lt;stop&gt;" in page
+
+
+def test_page_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    write_report(REPORT, first)
+    write_report(REPORT, second)
+    assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
+
+
+def test_difference_is_named_and_costs_are_absent(tmp_path: Path) -> None:
+    write_report(WRONG, tmp_path)
+    page, table = (tmp_path / "report.html").read_text(), _table(WRONG)
+    for text in (page, table):
+        assert "a.wav: joiner call 7, logit 3: device -5, laptop -4" in text
+        assert "instructions per" not in text
+    assert "device == laptop: NO" in table
+
+
+def test_table_shows_verdict_costliest_operator_and_fidelity() -> None:
+    table = _table(REPORT)
+    assert "device == laptop: yes" in table
+    assert re.search(r"encoder 29 +FULLY_CONNECTED", table)
+    assert "18 more" in table
+    assert "estimate" in table
+
+
+def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(EdgeError, match=r"report not written: .*file"):
+        write_report(REPORT, blocked)
