@@ -1,0 +1,44 @@
+# make demo   the whole way: convert the shipped recogniser, flash it, run it, report
+# make test   lint, types, Python tests, C tests on the host and on emulated Cortex-M4 and M55
+# make bench  instructions per second of audio and per operator, on both emulated boards
+# make fix    format what `make test` checks
+# make clean  remove what these made (not .venv)
+
+BOARD ?= qemu-mps3-an547
+MODEL := examples/commands
+OUT := out/$(BOARD)
+PYTHON := .venv/bin/python
+EDGESDK := .venv/bin/edgesdk
+C_FILES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
+
+.PHONY: demo test bench fix clean
+.NOTPARALLEL:
+
+demo:
+	tools/setup.sh $(BOARD) convert,emulate,report
+	$(EDGESDK) doctor --board $(BOARD)
+	$(EDGESDK) convert $(MODEL) --board $(BOARD) -o $(OUT)/bundle
+	$(EDGESDK) flash $(OUT)/bundle/model.edge --board $(BOARD)
+	$(EDGESDK) run $(MODEL)/clips --board $(BOARD) --bundle $(OUT)/bundle/model.edge \
+	    --expect $(MODEL)/clips/clips.tsv --report $(OUT)/report
+
+test:
+	tools/setup.sh all convert,emulate,report,torch,dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/clang-format --dry-run -Werror $(C_FILES)
+	$(PYTHON) -m pytest --strict-skips --durations=10
+
+bench:
+	tools/setup.sh qemu-mps3-an547 convert,emulate,report
+	$(PYTHON) benchmarks/boards.py
+
+fix:
+	tools/setup.sh all convert,emulate,report,torch,dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	.venv/bin/clang-format -i $(C_FILES)
+
+clean:
+	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
