@@ -1,0 +1,149 @@
+"""`edgesdk doctor`: which tools are there, and how to get the ones that are not."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from edgesdk.board import Board, load_board
+from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
+
+EXTRAS = {
+    "convert": ("onnx", "flatbuffers", "tflite"),
+    "emulate": ("tflite-runtime",),
+    "report": ("matplotlib", "jinja2"),
+}
+MARKS = {True: Text("✓", "green"), False: Text("-", "yellow")}
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One thing that some work needs; `found` is its version or place, None where absent."""
+
+    name: str
+    purpose: str
+    found: str | None
+    required: bool
+    install: str
+
+
+def _first_line(program: str) -> str | None:
+    """What a program says about its version; None where it is absent or does not run."""
+    path = shutil.which(program)
+    if path is None:
+        return None
+    try:
+        finished = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return next(iter(finished.stdout.splitlines()), path)
+
+
+def _one_of(programs: tuple[str, ...]) -> str | None:
+    return next((line for line in map(_first_line, programs) if line), None)
+
+
+def _has_newlib() -> str | None:
+    """The cross compiler's C headers, which come as a package of their own."""
+    compiler = shutil.which("arm-none-eabi-gcc")
+    if compiler is None:
+        return None
+    finished = subprocess.run(
+        [compiler, "-E", "-x", "c", "-", "-o", "/dev/null"],
+        input="#include <string.h>\n#include <stdint.h>\n",
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return "headers found" if finished.returncode == 0 else None
+
+
+def _system_tools(board: Board | None) -> Iterator[Tool]:
+    cross = board is not None and board.tier != "host"
+    emulated = board is not None and board.emulator is not None and board.emulator.kind == "qemu"
+    yield Tool(
+        "host C compiler",
+        "emulate, and the firmware of the host board",
+        _one_of(("cc", "gcc", "clang")),
+        board is not None,
+        "apt-get install gcc libc6-dev",
+    )
+    yield Tool(
+        "arm-none-eabi-gcc",
+        "firmware for Cortex-M",
+        _first_line("arm-none-eabi-gcc"),
+        cross,
+        "apt-get install gcc-arm-none-eabi",
+    )
+    yield Tool(
+        "newlib headers",
+        "firmware for Cortex-M",
+        _has_newlib(),
+        cross,
+        "apt-get install libnewlib-arm-none-eabi",
+    )
+    yield Tool(
+        "clang",
+        "flash --compiler clang",
+        _one_of(("clang", "clang-19")),
+        cross and board is not None and board.compiler.default == "clang",
+        "apt-get install clang lld",
+    )
+    yield Tool(
+        "qemu-system-arm",
+        "emulated boards",
+        _first_line("qemu-system-arm"),
+        emulated,
+        "apt-get install qemu-system-arm",
+    )
+
+
+def _python_tools() -> Iterator[Tool]:
+    for extra, packages in EXTRAS.items():
+        for package in packages:
+            try:
+                found: str | None = version(package)
+            except PackageNotFoundError:
+                found = None
+            yield Tool(package, extra, found, False, f"pip install 'edgesdk[{extra}]'")
+
+
+def command(
+    context: typer.Context, board: OptionalBoardOption = None, as_json: JsonOption = False
+) -> None:
+    """Say which tools are there; exit 1 when one that the board needs is missing."""
+    term = terminal(context, as_json)
+    chosen = load_board(board) if board else None
+    tools = [*_system_tools(chosen), *_python_tools()]
+    missing = [tool for tool in tools if tool.required and not tool.found]
+    table = Table("", "tool", "for", "found", box=None, pad_edge=False)
+    for tool in tools:
+        absent = f"{'MISSING' if tool.required else 'not installed'}: {tool.install}"
+        mark = Text("✗", "bold red") if tool in missing else MARKS[bool(tool.found)]
+        table.add_row(mark, tool.name, tool.purpose, Text(tool.found or absent))
+    if chosen is None:
+        verdict = "name a board (--board) to learn what it needs"
+    elif missing:
+        verdict = f"{chosen.name}: not ready; install with: " + "; ".join(
+            dict.fromkeys(tool.install for tool in missing)
+        )
+    else:
+        verdict = f"{chosen.name}: ready"
+    document = {
+        "schema": "edgesdk.doctor",
+        "version": 1,
+        "board": chosen.name if chosen else None,
+        "ready": not missing,
+        "tools": [asdict(tool) for tool in tools],
+    }
+    term.result(document, table, "", verdict)
+    if missing:
+        raise typer.Exit(1)

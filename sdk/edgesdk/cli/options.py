@@ -1,0 +1,36 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgesdk.cli.terminal import Terminal
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+BoardOption = Annotated[
+    str, typer.Option("--board", "-b", help="Name of a board (edgesdk boards), or a board file.")
+]
+OptionalBoardOption = Annotated[
+    str | None,
+    typer.Option("--board", "-b", help="Name of a board (edgesdk boards), or a board file."),
+]
+PortOption = Annotated[
+    str | None,
+    typer.Option("--port", help="A serial port: /dev/tty..., socket://host:port, rfc2217://..."),
+]
+ClipsArgument = Annotated[
+    list[Path], typer.Argument(help="16 kHz mono 16-bit .wav files, or folders of them.")
+]
+ExpectOption = Annotated[
+    Path | None,
+    typer.Option("--expect", help="Table with columns file and text: adds a word error rate."),
+]
+
+
+def terminal(context: typer.Context, as_json: bool) -> Terminal:
+    """The output that the global options chose, for one verb."""
+    chosen = context.obj
+    assert isinstance(chosen, Terminal)
+    chosen.as_json = as_json
+    return chosen
