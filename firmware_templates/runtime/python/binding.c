@@ -1,0 +1,71 @@
+/* What a caller without C headers (sdk/edgesdk/core) needs besides the core's functions: sizes of
+ * its structs and the fields that it reads. */
+#include "edge/features.h"
+#include "edge/graph.h"
+#include "edge/image.h"
+#include "edge/recogniser.h"
+#include "edge/search.h"
+#include "edge/tokens.h"
+
+const uint32_t *edge_binding_sizes(void);
+void edge_binding_graph(const edge_graph_t *graph, uint32_t out[5]);
+uint8_t *edge_binding_state(const edge_graph_t *graph);
+void edge_binding_features(const edge_features_t *features, uint32_t out[7]);
+const float *edge_binding_log_mel(const edge_features_t *features);
+void edge_binding_search(const edge_search_t *search, uint32_t out[5]);
+const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t *recogniser);
+const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *recogniser);
+const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser);
+
+/* In the order of sdk/edgesdk/core/library.py. */
+const uint32_t *edge_binding_sizes(void) {
+  static const uint32_t sizes[] = {
+      sizeof(edge_image_t),      sizeof(edge_graph_t),  sizeof(edge_features_t),
+      sizeof(edge_search_t),     sizeof(edge_tokens_t), sizeof(edge_recogniser_t),
+      sizeof(edge_span_t),       sizeof(edge_tensor_t), sizeof(edge_runner_t),
+      sizeof(edge_listener_t),   sizeof(edge_costs_t),
+  };
+  return sizes;
+}
+
+void edge_binding_graph(const edge_graph_t *graph, uint32_t out[5]) {
+  out[0] = graph->op_count;
+  out[1] = graph->input_count;
+  out[2] = graph->output_count;
+  out[3] = graph->arena_bytes;
+  out[4] = graph->state_bytes;
+}
+
+uint8_t *edge_binding_state(const edge_graph_t *graph) { return graph->state; }
+
+void edge_binding_features(const edge_features_t *features, uint32_t out[7]) {
+  out[0] = features->sample_rate;
+  out[1] = features->frame_length;
+  out[2] = features->frame_shift;
+  out[3] = features->mel_bins;
+  out[4] = features->window_frames;
+  out[5] = features->window_shift;
+  out[6] = features->tail_padding;
+}
+
+const float *edge_binding_log_mel(const edge_features_t *features) { return features->log_mel; }
+
+void edge_binding_search(const edge_search_t *search, uint32_t out[5]) {
+  out[0] = search->vocab;
+  out[1] = search->joiner_dim;
+  out[2] = search->frames_out;
+  out[3] = search->context_size;
+  out[4] = search->frame_us;
+}
+
+const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t *recogniser) {
+  return &recogniser->features;
+}
+
+const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *recogniser) {
+  return &recogniser->search;
+}
+
+const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser) {
+  return &recogniser->costs;
+}

@@ -1,0 +1,233 @@
+"""The streaming recogniser of the C core, with its own graphs or the caller's."""
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesdk.core.features import Quantised, Samples
+from edgesdk.core.graph import Image
+from edgesdk.core.library import (
+    CostsStruct,
+    EncodeFn,
+    JoinFn,
+    ListenerStruct,
+    LogitsFn,
+    PredictFn,
+    ResetFn,
+    RunnerStruct,
+    TokenFn,
+    address,
+    aligned_zeros,
+    load_library,
+)
+from edgesdk.errors import BundleError
+
+_FAILED = -11  # EDGE_BAD_STATE: what C sees of an exception in a callback
+
+
+class Runner(Protocol):
+    """The three graphs as functions on int8 values; states are the runner's."""
+
+    def reset(self) -> None:
+        """Set all states to their start values."""
+
+    def encode(self, features: Quantised) -> Quantised:
+        """encoder_out [frames_out * joiner_dim] of features [window_frames * mel_bins]."""
+
+    def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
+        """decoder_out [joiner_dim] of history [context_size], oldest first."""
+
+    def join(self, encoder_out: Quantised, predictor_out: Quantised) -> Quantised:
+        """Logits [vocab] of two times [joiner_dim]."""
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """An emitted token: id, natural log probability (Q16.16), time of its encoder frame."""
+
+    token: int
+    logprob_q16: int
+    time_ms: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """How often each graph ran since the last reset."""
+
+    encoder_calls: int
+    predictor_calls: int
+    joiner_calls: int
+
+
+class _Bridge:
+    """What the callbacks share: the user's functions, the dimensions, the first exception.
+
+    C sees a failure status; the Python caller above the C frames gets the exception itself. The
+    callbacks hold the bridge and the recogniser holds both, so nothing holds itself alive.
+    """
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        self.features = self.encoder_out = self.context = self.joiner_dim = self.vocab = 0
+
+    def guard(self, action: Callable[[], None]) -> int:
+        if self.error is not None:
+            return _FAILED
+        try:
+            action()
+        except BaseException as error:
+            self.error = error
+            return _FAILED
+        return 0
+
+
+def _read(at: int, count: int) -> Quantised:
+    return np.frombuffer(ctypes.string_at(at, count), np.int8)
+
+
+def _write(at: int, values: Quantised, count: int) -> None:
+    content = np.ascontiguousarray(values, np.int8)
+    if content.size != count:
+        raise BundleError(f"runner: a graph returned {content.size} values, {count} expected")
+    ctypes.memmove(at, address(content), count)
+
+
+def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
+    def encode(_: int, features: int, out: int) -> int:
+        return bridge.guard(
+            lambda: _write(out, runner.encode(_read(features, bridge.features)), bridge.encoder_out)
+        )
+
+    def predict(_: int, history: int, out: int) -> int:
+        def action() -> None:
+            tokens = np.frombuffer(ctypes.string_at(history, 4 * bridge.context), np.int32)
+            _write(out, runner.predict(tokens), bridge.joiner_dim)
+
+        return bridge.guard(action)
+
+    def join(_: int, encoder_out: int, predictor_out: int, out: int) -> int:
+        def action() -> None:
+            left = _read(encoder_out, bridge.joiner_dim)
+            right = _read(predictor_out, bridge.joiner_dim)
+            _write(out, runner.join(left, right), bridge.vocab)
+
+        return bridge.guard(action)
+
+    return RunnerStruct(
+        None,
+        ResetFn(lambda _: bridge.guard(runner.reset)),
+        EncodeFn(encode),
+        PredictFn(predict),
+        JoinFn(join),
+    )
+
+
+def _listener_struct(
+    bridge: _Bridge,
+    on_token: Callable[[TokenEvent], None] | None,
+    on_logits: Callable[[int, int, Quantised], None] | None,
+) -> ListenerStruct:
+    def token(_: int, token_id: int, logprob_q16: int, time_ms: int) -> None:
+        if on_token is not None:
+            bridge.guard(lambda: on_token(TokenEvent(token_id, logprob_q16, time_ms)))
+
+    def logits(_: int, frame: int, symbol: int, values: int, size: int) -> None:
+        if on_logits is not None:
+            bridge.guard(lambda: on_logits(frame, symbol, _read(values, size)))
+
+    return ListenerStruct(
+        None,
+        TokenFn(token) if on_token is not None else TokenFn(),
+        LogitsFn(logits) if on_logits is not None else LogitsFn(),
+    )
+
+
+class Recogniser:
+    """PCM in, tokens out; not for use by two threads at once."""
+
+    def __init__(
+        self,
+        image: Image,
+        runner: Runner | None = None,
+        on_token: Callable[[TokenEvent], None] | None = None,
+        on_logits: Callable[[int, int, Quantised], None] | None = None,
+    ) -> None:
+        """Open `image`; without `runner` its own graphs run on the C kernels.
+
+        `on_logits` receives encoder frame, symbol index and logits [vocab] of every joiner call.
+
+        Raises:
+            BundleError: the image's sections do not belong together.
+        """
+        self._library = load_library()
+        self._image = image
+        self._struct = self._library.struct("recogniser")
+        self._at = address(self._struct)
+        self._bridge = _Bridge()
+        self._runner = _runner_struct(self._bridge, runner) if runner is not None else None
+        self._listener = _listener_struct(self._bridge, on_token, on_logits)
+        size = ctypes.c_uint32()
+        self._library.check(
+            "image", "edge_recogniser_workspace", image.address, ctypes.addressof(size)
+        )
+        self.workspace_bytes = int(size.value)
+        self._workspace = aligned_zeros(self.workspace_bytes)
+        self._check(
+            "edge_recogniser_open",
+            image.address,
+            ctypes.addressof(self._runner) if self._runner is not None else None,
+            ctypes.addressof(self._listener),
+            None,
+            address(self._workspace),
+            self.workspace_bytes,
+        )
+        self._read_dimensions()
+
+    def _read_dimensions(self) -> None:
+        features = (ctypes.c_uint32 * 7)()
+        search = (ctypes.c_uint32 * 5)()
+        at = self._library.call("edge_binding_recogniser_features", self._at)
+        self._library.call("edge_binding_features", at, ctypes.addressof(features))
+        at = self._library.call("edge_binding_recogniser_search", self._at)
+        self._library.call("edge_binding_search", at, ctypes.addressof(search))
+        bridge = self._bridge
+        bridge.vocab, bridge.joiner_dim, frames_out, bridge.context, self.frame_us = map(
+            int, search
+        )
+        bridge.features = int(features[3]) * int(features[4])
+        bridge.encoder_out = frames_out * bridge.joiner_dim
+        self.sample_rate = int(features[0])
+
+    def _check(self, name: str, *arguments: object) -> None:
+        self._bridge.error = None
+        try:
+            self._library.check("recogniser", name, self._at, *arguments)
+        except BundleError:
+            if self._bridge.error is None:
+                raise
+        if self._bridge.error is not None:
+            raise self._bridge.error
+
+    def push(self, samples: Samples) -> None:
+        """Take int16 samples and run all that they complete."""
+        content = np.ascontiguousarray(samples, np.int16)
+        self._check("edge_recogniser_push", address(content), content.size)
+
+    def finish(self) -> None:
+        """End the utterance: tail of silence, last window."""
+        self._check("edge_recogniser_finish")
+
+    def reset(self) -> None:
+        """Forget the utterance."""
+        self._check("edge_recogniser_reset")
+
+    @property
+    def costs(self) -> Costs:
+        """Calls of the three graphs since the last reset."""
+        at = self._library.call("edge_binding_costs", self._at)
+        costs = CostsStruct.from_address(at)
+        return Costs(costs.encoder_calls, costs.predictor_calls, costs.joiner_calls)
