@@ -1,0 +1,27 @@
+/* Convolution: what a record must satisfy. */
+#include "../check.h"
+#include "../window.h"
+#include "kernel.h"
+
+edge_status_t edge_conv_s8_check(const edge_plan_t *plan, const void *record) {
+  const edge_op_conv_t *op = (const edge_op_conv_t *)record;
+  const edge_window_t rows = {op->in_h,     op->out_h,      op->kernel_h,
+                              op->stride_h, op->dilation_h, op->pad_top};
+  const edge_window_t columns = {op->in_w,     op->out_w,      op->kernel_w,
+                                 op->stride_w, op->dilation_w, op->pad_left};
+  if (!edge_window_ok(&rows) || !edge_window_ok(&columns) || op->head.variant != 0 ||
+      !edge_range_ok(EDGE_S8, op->zero_point, op->low, op->high))
+    return EDGE_BAD_OPERATOR;
+  uint32_t inputs = edge_product3(op->in_h, op->in_w, op->in_c);
+  uint32_t depth = edge_product3(op->kernel_h, op->kernel_w, op->in_c);
+  if (depth > EDGE_MAX_DEPTH)
+    return EDGE_BAD_OPERATOR;
+  if (!edge_out_is(plan, &op->head, EDGE_S8, edge_product3(op->out_h, op->out_w, op->out_c)) ||
+      !edge_may_read(plan, op->input, inputs, 1) ||
+      !edge_is_const(plan, op->weights, edge_product2(op->out_c, depth), 1) ||
+      !edge_is_const(plan, op->bias, op->out_c, 4) ||
+      !edge_is_const(plan, op->pad_row, op->in_c, 1) ||
+      !edge_apart(op->head.out, op->head.out_bytes, op->input, inputs))
+    return EDGE_BAD_LAYOUT;
+  return edge_scales_ok(plan, op->scales, op->out_c, false) ? EDGE_OK : EDGE_BAD_OPERATOR;
+}

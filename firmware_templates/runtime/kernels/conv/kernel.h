@@ -1,0 +1,10 @@
+/* Two-dimensional convolution. */
+#ifndef EDGE_KERNELS_CONV_H
+#define EDGE_KERNELS_CONV_H
+
+#include "edge/kernels.h"
+
+edge_status_t edge_conv_s8_check(const edge_plan_t *plan, const void *record);
+edge_status_t edge_conv_s8_run(const edge_memory_t *memory, const void *record);
+
+#endif

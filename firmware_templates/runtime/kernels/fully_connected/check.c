@@ -1,0 +1,31 @@
+/* Fully connected: what a record must satisfy. */
+#include "../check.h"
+#include "kernel.h"
+
+static edge_status_t check(const edge_plan_t *plan, const edge_op_fully_connected_t *op,
+                           uint32_t dtype) {
+  bool wide = dtype == EDGE_S16;
+  uint32_t width = wide ? 2u : 1u;
+  uint32_t inputs = edge_product2(op->batches, op->depth);
+  if (!edge_out_is(plan, &op->head, dtype, edge_product2(op->batches, op->rows)) ||
+      !edge_may_read(plan, op->input, inputs, width) ||
+      !edge_is_const(plan, op->weights, edge_product2(op->rows, op->depth), 1) ||
+      !edge_is_const(plan, op->bias, op->rows, wide ? 8 : 4) ||
+      !edge_apart(op->head.out, op->head.out_bytes, op->input, inputs * width))
+    return EDGE_BAD_LAYOUT;
+  bool scaled = op->scales ? edge_scales_ok(plan, op->scales, op->rows, wide)
+                : wide     ? edge_scale64_ok(op->multiplier, op->shift)
+                           : edge_scale_ok(op->multiplier, op->shift);
+  if (!scaled || op->depth > EDGE_MAX_DEPTH || op->head.variant != 0 ||
+      !edge_range_ok(dtype, op->zero_point, op->low, op->high))
+    return EDGE_BAD_OPERATOR;
+  return EDGE_OK;
+}
+
+edge_status_t edge_fully_connected_s8_check(const edge_plan_t *plan, const void *record) {
+  return check(plan, (const edge_op_fully_connected_t *)record, EDGE_S8);
+}
+
+edge_status_t edge_fully_connected_s16_check(const edge_plan_t *plan, const void *record) {
+  return check(plan, (const edge_op_fully_connected_t *)record, EDGE_S16);
+}

@@ -1,0 +1,59 @@
+/* Fully connected in plain C. */
+#include "../check.h"
+#include "../dot.h"
+#include "../fixed_point.h"
+#include "kernel.h"
+
+static int8_t output_s8(const edge_op_fully_connected_t *op, const int32_t *scales, uint32_t row,
+                        int32_t acc) {
+  int32_t multiplier = scales ? scales[2 * row] : op->multiplier;
+  int32_t shift = scales ? scales[2 * row + 1] : op->shift;
+  return (int8_t)edge_requantise(acc, multiplier, shift, op->zero_point, op->low, op->high);
+}
+
+edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
+  const int8_t *input = (const int8_t *)edge_at(memory, op->input);
+  const int8_t *weights = (const int8_t *)edge_at(memory, op->weights);
+  const int32_t *bias = (const int32_t *)edge_at(memory, op->bias);
+  const int32_t *scales = (const int32_t *)edge_at(memory, op->scales);
+  int8_t *out = (int8_t *)edge_at(memory, op->head.out);
+  uint32_t depth = op->depth;
+  for (uint32_t b = 0; b < op->batches; b++, input += depth, out += op->rows) {
+    uint32_t row = 0;
+    for (; row + 4 <= op->rows; row += 4) {
+      int32_t acc[4] = {0};
+      edge_dot4_s8(input, weights + row * depth, depth, depth, acc);
+      for (uint32_t k = 0; k < 4; k++)
+        out[row + k] = output_s8(op, scales, row + k, edge_wrap_add(acc[k], bias[row + k]));
+    }
+    for (; row < op->rows; row++) {
+      int32_t acc = edge_dot_s8(input, weights + row * depth, depth);
+      out[row] = output_s8(op, scales, row, edge_wrap_add(acc, bias[row]));
+    }
+  }
+  return EDGE_OK;
+}
+
+edge_status_t edge_fully_connected_s16_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
+  const int16_t *input = (const int16_t *)edge_at(memory, op->input);
+  const int8_t *weights = (const int8_t *)edge_at(memory, op->weights);
+  const int64_t *bias = (const int64_t *)edge_at(memory, op->bias);
+  const int32_t *scales = (const int32_t *)edge_at(memory, op->scales);
+  int16_t *out = (int16_t *)edge_at(memory, op->head.out);
+  for (uint32_t b = 0; b < op->batches; b++, input += op->depth, out += op->rows) {
+    for (uint32_t row = 0; row < op->rows; row++) {
+      const int8_t *w = weights + row * op->depth;
+      int64_t dot = 0;
+      for (uint32_t i = 0; i < op->depth; i++)
+        dot += (int32_t)input[i] * w[i];
+      int64_t acc = (int64_t)((uint64_t)dot + (uint64_t)bias[row]);
+      int32_t multiplier = scales ? scales[2 * row] : op->multiplier;
+      int32_t shift = scales ? scales[2 * row + 1] : op->shift;
+      int32_t value = edge_wrap_add(edge_rescale64(acc, multiplier, shift), op->zero_point);
+      out[row] = (int16_t)edge_clamp(value, op->low, op->high);
+    }
+  }
+  return EDGE_OK;
+}

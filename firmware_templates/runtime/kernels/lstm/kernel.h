@@ -1,0 +1,10 @@
+/* TFLite's integer LSTM with int16 gates and cell. */
+#ifndef EDGE_KERNELS_LSTM_H
+#define EDGE_KERNELS_LSTM_H
+
+#include "edge/kernels.h"
+
+edge_status_t edge_lstm_s8_check(const edge_plan_t *plan, const void *record);
+edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record);
+
+#endif
