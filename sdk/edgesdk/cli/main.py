@@ -81,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = hoist_global_flags(list(sys.argv[1:] if argv is None else argv))
     try:
-        code = get_command(app).main(args=arguments, prog_name="edgesdk", standalone_mode=False)
+        code = get_command(app).main(
+            args=arguments or ["--help"], prog_name="edgesdk", standalone_mode=False
+        )
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
