@@ -1,0 +1,158 @@
+#include <string.h>
+
+#include "pack.h"
+#include "session.h"
+#include "speech.h"
+
+static edge_status_t open_recogniser(edge_session_t *session) {
+  edge_span_t section;
+  edge_status_t status = edge_image_find(&session->image, EDGE_TAG_TOKENS, &section);
+  if (status == EDGE_OK) {
+    status = edge_tokens_open(&session->tokens, section.data, section.size);
+  }
+  if (status != EDGE_OK) {
+    return status;
+  }
+  const edge_listener_t listener = edge_session_listener(session);
+  const edge_clock_fn clock = session->port.clock_kind == EDGE_CLOCK_NONE ? NULL : edge_port_clock;
+  return edge_recogniser_open(&session->recogniser, &session->image, NULL, &listener, clock,
+                              session->port.workspace, session->port.workspace_bytes);
+}
+
+static edge_status_t open_single(edge_session_t *session, const edge_span_t *section) {
+  edge_graph_t *graph = &session->single;
+  const edge_status_t status = edge_graph_open(graph, section->data, section->size);
+  if (status != EDGE_OK) {
+    return status;
+  }
+  const uint64_t arena_bytes = ((uint64_t)graph->arena_bytes + 15u) & ~(uint64_t)15u;
+  if (arena_bytes + graph->state_bytes > session->port.workspace_bytes) {
+    return EDGE_NO_MEMORY;
+  }
+  return edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
+}
+
+static edge_status_t open_content(edge_session_t *session, edge_content_t *content) {
+  edge_span_t section;
+  const edge_status_t status =
+      edge_image_open(&session->image, session->port.model, session->port.model_bytes);
+  if (status != EDGE_OK) {
+    return status;
+  }
+  if (edge_image_find(&session->image, EDGE_TAG_SINGLE, &section) == EDGE_OK) {
+    *content = EDGE_CONTENT_SINGLE;
+    return open_single(session, &section);
+  }
+  *content = EDGE_CONTENT_RECOGNISER;
+  return open_recogniser(session);
+}
+
+void edge_session_open_image(edge_session_t *session) {
+  edge_content_t content = EDGE_CONTENT_NONE;
+  session->content_status = open_content(session, &content);
+  session->content = session->content_status == EDGE_OK ? content : EDGE_CONTENT_NONE;
+}
+
+edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index) {
+  edge_recogniser_t *r = &session->recogniser;
+  if (session->content == EDGE_CONTENT_SINGLE) {
+    return index == 3 ? &session->single : NULL;
+  }
+  if (session->content == EDGE_CONTENT_RECOGNISER && index < 3) {
+    return index == 0 ? &r->encoder : index == 1 ? &r->predictor : &r->joiner;
+  }
+  return NULL;
+}
+
+void edge_session_profile(edge_session_t *session, bool on) {
+  uint32_t used = 0;
+  for (uint32_t i = 0; i < EDGE_GRAPHS; i++) {
+    edge_graph_t *graph = edge_session_graph(session, i);
+    if (graph == NULL) {
+      continue;
+    }
+    const bool counts = on && session->port.clock_kind != EDGE_CLOCK_NONE &&
+                        graph->op_count <= EDGE_PROFILE_OPS - used;
+    graph->clock = counts ? edge_port_clock : NULL;
+    graph->op_cost = counts ? session->op_cost + used : NULL;
+    used += counts ? graph->op_count : 0;
+  }
+  for (uint32_t i = 0; i < EDGE_PROFILE_OPS; i++) {
+    session->op_cost[i] = 0;
+  }
+}
+
+/* From here on the old image is gone, whatever follows. */
+static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload, uint32_t size) {
+  if (size != 8) {
+    return EDGE_BAD_MESSAGE;
+  }
+  const uint32_t bytes = edge_unpack_u32(payload);
+  if (bytes > session->port.model_bytes) {
+    return EDGE_NO_MEMORY;
+  }
+  session->content = EDGE_CONTENT_NONE;
+  session->content_status = EDGE_TRUNCATED;
+  session->utterance.active = false;
+  memset(session->port.model, 0, EDGE_IMAGE_HEADER_BYTES);
+  session->loading = (edge_loading_t){
+      .active = true, .bytes = bytes, .expected_crc = edge_unpack_u32(payload + 4)};
+  return EDGE_OK;
+}
+
+static edge_status_t load_data(edge_session_t *session, const uint8_t *payload, uint32_t size) {
+  edge_loading_t *loading = &session->loading;
+  if (size < 4) {
+    return EDGE_BAD_MESSAGE;
+  }
+  if (!loading->active) {
+    return EDGE_BAD_STATE;
+  }
+  size -= 4;
+  if (edge_unpack_u32(payload) != loading->received || size > loading->bytes - loading->received) {
+    return EDGE_BAD_ARGUMENT;
+  }
+  memcpy(session->port.model + loading->received, payload + 4, size);
+  loading->crc = edge_crc32(loading->crc, payload + 4, size);
+  loading->received += size;
+  return EDGE_OK;
+}
+
+static edge_status_t load_end(edge_session_t *session) {
+  edge_loading_t *loading = &session->loading;
+  if (!loading->active) {
+    return EDGE_BAD_STATE;
+  }
+  loading->active = false;
+  if (loading->received != loading->bytes) {
+    return EDGE_TRUNCATED;
+  }
+  if (loading->crc != loading->expected_crc) {
+    session->content_status = EDGE_BAD_CRC;
+    memset(session->port.model, 0, EDGE_IMAGE_HEADER_BYTES);
+    return EDGE_BAD_CRC;
+  }
+  edge_session_open_image(session);
+  return session->content_status;
+}
+
+bool edge_session_serve_bundle(edge_session_t *session) {
+  const uint8_t *payload = session->decoder.payload;
+  const uint32_t size = session->decoder.payload_bytes;
+  edge_status_t status;
+  switch (session->decoder.type) {
+  case EDGE_MSG_LOAD_BEGIN:
+    status = load_begin(session, payload, size);
+    break;
+  case EDGE_MSG_LOAD_DATA:
+    status = load_data(session, payload, size);
+    break;
+  case EDGE_MSG_LOAD_END:
+    status = size == 0 ? load_end(session) : EDGE_BAD_MESSAGE;
+    break;
+  default:
+    return false;
+  }
+  edge_session_answer(session, status);
+  return true;
+}

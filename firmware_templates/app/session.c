@@ -1,0 +1,156 @@
+#include "session.h"
+
+#include "edge/kernels.h"
+#include "pack.h"
+
+#define IMAGE_DIGEST_OFFSET 16u /* docs/image.md, header */
+#define IMAGE_DIGEST_BYTES 8u
+
+void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq,
+                       uint32_t payload_bytes) {
+  uint32_t size = 0;
+  edge_frame_encode((uint8_t)type, seq, session->payload, payload_bytes, session->encoded,
+                    sizeof session->encoded, &size);
+  edge_port_write(session->encoded, size);
+}
+
+void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes) {
+  edge_session_send(session, type, session->event_seq++, payload_bytes);
+}
+
+static void send_status(edge_session_t *session, edge_status_t status, uint8_t request,
+                        uint8_t seq) {
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, (uint32_t)status);
+  edge_pack_u8(&p, request);
+  edge_session_send(session, EDGE_MSG_STATUS, seq, p.used);
+}
+
+void edge_session_answer(edge_session_t *session, edge_status_t status) {
+  send_status(session, status, session->decoder.type, session->decoder.seq);
+}
+
+static void pack_boot(edge_packer_t *p, const edge_port_info_t *port) {
+  const edge_fault_t *fault = &port->fault;
+  edge_pack_u32(p, (uint32_t)port->boot_cause);
+  edge_pack_u32(p, fault->kind);
+  edge_pack_u32(p, fault->pc);
+  edge_pack_u32(p, fault->lr);
+  edge_pack_u32(p, fault->sp);
+  edge_pack_u32(p, fault->xpsr);
+  edge_pack_u32(p, fault->cfsr);
+  edge_pack_u32(p, fault->hfsr);
+  edge_pack_u32(p, fault->address);
+}
+
+static void send_boot(edge_session_t *session) {
+  edge_packer_t p = {.data = session->payload};
+  pack_boot(&p, &session->port);
+  edge_session_send_event(session, EDGE_MSG_BOOT, p.used);
+}
+
+/* u8 count, then the operator codes that this build can run. */
+static void pack_kernels(edge_packer_t *p) {
+  static const uint8_t codes[] = {
+#define EDGE_KERNEL(NAME, name, code, record) (code),
+#include "kernels.def"
+#undef EDGE_KERNEL
+  };
+  edge_pack_u8(p, (uint8_t)sizeof codes);
+  edge_pack_bytes(p, codes, (uint32_t)sizeof codes);
+}
+
+static void send_identity(edge_session_t *session) {
+  static const uint8_t no_digest[IMAGE_DIGEST_BYTES] = {0};
+  const edge_port_info_t *port = &session->port;
+  const bool filled = session->content != EDGE_CONTENT_NONE;
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, EDGE_WIRE_VERSION);
+  edge_pack_u32(&p, port->clock_kind);
+  edge_pack_u32(&p, port->clock_hz);
+  edge_pack_u32(&p, EDGE_PAYLOAD_MAX);
+  edge_pack_u32(&p, port->receive_bytes);
+  edge_pack_u32(&p, port->model_bytes);
+  edge_pack_u32(&p, port->workspace_bytes);
+  edge_pack_u32(&p, (uint32_t)session->content);
+  edge_pack_u32(&p, (uint32_t)session->content_status);
+  edge_pack_u32(&p, filled ? session->image.size : 0);
+  edge_pack_bytes(&p, filled ? session->image.data + IMAGE_DIGEST_OFFSET : no_digest,
+                  IMAGE_DIGEST_BYTES);
+  pack_boot(&p, port);
+  edge_pack_text(&p, port->board);
+  edge_pack_text(&p, port->firmware_id);
+  pack_kernels(&p);
+  edge_session_send(session, EDGE_MSG_IDENTITY, session->decoder.seq, p.used);
+}
+
+static void serve_ping(edge_session_t *session) {
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_bytes(&p, session->decoder.payload, session->decoder.payload_bytes);
+  edge_session_send(session, EDGE_MSG_PONG, session->decoder.seq, p.used);
+}
+
+static void serve_reset(edge_session_t *session) {
+  const uint8_t kind = session->decoder.payload_bytes == 1 ? session->decoder.payload[0] : 255;
+  if (kind > EDGE_RESET_TRAP) {
+    edge_session_answer(session, EDGE_BAD_MESSAGE);
+    return;
+  }
+  session->utterance = (edge_utterance_t){.active = false};
+  session->loading.active = false;
+  edge_session_answer(session, EDGE_OK);
+  if (kind == EDGE_RESET_REBOOT) {
+    edge_port_reboot();
+  } else if (kind == EDGE_RESET_TRAP) {
+    __builtin_trap();
+  }
+}
+
+static void serve(edge_session_t *session) {
+  switch (session->decoder.type) {
+  case EDGE_MSG_HELLO:
+    send_identity(session);
+    return;
+  case EDGE_MSG_PING:
+    serve_ping(session);
+    return;
+  case EDGE_MSG_RESET:
+    serve_reset(session);
+    return;
+  default:
+    if (!edge_session_serve_bundle(session) && !edge_session_serve_speech(session) &&
+        !edge_session_serve_graph(session)) {
+      edge_session_answer(session, EDGE_BAD_MESSAGE);
+    }
+  }
+}
+
+static void receive(edge_session_t *session, const uint8_t *data, uint32_t size) {
+  while (size > 0) {
+    uint32_t taken = 0;
+    const edge_wire_event_t event = edge_decoder_feed(&session->decoder, data, size, &taken);
+    data += taken;
+    size -= taken;
+    if (event == EDGE_WIRE_FRAME) {
+      serve(session);
+    } else if (event == EDGE_WIRE_ERROR) {
+      send_status(session, session->decoder.error, 0, 0);
+    }
+  }
+}
+
+void edge_session_run(edge_session_t *session) {
+  uint8_t piece[256];
+  *session = (edge_session_t){.event_seq = 0};
+  edge_decoder_init(&session->decoder, session->received, sizeof session->received);
+  edge_port_init(&session->port);
+  edge_session_open_image(session);
+  send_boot(session);
+  for (;;) {
+    const uint32_t size = edge_port_read(piece, sizeof piece);
+    if (size == 0) {
+      edge_port_idle();
+    }
+    receive(session, piece, size);
+  }
+}

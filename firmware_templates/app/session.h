@@ -1,0 +1,91 @@
+/* The application: answers the host's messages, loads images, runs recogniser and graphs. */
+#ifndef EDGE_SESSION_H
+#define EDGE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "edge/graph.h"
+#include "edge/image.h"
+#include "edge/port.h"
+#include "edge/recogniser.h"
+#include "edge/status.h"
+#include "edge/tokens.h"
+#include "edge/wire.h"
+
+#ifndef EDGE_PAYLOAD_MAX
+#define EDGE_PAYLOAD_MAX 4096u /* longest payload in either direction; the build may set another   \
+                                */
+#endif
+#define EDGE_PROFILE_OPS 512u /* operators profiled in all graphs together */
+#define EDGE_GRAPHS 4u        /* encoder, predictor, joiner, single */
+
+#define EDGE_RESET_UTTERANCE 0u /* forget the utterance and an unfinished load */
+#define EDGE_RESET_REBOOT 1u    /* answer, then start again */
+#define EDGE_RESET_TRAP 2u      /* answer, then take a fault: proves that faults are reported */
+
+typedef enum edge_content {
+  EDGE_CONTENT_NONE = 0, /* no image, or one that was refused */
+  EDGE_CONTENT_RECOGNISER = 1,
+  EDGE_CONTENT_SINGLE = 2,
+} edge_content_t;
+
+typedef struct edge_loading {
+  bool active;
+  uint32_t bytes, received, crc, expected_crc;
+} edge_loading_t;
+
+typedef struct edge_utterance {
+  bool active;
+  uint32_t flags;   /* EDGE_START_* */
+  uint32_t samples; /* taken since START */
+  uint32_t tokens, logits;
+} edge_utterance_t;
+
+#define EDGE_START_LOGITS 1u  /* send every joiner call's logits */
+#define EDGE_START_PROFILE 2u /* count per operator */
+
+typedef struct edge_session {
+  edge_port_info_t port;
+  edge_decoder_t decoder;
+  uint8_t event_seq;
+  edge_image_t image;
+  edge_content_t content;
+  edge_status_t content_status; /* why there is no content */
+  edge_recogniser_t recogniser;
+  edge_tokens_t tokens;
+  edge_graph_t single;
+  uint64_t op_cost[EDGE_PROFILE_OPS];
+  edge_loading_t loading;
+  edge_utterance_t utterance;
+  uint8_t received[EDGE_WIRE_OVERHEAD + EDGE_PAYLOAD_MAX];
+  uint8_t payload[EDGE_PAYLOAD_MAX];
+  uint8_t encoded[EDGE_WIRE_ENCODED_MAX(EDGE_PAYLOAD_MAX)];
+} edge_session_t;
+
+/* Serve the host. Returns never; a port ends the process when its host has gone. */
+_Noreturn void edge_session_run(edge_session_t *session);
+
+/* Open the image that lies in the model region; sets content and content_status. (bundle.c) */
+void edge_session_open_image(edge_session_t *session);
+
+/* Graph 0 encoder, 1 predictor, 2 joiner, 3 single; NULL where the content lacks it. (bundle.c) */
+edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index);
+
+/* Let the graphs count per operator, or not; clears the sums. (bundle.c) */
+void edge_session_profile(edge_session_t *session, bool on);
+
+/* Send one frame: an answer has the request's seq, an event the session's own. (session.c) */
+void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq,
+                       uint32_t payload_bytes);
+void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes);
+
+/* Each answers its requests, or returns false for a type that is not its own. */
+bool edge_session_serve_bundle(edge_session_t *session); /* bundle.c: LOAD_* */
+bool edge_session_serve_speech(edge_session_t *session); /* speech.c: START .. OP_COSTS */
+bool edge_session_serve_graph(edge_session_t *session);  /* graphs.c: GRAPH_* */
+
+/* Answer the current request with a status. (session.c) */
+void edge_session_answer(edge_session_t *session, edge_status_t status);
+
+#endif

@@ -1,0 +1,217 @@
+#include "speech.h"
+
+#include "pack.h"
+
+#define OP_COST_BYTES 12u
+#define LOGITS_HEAD_BYTES 16u
+
+static void on_token(void *context, int32_t token, int32_t logprob_q16, uint32_t time_ms) {
+  edge_session_t *session = context;
+  edge_port_clock_pause();
+  const uint8_t *piece = NULL;
+  uint32_t piece_bytes = 0;
+  if (edge_tokens_piece(&session->tokens, token, &piece, &piece_bytes) != EDGE_OK ||
+      piece_bytes > UINT8_MAX) {
+    piece_bytes = 0;
+  }
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, (uint32_t)token);
+  edge_pack_u32(&p, (uint32_t)logprob_q16);
+  edge_pack_u32(&p, time_ms);
+  edge_pack_u8(&p, (uint8_t)piece_bytes);
+  edge_pack_bytes(&p, piece, piece_bytes);
+  edge_session_send_event(session, EDGE_MSG_TOKEN, p.used);
+  session->utterance.tokens++;
+  edge_port_clock_resume();
+}
+
+static void on_logits(void *context, uint32_t frame, uint32_t symbol, const int8_t *logits,
+                      uint32_t size) {
+  edge_session_t *session = context;
+  edge_port_clock_pause();
+  session->utterance.logits++;
+  uint32_t sent = (session->utterance.flags & EDGE_START_LOGITS) != 0 ? 0 : size;
+  while (sent < size) {
+    const uint32_t room = EDGE_PAYLOAD_MAX - LOGITS_HEAD_BYTES;
+    const uint32_t part = size - sent < room ? size - sent : room;
+    edge_packer_t p = {.data = session->payload};
+    edge_pack_u32(&p, frame);
+    edge_pack_u32(&p, symbol);
+    edge_pack_u32(&p, size);
+    edge_pack_u32(&p, sent);
+    edge_pack_bytes(&p, logits + sent, part);
+    edge_session_send_event(session, EDGE_MSG_LOGITS, p.used);
+    sent += part;
+  }
+  edge_port_clock_resume();
+}
+
+edge_listener_t edge_session_listener(edge_session_t *session) {
+  return (edge_listener_t){.context = session, .token = on_token, .logits = on_logits};
+}
+
+static edge_status_t start(edge_session_t *session, const uint8_t *payload, uint32_t size) {
+  if (size != 4) {
+    return EDGE_BAD_MESSAGE;
+  }
+  if (session->content != EDGE_CONTENT_RECOGNISER) {
+    return session->content == EDGE_CONTENT_NONE ? session->content_status : EDGE_BAD_STATE;
+  }
+  const uint32_t flags = edge_unpack_u32(payload);
+  if ((flags & ~(EDGE_START_LOGITS | EDGE_START_PROFILE)) != 0) {
+    return EDGE_BAD_ARGUMENT;
+  }
+  const edge_status_t status = edge_recogniser_reset(&session->recogniser);
+  session->utterance = (edge_utterance_t){.active = status == EDGE_OK, .flags = flags};
+  edge_session_profile(session, (flags & EDGE_START_PROFILE) != 0);
+  return status;
+}
+
+/* One piece: its first sample's number, then the samples. A gap or a repetition is refused. */
+static edge_status_t take_audio(edge_session_t *session, const uint8_t *payload, uint32_t size) {
+  edge_utterance_t *utterance = &session->utterance;
+  int16_t samples[128];
+  if (size < 4 || size % 2 != 0) {
+    return EDGE_BAD_MESSAGE;
+  }
+  if (!utterance->active) {
+    return EDGE_BAD_STATE;
+  }
+  if (edge_unpack_u32(payload) != utterance->samples) {
+    return EDGE_BAD_ARGUMENT;
+  }
+  edge_status_t status = EDGE_OK;
+  uint32_t left = (size - 4) / 2;
+  const uint8_t *from = payload + 4;
+  while (left > 0 && status == EDGE_OK) {
+    const uint32_t count = left < 128 ? left : 128;
+    for (uint32_t i = 0; i < count; i++) {
+      samples[i] = (int16_t)(uint16_t)(from[2 * i] | from[2 * i + 1] << 8);
+    }
+    status = edge_recogniser_push(&session->recogniser, samples, count);
+    utterance->samples += count;
+    from += 2 * count;
+    left -= count;
+  }
+  utterance->active = status == EDGE_OK;
+  return status;
+}
+
+static void serve_audio(edge_session_t *session) {
+  const edge_status_t status =
+      take_audio(session, session->decoder.payload, session->decoder.payload_bytes);
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, (uint32_t)status);
+  edge_pack_u32(&p, session->utterance.samples);
+  edge_session_send(session, EDGE_MSG_AUDIO_TAKEN, session->decoder.seq, p.used);
+}
+
+static void serve_finish(edge_session_t *session) {
+  edge_utterance_t *utterance = &session->utterance;
+  if (session->decoder.payload_bytes != 0 || !utterance->active) {
+    edge_session_answer(session, utterance->active ? EDGE_BAD_MESSAGE : EDGE_BAD_STATE);
+    return;
+  }
+  const edge_status_t status = edge_recogniser_finish(&session->recogniser);
+  utterance->active = false;
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, (uint32_t)status);
+  edge_pack_u32(&p, utterance->samples);
+  edge_pack_u32(&p, utterance->tokens);
+  edge_pack_u32(&p, utterance->logits);
+  edge_session_send(session, EDGE_MSG_FINAL, session->decoder.seq, p.used);
+}
+
+static void pack_costs(edge_packer_t *p, const edge_costs_t *costs) {
+  edge_pack_u64(p, costs->features);
+  edge_pack_u64(p, costs->encoder);
+  edge_pack_u64(p, costs->predictor);
+  edge_pack_u64(p, costs->joiner);
+  edge_pack_u64(p, costs->search);
+  edge_pack_u32(p, costs->encoder_calls);
+  edge_pack_u32(p, costs->predictor_calls);
+  edge_pack_u32(p, costs->joiner_calls);
+}
+
+static void pack_memory(edge_packer_t *p, edge_session_t *session) {
+  uint32_t arena_bytes = 0, state_bytes = 0, workspace_bytes = 0;
+  for (uint32_t i = 0; i < EDGE_GRAPHS; i++) {
+    const edge_graph_t *graph = edge_session_graph(session, i);
+    if (graph != NULL) {
+      arena_bytes = graph->arena_bytes > arena_bytes ? graph->arena_bytes : arena_bytes;
+      state_bytes += graph->state_bytes;
+    }
+  }
+  if (session->content == EDGE_CONTENT_RECOGNISER) {
+    edge_recogniser_workspace(&session->image, &workspace_bytes);
+  } else {
+    workspace_bytes = arena_bytes + state_bytes;
+  }
+  edge_pack_u32(p, arena_bytes);
+  edge_pack_u32(p, state_bytes);
+  edge_pack_u32(p, workspace_bytes);
+}
+
+static void serve_metrics(edge_session_t *session) {
+  edge_port_usage_t usage;
+  edge_port_usage(&usage);
+  edge_packer_t p = {.data = session->payload};
+  pack_costs(&p, &session->recogniser.costs);
+  edge_pack_u32(&p, session->utterance.samples);
+  pack_memory(&p, session);
+  edge_pack_u32(&p, usage.stack_bytes);
+  edge_pack_u32(&p, usage.stack_high_water);
+  edge_pack_u32(&p, session->port.receive_bytes);
+  edge_pack_u32(&p, usage.receive_high_water);
+  edge_pack_u32(&p, usage.receive_lost);
+  edge_session_send(session, EDGE_MSG_METRIC_VALUES, session->decoder.seq, p.used);
+}
+
+/* Costs of operators first.. of a graph, as many as a frame holds. */
+static void serve_op_costs(edge_session_t *session) {
+  const uint8_t *payload = session->decoder.payload;
+  if (session->decoder.payload_bytes != 5) {
+    edge_session_answer(session, EDGE_BAD_MESSAGE);
+    return;
+  }
+  const edge_graph_t *graph = edge_session_graph(session, payload[0]);
+  const uint32_t first = edge_unpack_u32(payload + 1);
+  if (graph == NULL || graph->op_cost == NULL || first > graph->op_count) {
+    edge_session_answer(session, graph == NULL ? EDGE_BAD_ARGUMENT : EDGE_BAD_STATE);
+    return;
+  }
+  edge_packer_t p = {.data = session->payload};
+  edge_pack_u32(&p, first);
+  edge_pack_u32(&p, graph->op_count);
+  for (uint32_t i = first; i < graph->op_count && p.used <= EDGE_PAYLOAD_MAX - OP_COST_BYTES; i++) {
+    edge_tensor_t unused;
+    uint32_t code = 0;
+    edge_graph_op(graph, i, &unused, &code);
+    edge_pack_u32(&p, code);
+    edge_pack_u64(&p, graph->op_cost[i]);
+  }
+  edge_session_send(session, EDGE_MSG_OP_COST_VALUES, session->decoder.seq, p.used);
+}
+
+bool edge_session_serve_speech(edge_session_t *session) {
+  switch (session->decoder.type) {
+  case EDGE_MSG_START:
+    edge_session_answer(session,
+                        start(session, session->decoder.payload, session->decoder.payload_bytes));
+    return true;
+  case EDGE_MSG_AUDIO:
+    serve_audio(session);
+    return true;
+  case EDGE_MSG_FINISH:
+    serve_finish(session);
+    return true;
+  case EDGE_MSG_METRICS:
+    serve_metrics(session);
+    return true;
+  case EDGE_MSG_OP_COSTS:
+    serve_op_costs(session);
+    return true;
+  default:
+    return false;
+  }
+}

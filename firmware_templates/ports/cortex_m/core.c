@@ -1,0 +1,186 @@
+/* Armv7-M and Armv8-M (Arm DDI 0403, DDI 0553): vectors, reset, faults, stack, sleep. */
+#include "core.h"
+
+#include <stdbool.h>
+
+#include "edge_board.h"
+#include "session.h"
+
+#define SYST_CSR EDGE_REG(0xE000E010u)
+#define SYST_RVR EDGE_REG(0xE000E014u)
+#define SYST_CVR EDGE_REG(0xE000E018u)
+#define NVIC_ISER(n) EDGE_REG(0xE000E100u + 4u * (n))
+#define SCB_ICSR EDGE_REG(0xE000ED04u)
+#define SCB_AIRCR EDGE_REG(0xE000ED0Cu)
+#define SCB_CCR EDGE_REG(0xE000ED14u)
+#define SCB_CFSR EDGE_REG(0xE000ED28u)
+#define SCB_HFSR EDGE_REG(0xE000ED2Cu)
+#define SCB_MMFAR EDGE_REG(0xE000ED34u)
+#define SCB_BFAR EDGE_REG(0xE000ED38u)
+#define SCB_CPACR EDGE_REG(0xE000ED88u)
+
+#define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
+#define CCR_LOB (1u << 19)      /* low-overhead loops, which Helium code uses */
+#define CPACR_FPU (0xFu << 20)
+#define ICSR_CLEAR_SYSTICK (1u << 25)
+#define CFSR_MMARVALID (1u << 7)
+#define CFSR_BFARVALID (1u << 15)
+#define SYSTICK_ON 5u /* processor clock, no interrupt */
+#define SYSTICK_INTERRUPT 2u
+
+#define STACK_PAINT 0xA5A5A5A5u
+#define RECORD_MAGIC 0x45424F54u
+#define INTERRUPTS 96u
+
+extern uint32_t edge_stack_limit[], edge_stack_top[];
+extern uint32_t edge_data_load[], edge_data_start[], edge_data_end[];
+extern uint32_t edge_bss_start[], edge_bss_end[];
+extern uint8_t edge_model_start[], edge_model_end[];
+extern uint8_t edge_workspace_start[], edge_workspace_end[];
+
+/* Survives a reset, unlike .bss: what the next start reports. */
+typedef struct boot_record {
+  uint32_t magic, cause;
+  edge_fault_t fault;
+} boot_record_t;
+static boot_record_t record __attribute__((section(".noinit")));
+static boot_record_t this_boot;
+static uint32_t fault_stack[128] __attribute__((aligned(8), used));
+static edge_session_t session;
+
+void edge_reset(void) __attribute__((noreturn, used));
+void edge_fault(const uint32_t *frame, uint32_t kind) __attribute__((noreturn, used));
+void edge_fault_entry(void);
+
+static _Noreturn void reset_system(void) {
+  __asm__ volatile("dsb" ::: "memory");
+  SCB_AIRCR = AIRCR_RESET;
+  for (;;) {
+  }
+}
+
+_Noreturn void edge_port_reboot(void) {
+  record = (boot_record_t){.magic = RECORD_MAGIC, .cause = EDGE_BOOT_REQUESTED};
+  reset_system();
+}
+
+/* `frame` is the stack pointer at exception entry; after a stack overflow it points anywhere. */
+void edge_fault(const uint32_t *frame, uint32_t kind) {
+  const uint32_t at = (uint32_t)(uintptr_t)frame;
+  const bool readable = at >= (uint32_t)(uintptr_t)edge_stack_limit &&
+                        at + 32u <= (uint32_t)(uintptr_t)edge_stack_top;
+  const uint32_t cfsr = SCB_CFSR;
+  record = (boot_record_t){
+      .magic = RECORD_MAGIC,
+      .cause = EDGE_BOOT_FAULT,
+      .fault = {.kind = kind & 0x1FFu,
+                .pc = readable ? frame[6] : 0,
+                .lr = readable ? frame[5] : 0,
+                .sp = at,
+                .xpsr = readable ? frame[7] : 0,
+                .cfsr = cfsr,
+                .hfsr = SCB_HFSR,
+                .address = (cfsr & CFSR_BFARVALID) != 0   ? SCB_BFAR
+                           : (cfsr & CFSR_MMARVALID) != 0 ? SCB_MMFAR
+                                                          : 0},
+  };
+  reset_system();
+}
+
+/* The stack may be what failed: take another one before any C code runs. */
+__attribute__((naked)) void edge_fault_entry(void) {
+  __asm__ volatile("mrs r0, msp\n"
+                   "mrs r1, ipsr\n"
+#if __ARM_ARCH >= 8
+                   "movs r2, #0\n"
+                   "msr msplim, r2\n"
+#endif
+                   "ldr r2, =fault_stack + 512\n"
+                   "msr msp, r2\n"
+                   "b edge_fault\n");
+}
+
+void edge_port_uart_interrupt(void) __attribute__((weak, alias("edge_fault_entry")));
+
+typedef void (*vector_t)(void);
+__attribute__((section(".vectors"), used)) static const union {
+  const void *stack;
+  vector_t handler;
+} vectors[16 + INTERRUPTS] = {
+    {.stack = edge_stack_top},
+    {.handler = edge_reset},
+    [2 ... 15 + EDGE_UART_INTERRUPT] = {.handler = edge_fault_entry},
+    [16 + EDGE_UART_INTERRUPT] = {.handler = edge_port_uart_interrupt},
+    [17 + EDGE_UART_INTERRUPT... 15 + INTERRUPTS] = {.handler = edge_fault_entry},
+};
+
+static void enable_core(void) {
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+  SCB_CPACR |= CPACR_FPU;
+#endif
+#if defined(__ARM_FEATURE_MVE)
+  SCB_CCR |= CCR_LOB;
+#endif
+#if __ARM_ARCH >= 8
+  __asm__ volatile("msr msplim, %0" ::"r"(edge_stack_limit));
+#endif
+  __asm__ volatile("dsb\n isb" ::: "memory");
+}
+
+void edge_reset(void) {
+  enable_core();
+  volatile uint32_t *paint = edge_stack_limit;
+  uint32_t here;
+  __asm__ volatile("mov %0, sp" : "=r"(here));
+  while ((uint32_t)(uintptr_t)paint < here) {
+    *paint++ = STACK_PAINT;
+  }
+  volatile uint32_t *to = edge_data_start;
+  for (const uint32_t *from = edge_data_load; to < edge_data_end;) {
+    *to++ = *from++;
+  }
+  for (to = edge_bss_start; to < edge_bss_end;) {
+    *to++ = 0;
+  }
+  if (record.magic == RECORD_MAGIC) {
+    this_boot = record;
+  }
+  record.magic = 0;
+  edge_session_run(&session);
+}
+
+void edge_core_boot(edge_port_info_t *info) {
+  info->boot_cause = (edge_boot_cause_t)this_boot.cause;
+  info->fault = this_boot.fault;
+}
+
+void edge_core_regions(edge_port_info_t *info) {
+  info->model = edge_model_start;
+  info->model_bytes = (uint32_t)(edge_model_end - edge_model_start);
+  info->workspace = edge_workspace_start;
+  info->workspace_bytes = (uint32_t)(edge_workspace_end - edge_workspace_start);
+}
+
+void edge_core_stack(edge_port_usage_t *usage) {
+  const uint32_t *untouched = edge_stack_limit;
+  while (untouched < edge_stack_top && *untouched == STACK_PAINT) {
+    untouched++;
+  }
+  usage->stack_bytes = 4u * (uint32_t)(edge_stack_top - edge_stack_limit);
+  usage->stack_high_water = 4u * (uint32_t)(edge_stack_top - untouched);
+}
+
+/* WFI wakes on a pending interrupt even while PRIMASK keeps it from being taken (DDI 0403
+ * B1.5.19), so the timer needs no handler and never interrupts a computation. */
+void edge_core_rest(void) {
+  __asm__ volatile("cpsid i" ::: "memory");
+  SYST_RVR = EDGE_CPU_CLOCK_HZ / 1000u;
+  SYST_CVR = 0;
+  SYST_CSR = SYSTICK_ON | SYSTICK_INTERRUPT;
+  __asm__ volatile("dsb\n wfi" ::: "memory");
+  SYST_CSR = 0;
+  SCB_ICSR = ICSR_CLEAR_SYSTICK;
+  __asm__ volatile("cpsie i\n isb" ::: "memory");
+}
+
+void edge_core_enable_interrupt(uint32_t number) { NVIC_ISER(number / 32u) = 1u << (number % 32u); }

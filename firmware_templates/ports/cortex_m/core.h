@@ -1,0 +1,27 @@
+/* What all Cortex-M ports share: start-up, faults, the stack. */
+#ifndef EDGE_CORTEX_M_CORE_H
+#define EDGE_CORTEX_M_CORE_H
+
+#include <stdint.h>
+
+#include "edge/port.h"
+
+#define EDGE_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+/* Cause of this start and, after a fault, its registers. */
+void edge_core_boot(edge_port_info_t *info);
+
+/* Regions of the linker script. */
+void edge_core_regions(edge_port_info_t *info);
+
+void edge_core_stack(edge_port_usage_t *usage);
+
+/* Sleep for at most a millisecond; any interrupt ends it. */
+void edge_core_rest(void);
+
+void edge_core_enable_interrupt(uint32_t number);
+
+/* The interrupt of the board file's [uart]; a port without one need not define it. */
+void edge_port_uart_interrupt(void);
+
+#endif

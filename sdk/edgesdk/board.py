@@ -1,0 +1,493 @@
+"""Boards: facts about hardware, one strict TOML file each, and the checks on them."""
+
+import difflib
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgesdk.errors import BoardError
+from edgesdk.resources import resource_dir
+
+SCHEMA = 1
+TIERS = ("hardware", "emulated", "host")
+ROLES = ("code", "data", "stack", "workspace", "model", "mailbox")
+COMPILERS = ("gcc", "clang")
+LINKS = ("mailbox", "uart", "stdio")
+EMULATORS = ("qemu", "process")
+COUNTERS = ("instructions", "cycles")
+CORE_ISA: dict[str, frozenset[str]] = {
+    "cortex-m0plus": frozenset(),
+    "cortex-m3": frozenset(),
+    "cortex-m4": frozenset({"dsp", "fp32"}),
+    "cortex-m7": frozenset({"dsp", "fp32", "fp64"}),
+    "cortex-m33": frozenset({"dsp", "fp32"}),
+    "cortex-m55": frozenset({"dsp", "fp32", "fp64", "mve"}),
+    "cortex-m85": frozenset({"dsp", "fp32", "fp64", "mve"}),
+    "host": frozenset(),
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """The processor; `clock_hz` is None where it means nothing (the host)."""
+
+    core: str
+    isa: tuple[str, ...]
+    clock_hz: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Default compiler (gcc or clang) and the flags that both take."""
+
+    default: str
+    optimise: tuple[str, ...]
+    target: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One region; `base` is None where the operating system chooses (the host)."""
+
+    name: str
+    base: int | None
+    size_bytes: int
+    holds: tuple[str, ...]
+    source: str
+
+    @property
+    def end(self) -> int:
+        """First address behind the region."""
+        return (self.base or 0) + self.size_bytes
+
+
+@dataclass(frozen=True)
+class Link:
+    """How the host talks to the firmware; payload_bytes is the longest in either direction."""
+
+    default: str
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
+class Uart:
+    """A CMSDK-like UART: registers, receive interrupt, speed, size of its receive ring."""
+
+    base: int
+    interrupt: int
+    clock_hz: int
+    baud: int
+    receive_bytes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A 32-bit up-counter; count = ticks * tick_ns >> icount_shift."""
+
+    kind: str
+    address: int
+    tick_ns: int
+    icount_shift: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """How to run the board without hardware; RAM of a QEMU machine that a file can back."""
+
+    kind: str
+    machine: str | None
+    ram_base: int | None
+    ram_bytes: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """All facts of one board file."""
+
+    name: str
+    title: str
+    tier: str
+    port: str
+    source: str
+    cpu: Cpu
+    compiler: Compiler
+    memories: tuple[Memory, ...]
+    stack_bytes: int
+    link: Link
+    uart: Uart | None
+    counter: Counter | None
+    emulator: Emulator | None
+    path: Path
+
+    @property
+    def fidelity(self) -> str:
+        """`hardware`, `estimate` (exact counts, no time) or `functional`, for every record."""
+        return {"hardware": "hardware", "emulated": "estimate", "host": "functional"}[self.tier]
+
+    def memory(self, role: str) -> Memory:
+        """The region that holds `role`.
+
+        Raises:
+            BoardError: none does.
+        """
+        for memory in self.memories:
+            if role in memory.holds:
+                return memory
+        raise BoardError(
+            f"{self.path.name}: no [[memory]] holds {role!r}; add it to one region's holds"
+        )
+
+    def has_role(self, role: str) -> bool:
+        """Whether a region holds `role`."""
+        return any(role in memory.holds for memory in self.memories)
+
+
+class _Table:
+    """One TOML table that knows which keys were asked for, so that the rest can be refused."""
+
+    def __init__(self, values: dict[str, Any], where: str) -> None:
+        self.values = values
+        self.where = where
+        self.known: list[str] = []
+
+    def take(self, key: str, kind: type[T], default: T | None = None, *, needed: bool = True) -> T:
+        self.known.append(key)
+        if key not in self.values:
+            if needed and default is None:
+                self.finish()
+                raise BoardError(f"{self.where}: {key} is missing; add it (docs/porting.md)")
+            return default  # type: ignore[return-value]
+        value = self.values[key]
+        if type(value) is not kind:
+            raise BoardError(
+                f"{self.where}: {key} = {value!r} is a {type(value).__name__}, "
+                f"not a {kind.__name__}; correct it"
+            )
+        return value
+
+    def positive(self, key: str) -> int:
+        value = self.take(key, int)
+        if value <= 0:
+            raise BoardError(f"{self.where}: {key} = {value} must be above 0; correct it")
+        return value
+
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        value = self.take(key, str)
+        if value not in choices:
+            raise BoardError(
+                f"{self.where}: {key} = {value!r} is none of {', '.join(choices)}"
+                f"{_did_you_mean(value, choices)}"
+            )
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        values = self.take(key, list)
+        if not all(isinstance(value, str) for value in values):
+            raise BoardError(f"{self.where}: {key} = {values!r} must be a list of texts")
+        return tuple(values)
+
+    def table(self, key: str) -> "_Table":
+        return _Table(self.take(key, dict), f"{self.where} [{key}]")
+
+    def optional(self, key: str, read: Callable[["_Table"], T]) -> T | None:
+        self.known.append(key)
+        return read(self.table(key)) if key in self.values else None
+
+    def finish(self) -> None:
+        for key in self.values:
+            if key not in self.known:
+                raise BoardError(
+                    f"{self.where}: key {key!r} is unknown{_did_you_mean(key, self.known)}"
+                )
+
+
+def _did_you_mean(word: str, choices: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else "; remove it"
+
+
+def _read_cpu(table: _Table) -> Cpu:
+    cpu = Cpu(
+        core=table.choice("core", tuple(CORE_ISA)),
+        isa=table.texts("isa"),
+        clock_hz=table.take("clock_hz", int, needed=False),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return cpu
+
+
+def _read_compiler(table: _Table) -> Compiler:
+    compiler = Compiler(
+        default=table.choice("default", COMPILERS),
+        optimise=table.texts("optimise"),
+        target=table.texts("target"),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return compiler
+
+
+def _read_memory(table: _Table) -> Memory:
+    memory = Memory(
+        name=table.take("name", str),
+        base=table.take("base", int, needed=False),
+        size_bytes=table.positive("size_bytes"),
+        holds=table.texts("holds"),
+        source=table.take("source", str),
+    )
+    for role in memory.holds:
+        if role not in ROLES:
+            raise BoardError(
+                f"{table.where}: holds {role!r} is none of {', '.join(ROLES)}"
+                f"{_did_you_mean(role, ROLES)}"
+            )
+    table.finish()
+    return memory
+
+
+def _read_link(table: _Table) -> Link:
+    link = Link(table.choice("default", LINKS), table.positive("payload_bytes"))
+    table.finish()
+    return link
+
+
+def _read_uart(table: _Table) -> Uart:
+    uart = Uart(
+        base=table.positive("base"),
+        interrupt=table.take("interrupt", int),
+        clock_hz=table.positive("clock_hz"),
+        baud=table.positive("baud"),
+        receive_bytes=table.positive("receive_bytes"),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return uart
+
+
+def _read_counter(table: _Table) -> Counter:
+    counter = Counter(
+        kind=table.choice("kind", COUNTERS),
+        address=table.positive("address"),
+        tick_ns=table.positive("tick_ns"),
+        icount_shift=table.take("icount_shift", int),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return counter
+
+
+def _read_emulator(table: _Table) -> Emulator:
+    emulator = Emulator(
+        kind=table.choice("kind", EMULATORS),
+        machine=table.take("machine", str, needed=False),
+        ram_base=table.take("ram_base", int, needed=False),
+        ram_bytes=table.take("ram_bytes", int, needed=False),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return emulator
+
+
+def _read_board(values: dict[str, Any], path: Path) -> Board:
+    top = _Table(values, path.name)
+    schema = top.take("schema", int)
+    if schema != SCHEMA:
+        raise BoardError(f"{path.name}: schema = {schema}, this edgesdk reads {SCHEMA}; update it")
+    memories = top.take("memory", list)
+    stack = top.table("stack")
+    board = Board(
+        name=top.take("name", str),
+        title=top.take("title", str),
+        tier=top.choice("tier", TIERS),
+        port=top.take("port", str),
+        source=top.take("source", str),
+        cpu=_read_cpu(top.table("cpu")),
+        compiler=_read_compiler(top.table("compiler")),
+        memories=tuple(
+            _read_memory(_Table(memory, f"{path.name} [[memory]] {i + 1}"))
+            for i, memory in enumerate(memories)
+        ),
+        stack_bytes=stack.positive("size_bytes"),
+        link=_read_link(top.table("link")),
+        uart=top.optional("uart", _read_uart),
+        counter=top.optional("counter", _read_counter),
+        emulator=top.optional("emulator", _read_emulator),
+        path=path,
+    )
+    stack.finish()
+    top.finish()
+    return board
+
+
+def _check_name_matches_file(board: Board) -> str | None:
+    if board.name != board.path.stem:
+        return f"name = {board.name!r} differs from the file's name; make them equal"
+    return None
+
+
+def _check_port_exists(board: Board) -> str | None:
+    ports = resource_dir("firmware_templates") / "ports"
+    if not (ports / board.port / "port.toml").is_file():
+        known = sorted(entry.parent.name for entry in ports.glob("*/port.toml"))
+        return f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
+    return None
+
+
+def _check_isa_fits_core(board: Board) -> str | None:
+    extra = set(board.cpu.isa) - CORE_ISA[board.cpu.core]
+    return f"[cpu] isa {sorted(extra)} is not offered by {board.cpu.core}" if extra else None
+
+
+def _check_every_role_has_one_home(board: Board) -> str | None:
+    needed = ["workspace", "model"]
+    if board.tier != "host":
+        needed += ["code", "data", "stack"]
+    if board.link.default == "mailbox":
+        needed.append("mailbox")
+    for role in ROLES:
+        homes = [memory.name for memory in board.memories if role in memory.holds]
+        if len(homes) > 1 or (role in needed and not homes):
+            found = " and ".join(homes) or "no memory"
+            return f"{role!r} is held by {found}; exactly one memory must hold it"
+    return None
+
+
+def _check_memories_do_not_overlap(board: Board) -> str | None:
+    placed = sorted(
+        ((m.base, m) for m in board.memories if m.base is not None), key=lambda pair: pair[0]
+    )
+    for (_, low), (base, high) in zip(placed, placed[1:], strict=False):
+        if low.end > base:
+            return (
+                f"memory {low.name!r} (0x{low.base:08X}..0x{low.end - 1:08X}) overlaps "
+                f"{high.name!r} at 0x{base:08X}; fix base or size_bytes"
+            )
+    return None
+
+
+def _check_addresses(board: Board) -> str | None:
+    for memory in board.memories:
+        if board.tier != "host" and memory.base is None:
+            return f"memory {memory.name!r} has no base; only the host's may lack it"
+        if memory.base is not None and (memory.base % 16 or memory.base < 0):
+            return f"memory {memory.name!r} base 0x{memory.base:X} is no multiple of 16"
+        if memory.end > 1 << 32:
+            return f"memory {memory.name!r} ends beyond 32 bits; fix base or size_bytes"
+    return None
+
+
+def _check_stack(board: Board) -> str | None:
+    if board.stack_bytes % 16 or board.stack_bytes < 4096:
+        return f"[stack] size_bytes = {board.stack_bytes} must be a multiple of 16, at least 4096"
+    if board.has_role("stack") and board.stack_bytes > board.memory("stack").size_bytes:
+        return f"[stack] size_bytes = {board.stack_bytes} exceeds its memory"
+    return None
+
+
+def _check_link(board: Board) -> str | None:
+    payload = board.link.payload_bytes
+    if not 256 <= payload <= 65536:
+        return f"[link] payload_bytes = {payload} must lie in 256..65536"
+    encoded = 2 * (payload + 6) + 2
+    rings = {}
+    if board.has_role("mailbox"):
+        size = board.memory("mailbox").size_bytes
+        if size & (size - 1):
+            return f"the mailbox's size_bytes = {size} must be a power of two"
+        rings["mailbox"] = size // 4
+    if board.uart is not None:
+        if board.uart.receive_bytes & (board.uart.receive_bytes - 1):
+            return f"[uart] receive_bytes = {board.uart.receive_bytes} must be a power of two"
+        if not 0 <= board.uart.interrupt < 96:
+            return f"[uart] interrupt = {board.uart.interrupt} must lie in 0..95"
+        rings["uart"] = board.uart.receive_bytes
+    for kind, size in rings.items():
+        if size < encoded:
+            return f"the {kind} buffers {size} bytes, one frame may take {encoded}; enlarge it"
+    if board.link.default == "uart" and board.uart is None:
+        return '[link] default = "uart" needs a [uart] table'
+    return None
+
+
+def _check_emulator(board: Board) -> str | None:
+    emulator = board.emulator
+    if (board.tier == "hardware") != (emulator is None):
+        return f"tier = {board.tier!r} and {'no ' if emulator is None else ''}[emulator] disagree"
+    if emulator is None or emulator.kind != "qemu":
+        return None
+    if emulator.machine is None or emulator.ram_base is None or emulator.ram_bytes is None:
+        return "[emulator] of kind qemu needs machine, ram_base and ram_bytes"
+    if board.has_role("mailbox"):
+        mailbox = board.memory("mailbox")
+        ram_end = emulator.ram_base + emulator.ram_bytes
+        if not emulator.ram_base <= (mailbox.base or 0) <= mailbox.end <= ram_end:
+            return "the mailbox lies outside the RAM that a file backs; move it"
+    return None
+
+
+CHECKS: tuple[Callable[[Board], str | None], ...] = (
+    _check_name_matches_file,
+    _check_port_exists,
+    _check_isa_fits_core,
+    _check_every_role_has_one_home,
+    _check_addresses,
+    _check_memories_do_not_overlap,
+    _check_stack,
+    _check_link,
+    _check_emulator,
+)
+
+
+def validate(board: Board) -> list[str]:
+    """All that is wrong with a board, one sentence each; empty when nothing is."""
+    found = (check(board) for check in CHECKS)
+    return [f"{board.path.name}: {problem}" for problem in found if problem is not None]
+
+
+def _load_file(path: Path) -> Board:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BoardError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path}: not valid TOML ({error}); correct it") from error
+    board = _read_board(values, path)
+    problems = validate(board)
+    if problems:
+        raise BoardError(problems[0])
+    return board
+
+
+def load_board(name_or_path: str | Path) -> Board:
+    """The board of that name, or of a TOML file of the user's own.
+
+    Raises:
+        BoardError: unknown, unreadable or contradicting itself.
+    """
+    folder = resource_dir("boards")
+    text = str(name_or_path)
+    if text.endswith(".toml") or "/" in text:
+        return _load_file(Path(text))
+    path = folder / f"{text}.toml"
+    if not path.is_file():
+        names = sorted(entry.stem for entry in folder.glob("*.toml"))
+        raise BoardError(
+            f"board {text!r} is unknown{_did_you_mean(text, names).replace('; remove it', '')}; "
+            f"boards: {', '.join(names)}"
+        )
+    return _load_file(path)
+
+
+def load_boards() -> list[Board]:
+    """All shipped boards, by name."""
+    return [_load_file(path) for path in sorted(resource_dir("boards").glob("*.toml"))]

@@ -1,0 +1,400 @@
+"""Build firmware: templates + board + bundle -> Image, in a cache keyed by all that goes in."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edgesdk import __version__
+from edgesdk.board import Board
+from edgesdk.elf import Sizes, read_sizes
+from edgesdk.errors import BuildError, FitError
+from edgesdk.folders import firmware_cache_dir
+from edgesdk.resources import resource_dir
+
+WARNINGS = (
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wmissing-prototypes",
+    "-Wvla",
+    "-Werror",
+)
+# One rounding per float operation on every port, or transcripts would differ between boards.
+LANGUAGE = ("-std=c11", "-fno-common", "-ffp-contract=off", "-fno-math-errno", "-g")
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
+COMPILE_TIMEOUT_S = 300
+MODEL_ALIGNMENT = 16
+
+
+class DeviceImage(Protocol):
+    """What a build needs of a bundle (edgesdk.bundle.Bundle offers it)."""
+
+    def device_bytes(self) -> bytes:
+        """The image without host sections."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Choices of a build; None takes the board's default."""
+
+    compiler: str | None = None
+    link: str | None = None
+    kernels: tuple[str, ...] | None = None  # names of kernels.def; None: all
+    sanitize: bool = False  # host only: AddressSanitizer and UBSan
+
+
+@dataclass(frozen=True)
+class StackUse:
+    """A function's own stack frame, from -fstack-usage."""
+
+    function: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """Built firmware, and the bundle image that goes with it."""
+
+    board: Board
+    firmware: Path  # ELF file
+    firmware_id: str  # digest of sources, flags and compiler; the device reports it
+    firmware_sha256: str
+    sizes: Sizes
+    compiler: str  # first line of --version
+    flags: tuple[str, ...]
+    link: str
+    deepest_frames: tuple[StackUse, ...]
+    bundle: bytes | None  # image bytes for the device
+
+    @property
+    def bundle_digest(self) -> str | None:
+        """Digest in the image's header (docs/image.md), hexadecimal."""
+        return None if self.bundle is None else self.bundle[16:24].hex()
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """All inputs of a build."""
+
+    compiler: str
+    linker: str
+    version: str
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    libraries: tuple[str, ...]
+    includes: tuple[Path, ...]
+    sources: tuple[Path, ...]
+    header: str
+    linker_script: str | None
+
+
+def build(
+    board: Board, bundle: DeviceImage | None = None, options: BuildOptions | None = None
+) -> Image:
+    """Compile the firmware of `board`, or take it from the cache, and check that `bundle` fits.
+
+    Raises:
+        BuildError: no compiler, or it failed.
+        FitError: firmware or bundle exceed a memory of the board.
+    """
+    options = options or BuildOptions()
+    image = None if bundle is None else bundle.device_bytes()
+    if image is not None:
+        _check_fits(board, image)
+    plan = _plan(board, options)
+    key = _digest(plan)
+    folder = firmware_cache_dir() / key
+    if not (folder / "build.json").is_file():
+        _compile_into(folder, plan, key, board)
+    return _load(folder, board, plan, options, image, key)
+
+
+def link_of(board: Board, options: BuildOptions) -> str:
+    """The transport that a build uses.
+
+    Raises:
+        BuildError: the board's port has no such link.
+    """
+    link = options.link or board.link.default
+    offered = _port(board)["links"]
+    if link not in offered:
+        raise BuildError(
+            f"board {board.name} has no link {link!r}; choose one of {', '.join(offered)}"
+        )
+    return link
+
+
+def _check_fits(board: Board, image: bytes) -> None:
+    model = board.memory("model")
+    if len(image) > model.size_bytes:
+        raise FitError(
+            f"bundle of {len(image)} bytes does not fit memory {model.name!r} of {board.name} "
+            f"({model.size_bytes} bytes): {len(image) - model.size_bytes} bytes missing; "
+            "convert a smaller model or choose another board"
+        )
+
+
+def _port(board: Board) -> dict[str, list[str]]:
+    path = resource_dir("firmware_templates") / "ports" / board.port / "port.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _plan(board: Board, options: BuildOptions) -> _Plan:
+    root = resource_dir("firmware_templates")
+    port = _port(board)
+    link = link_of(board, options)
+    sources = [root / "ports" / name for name in port["sources"]]
+    link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
+    sources += [root / "ports" / name for name in link_sources.get(link, [])]
+    for pattern in ("app/*.c", "runtime/src/*.c", "runtime/kernels/**/*.c"):
+        sources += sorted(root.glob(pattern))
+    includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]
+    includes += [root / "ports" / name for name in port["include"]]
+    compiler, linker, target = _tools(board, options)
+    flags = [*target, *board.compiler.optimise, *LANGUAGE, *SECTIONS, *WARNINGS]
+    flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
+    if options.kernels is not None:
+        flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in options.kernels)]
+    if options.sanitize:
+        if board.tier != "host":
+            raise BuildError(f"sanitizers need the host board, not {board.name}")
+        flags += SANITIZERS
+    script = port.get("linker_script")
+    return _Plan(
+        compiler=compiler,
+        linker=linker,
+        version=_version(compiler),
+        flags=tuple(flags),
+        link_flags=_link_flags(board, script is not None, options.sanitize),
+        libraries=tuple(f"-l{name}" for name in port["libraries"]),
+        includes=tuple(includes),
+        sources=tuple(sources),
+        header=render_header(board),
+        linker_script=None
+        if script is None
+        else render_linker_script(board, (root / "ports" / str(script)).read_text("utf-8")),
+    )
+
+
+def _link_flags(board: Board, bare: bool, sanitize: bool) -> tuple[str, ...]:
+    flags = [*board.compiler.target, "-Wl,--gc-sections"]
+    if bare:
+        flags += ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
+    if sanitize:
+        flags += SANITIZERS
+    return tuple(flags)
+
+
+def _tools(board: Board, options: BuildOptions) -> tuple[str, str, tuple[str, ...]]:
+    """Compiler, linker driver and target flags. Clang links through GCC, for its C library."""
+    kind = options.compiler or board.compiler.default
+    target = board.compiler.target
+    gcc = "gcc" if board.tier == "host" else "arm-none-eabi-gcc"
+    if kind == "gcc":
+        return find_tool(gcc), find_tool(gcc), target
+    if kind != "clang":
+        raise BuildError(f"compiler {kind!r} is unknown; choose gcc or clang")
+    clang = find_tool("clang-19") if shutil.which("clang-19") else find_tool("clang")
+    if board.tier == "host":
+        return clang, clang, target
+    linker = find_tool(gcc)
+    return clang, linker, ("--target=arm-none-eabi", *target, *_c_library_headers(linker))
+
+
+def _c_library_headers(gcc: str) -> tuple[str, ...]:
+    """Include flags that let clang see the C library of a cross GCC, but not GCC's own headers."""
+    listed = _run([gcc, "-E", "-Wp,-v", "-xc", "/dev/null"], wants_stderr=True)
+    folders = [Path(line.strip()).resolve() for line in listed.splitlines() if line[:2] == " /"]
+    return tuple(f"-isystem{folder}" for folder in folders if "gcc" not in folder.parts)
+
+
+def find_tool(name: str) -> str:
+    """Path of a compiler.
+
+    Raises:
+        BuildError: not installed; names the package.
+    """
+    path = shutil.which(name)
+    if path is None:
+        package = PACKAGES.get(name, name)
+        raise BuildError(f"{name} is not installed; install it: sudo apt-get install {package}")
+    return path
+
+
+def _version(compiler: str) -> str:
+    return _run([compiler, "--version"]).splitlines()[0]
+
+
+def _run(command: Sequence[str], *, wants_stderr: bool = False) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildError(f"{command[0]} did not run: {error}; check its installation") from error
+    if done.returncode != 0:
+        raise _CommandFailed(command, done.stderr)
+    return done.stderr if wants_stderr else done.stdout
+
+
+class _CommandFailed(BuildError):
+    """A tool failed; the message has its first error line, `output` all of it."""
+
+    def __init__(self, command: Sequence[str], output: str) -> None:
+        lines = output.strip().splitlines() or ["(no output)"]
+        first = next((line for line in lines if "error" in line), lines[-1])
+        tool = Path(command[0]).name
+        super().__init__(f"{tool} failed: {first}; run it by hand: {' '.join(command)}")
+        self.output = output
+
+
+def render_header(board: Board) -> str:
+    """`edge_board.h`: the board's facts as macros."""
+    macros: dict[str, str] = {
+        "EDGE_BOARD_NAME": f'"{board.name}"',
+        "EDGE_STACK_BYTES": f"{board.stack_bytes}u",
+        "EDGE_MODEL_BYTES": f"{board.memory('model').size_bytes}u",
+        "EDGE_WORKSPACE_BYTES": f"{board.memory('workspace').size_bytes}u",
+    }
+    if board.cpu.clock_hz is not None:
+        macros["EDGE_CPU_CLOCK_HZ"] = f"{board.cpu.clock_hz}u"
+    if board.has_role("mailbox"):
+        mailbox = board.memory("mailbox")
+        macros["EDGE_MAILBOX_BASE"] = f"0x{mailbox.base or 0:08X}u"
+        macros["EDGE_MAILBOX_BYTES"] = f"{mailbox.size_bytes}u"
+    if board.uart is not None:
+        macros["EDGE_UART_BASE"] = f"0x{board.uart.base:08X}u"
+        macros["EDGE_UART_INTERRUPT"] = str(board.uart.interrupt)
+        macros["EDGE_UART_CLOCK_HZ"] = f"{board.uart.clock_hz}u"
+        macros["EDGE_UART_BAUD"] = f"{board.uart.baud}u"
+        macros["EDGE_UART_RECEIVE_BYTES"] = f"{board.uart.receive_bytes}u"
+    if board.counter is not None:
+        macros["EDGE_COUNTER_ADDRESS"] = f"0x{board.counter.address:08X}u"
+        macros["EDGE_COUNTER_TICK_NS"] = f"{board.counter.tick_ns}u"
+        macros["EDGE_COUNTER_SHIFT"] = f"{board.counter.icount_shift}u"
+    lines = [f"/* Generated by edgesdk {__version__} from {board.path.name}. */"]
+    lines += ["#ifndef EDGE_BOARD_H", "#define EDGE_BOARD_H"]
+    lines += [f"#define {name} {value}" for name, value in macros.items()]
+    return "\n".join([*lines, "#endif", ""])
+
+
+def render_linker_script(board: Board, template: str) -> str:
+    """The port's linker script with the board's memories in place of @NAMES@."""
+    memory = "\n".join(
+        f"  {m.name} : ORIGIN = 0x{m.base or 0:08X}, LENGTH = 0x{m.size_bytes:X}"
+        for m in board.memories
+    )
+    values = {"MEMORY": memory, "STACK_BYTES": str(board.stack_bytes)}
+    for role in ("code", "data", "stack", "workspace", "model"):
+        values[role.upper()] = board.memory(role).name
+    return re.sub(r"@([A-Z_]+)@", lambda match: values[match.group(1)], template)
+
+
+def _digest(plan: _Plan) -> str:
+    root = resource_dir("firmware_templates")
+    digest = hashlib.sha256()
+    described = [plan.version, plan.header, plan.linker_script or "", __version__]
+    for text in (*described, *plan.flags, *plan.link_flags, *plan.libraries):
+        digest.update(text.encode() + b"\0")
+    for path in sorted({*plan.sources, *root.rglob("*.h"), *root.rglob("*.def")}):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _compile_into(folder: Path, plan: _Plan, key: str, board: Board) -> None:
+    """Compile in a temporary folder, then move it into place in one step."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as name:
+        work = Path(name) / key
+        work.mkdir()
+        (work / "edge_board.h").write_text(plan.header, encoding="utf-8")
+        objects = _compile(work, plan, key)
+        _link(work, plan, objects, board)
+        facts = {"compiler": plan.version, "flags": plan.flags, "frames": _stack_use(work)}
+        (work / "build.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        for scrap in objects:
+            scrap.unlink()
+        try:
+            work.rename(folder)
+        except OSError:  # another process was quicker
+            if not (folder / "build.json").is_file():
+                raise
+
+
+def _compile(work: Path, plan: _Plan, key: str) -> list[Path]:
+    includes = [f"-I{path}" for path in (work, *plan.includes)]
+    define = f'-DEDGE_FIRMWARE_ID="{key}"'
+    root = resource_dir("firmware_templates")
+    objects = [
+        work / (path.relative_to(root).as_posix().replace("/", "_") + ".o") for path in plan.sources
+    ]
+
+    def compile_one(source: Path, target: Path) -> None:
+        _run(
+            [plan.compiler, *plan.flags, define, *includes, "-c", str(source), "-o", str(target)]
+        )
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(compile_one, plan.sources, objects))
+    return objects
+
+
+def _link(work: Path, plan: _Plan, objects: Sequence[Path], board: Board) -> None:
+    command = [plan.linker, *plan.link_flags]
+    if plan.linker_script is not None:
+        script = work / "memory.ld"
+        script.write_text(plan.linker_script, encoding="utf-8")
+        command += ["-T", str(script)]
+    command += [*map(str, objects), *plan.libraries, "-o", str(work / "firmware.elf")]
+    try:
+        _run(command)
+    except _CommandFailed as error:
+        missing = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", error.output)
+        if missing is None:
+            raise
+        raise FitError(
+            f"firmware does not fit memory {missing[1]!r} of {board.name}: {missing[2]} bytes "
+            "missing; build fewer kernels or give the board file more memory"
+        ) from error
+
+
+def _stack_use(work: Path) -> list[dict[str, object]]:
+    uses: list[StackUse] = []
+    for path in work.glob("*.su"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            place, size, _kind = line.split("\t")
+            uses.append(StackUse(place.rsplit(":", 1)[-1], int(size)))
+        path.unlink()
+    return [asdict(use) for use in sorted(uses, key=lambda use: (-use.bytes, use.function))[:10]]
+
+
+def _load(
+    folder: Path, board: Board, plan: _Plan, options: BuildOptions, image: bytes | None, key: str
+) -> Image:
+    facts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    firmware = folder / "firmware.elf"
+    elf = firmware.read_bytes()
+    return Image(
+        board=board,
+        firmware=firmware,
+        firmware_id=key,
+        firmware_sha256=hashlib.sha256(elf).hexdigest(),
+        sizes=read_sizes(elf, str(firmware)),
+        compiler=plan.version,
+        flags=plan.flags,
+        link=link_of(board, options),
+        deepest_frames=tuple(StackUse(**frame) for frame in facts["frames"]),
+        bundle=image,
+    )

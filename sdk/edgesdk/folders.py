@@ -1,0 +1,22 @@
+"""Where edgesdk keeps what it makes for itself: compiled firmware, and emulated boards' flash."""
+
+import os
+from pathlib import Path
+
+
+def _folder(variable: str, default: str, name: str) -> Path:
+    home = os.environ.get("EDGESDK_HOME")
+    if home:
+        return Path(home) / name
+    base = os.environ.get(variable)
+    return (Path(base) if base else Path.home() / default) / "edgesdk" / name
+
+
+def firmware_cache_dir() -> Path:
+    """Compiled firmware by digest; may be deleted at any time."""
+    return _folder("XDG_CACHE_HOME", ".cache", "firmware")
+
+
+def devices_dir() -> Path:
+    """One folder per flashed emulated board."""
+    return _folder("XDG_STATE_HOME", ".local/state", "devices")
