@@ -1,0 +1,17 @@
+"""The .edge bundle: read, write, verify, describe."""
+
+from edgesdk.bundle.bundle import Bundle, load_bundle, read_bundle, save_bundle
+from edgesdk.bundle.memory import Buffer
+from edgesdk.bundle.plan import Plan
+from edgesdk.bundle.sections import Features, Search
+
+__all__ = [
+    "Buffer",
+    "Bundle",
+    "Features",
+    "Plan",
+    "Search",
+    "load_bundle",
+    "read_bundle",
+    "save_bundle",
+]

@@ -1,0 +1,181 @@
+"""Bundle: everything that crosses from the converter to a device, as one value."""
+
+import contextlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edgesdk.bundle.image import device_digest, pack_image, unpack_image
+from edgesdk.bundle.layout import (
+    DEBUG,
+    FEATURES,
+    GRAPHS,
+    META,
+    SEARCH,
+    TFLITES,
+    TOKENS,
+    for_host,
+)
+from edgesdk.bundle.memory import Buffer, graph_buffers, recogniser_buffers
+from edgesdk.bundle.plan import Plan, read_plan
+from edgesdk.bundle.sections import Features, Search, read_features, read_search, read_tokens
+from edgesdk.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Sections by tag, in file order; `source` names the bundle in errors."""
+
+    sections: dict[str, bytes]
+    source: str = "bundle"
+
+    def to_bytes(self) -> bytes:
+        """The whole .edge file."""
+        return pack_image(self.sections)
+
+    def device_bytes(self) -> bytes:
+        """The image that goes to a device: without the host's sections."""
+        return pack_image({t: p for t, p in self.sections.items() if not for_host(t)})
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that identify what the device runs."""
+        return device_digest(self.sections).hex()
+
+    def section(self, tag: str) -> bytes:
+        """Payload of a section.
+
+        Raises:
+            BundleError: the bundle lacks it.
+        """
+        if tag not in self.sections:
+            raise BundleError(
+                f"{self.source}: no section {tag}; it holds {', '.join(self.sections)}"
+            )
+        return self.sections[tag]
+
+    @property
+    def is_recogniser(self) -> bool:
+        """Whether it holds the three graphs of a recogniser, not a single one."""
+        return GRAPHS["net"] not in self.sections
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of its graphs: encoder, predictor, joiner; or net."""
+        return tuple(role for role, tag in GRAPHS.items() if tag in self.sections)
+
+    @cached_property
+    def graphs(self) -> dict[str, Plan]:
+        """Plans by role."""
+        return {
+            role: read_plan(self.sections[GRAPHS[role]], f"{self.source}: {role}")
+            for role in self.roles
+        }
+
+    @cached_property
+    def features(self) -> Features:
+        """The FEAT section."""
+        return read_features(self.section(FEATURES), self.source)
+
+    @cached_property
+    def tokens(self) -> list[str]:
+        """Token texts by id."""
+        return read_tokens(self.section(TOKENS), self.source)
+
+    @cached_property
+    def search(self) -> Search:
+        """The SRCH section."""
+        return read_search(self.section(SEARCH), self.source)
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """What the converter wrote about itself; empty in a device image."""
+        return self._json(META)
+
+    @cached_property
+    def debug(self) -> dict[str, Any]:
+        """Role -> names of plan operators, inputs, outputs, and the arena's peak."""
+        return self._json(DEBUG)
+
+    def tflite(self, role: str) -> bytes:
+        """The .tflite file of a graph.
+
+        Raises:
+            BundleError: the bundle lacks it (a device image has none).
+        """
+        return self.section(TFLITES[role])
+
+    def memory(self) -> tuple[Buffer, ...]:
+        """The device's workspace, part by part; their sum is what the device reports."""
+        if self.is_recogniser:
+            return recogniser_buffers(self.graphs, self.features, self.search)
+        return graph_buffers(self.graphs["net"])
+
+    @property
+    def workspace_bytes(self) -> int:
+        """RAM that the bundle needs beside the firmware's own."""
+        return sum(buffer.size_bytes for buffer in self.memory())
+
+    def with_sections(self, **sections: bytes) -> "Bundle":
+        """A copy with sections added or replaced."""
+        return Bundle({**self.sections, **sections}, self.source)
+
+    def _json(self, tag: str) -> dict[str, Any]:
+        try:
+            value = json.loads(self.sections.get(tag, b"{}"))
+        except ValueError as err:
+            raise BundleError(f"{self.source}: damaged section {tag} ({err})") from None
+        if not isinstance(value, dict):
+            raise BundleError(f"{self.source}: damaged section {tag} (not a JSON object)")
+        return value
+
+
+def read_bundle(data: bytes, source: str = "bundle") -> Bundle:
+    """The bundle in `data`, checksums verified.
+
+    Raises:
+        BundleError: not an .edge image, truncated or damaged.
+    """
+    return Bundle(unpack_image(data, source), source)
+
+
+def load_bundle(path: Path) -> Bundle:
+    """The bundle in a file.
+
+    Raises:
+        BundleError: the file cannot be read, or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise BundleError(f"{path}: cannot be read ({err.strerror})") from None
+    return read_bundle(data, str(path))
+
+
+def save_bundle(bundle: Bundle, path: Path) -> None:
+    """Write a bundle so that the file is either the old one or the whole new one.
+
+    Raises:
+        BundleError: the file cannot be written.
+    """
+    data = bundle.to_bytes()
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as out:
+            temporary = Path(out.name)
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as err:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        raise BundleError(f"{path}: cannot be written ({err.strerror})") from None

@@ -1,0 +1,41 @@
+"""The memory a bundle needs, by the same sums as the device (docs/image.md, last section)."""
+
+from dataclasses import dataclass
+
+from edgesdk.bundle.layout import align
+from edgesdk.bundle.plan import Plan
+from edgesdk.bundle.sections import Features, Search
+
+ROLES = ("encoder", "predictor", "joiner")
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One part of the workspace; bytes are a multiple of 16."""
+
+    name: str
+    size_bytes: int
+
+
+def recogniser_buffers(
+    graphs: dict[str, Plan], features: Features, search: Search
+) -> tuple[Buffer, ...]:
+    """The workspace of edge_recogniser_workspace, part by part in its order."""
+    parts = [("arena", max(graphs[r].arena_bytes for r in ROLES))]
+    parts += [(f"{r} state", graphs[r].state_bytes) for r in ROLES]
+    parts += [
+        ("samples", 2 * features.frame_length),
+        ("spectrum", 4 * features.fft_size),
+        ("mel", 4 * features.mel_bins),
+        ("window", features.window_frames * features.mel_bins),
+        ("encoder_out", search.frames_out * search.joiner_dim),
+        ("predictor_out", search.joiner_dim),
+        ("logits", search.vocab),
+        ("history", 4 * search.context_size),
+    ]
+    return tuple(Buffer(name, align(size)) for name, size in parts)
+
+
+def graph_buffers(plan: Plan) -> tuple[Buffer, ...]:
+    """The workspace of a single graph."""
+    return (Buffer("arena", align(plan.arena_bytes)), Buffer("state", align(plan.state_bytes)))
