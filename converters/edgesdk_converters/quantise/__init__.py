@@ -1,0 +1,1 @@
+"""Float graphs to full-integer TFLite: calibration, scales, operators."""

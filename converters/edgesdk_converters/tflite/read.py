@@ -185,7 +185,7 @@ class _Reader:
         options = getattr(tflite, name)()
         options.Init(table.Bytes, table.Pos)
         return name, {
-            _snake(field): _option(options, field, kind) for field, kind in option_fields(name)
+            option_key(field): _option(options, field, kind) for field, kind in option_fields(name)
         }
 
 
@@ -214,7 +214,8 @@ def _option(options: Any, field: str, kind: str) -> OptionValue:
     raise ConvertError(f"option {field} has no plain value")
 
 
-def _snake(name: str) -> str:
+def option_key(name: str) -> str:
+    """Key of a schema field in `Operator.options`: FusedActivation -> fused_activation."""
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 

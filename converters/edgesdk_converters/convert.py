@@ -1,0 +1,180 @@
+"""A Source and calibration utterances to three full-integer .tflite files and a report."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from edgesdk import __version__
+from edgesdk.errors import ConvertError
+
+from edgesdk_converters.graph import Array, Graph
+from edgesdk_converters.quantise.calibrate import (
+    Calibration,
+    Observation,
+    Utterance,
+    Visit,
+    calibrate,
+    decode,
+)
+from edgesdk_converters.quantise.emit import emit_graph
+from edgesdk_converters.quantise.measure import TfliteStream, measure, open_interpreter
+from edgesdk_converters.quantise.plan import Spec, plan_values
+from edgesdk_converters.quantise.ranges import METHODS, int16_quantisation
+from edgesdk_converters.source import Source
+from edgesdk_converters.tflite.model import Graph as TfliteGraph
+from edgesdk_converters.tflite.model import Model, Quantisation
+from edgesdk_converters.tflite.write import write_tflite
+
+_HELD_BACK = 5  # one utterance in so many is kept for measuring
+_CHOSEN_BY_MEASUREMENT = "auto"
+
+
+@dataclass(frozen=True)
+class Options:
+    """`method` chooses ranges: one of ranges.METHODS, or "auto": the best SQNR per graph."""
+
+    method: str = _CHOSEN_BY_MEASUREMENT
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """What conversion did to one graph."""
+
+    operators: Mapping[str, int]
+    parameters: int
+    bytes: int
+    method: str
+    sqnr_db: Mapping[str, float]  # per output, empty where it was not measured
+    tried_db: Mapping[str, float]  # per method, the worst output
+    ranges: Mapping[str, tuple[float, float]]  # of inputs, outputs and states
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Three standard .tflite files that share the quantisation of their seams."""
+
+    encoder: bytes
+    predictor: bytes
+    joiner: bytes
+    report: Mapping[str, GraphReport]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One graph on its way: what it saw and what it is measured on."""
+
+    graph: Graph
+    seen: Observation
+    sequences: list[list[tuple[Array, ...]]]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A graph quantised with one method."""
+
+    method: str
+    data: bytes
+    graph: TfliteGraph
+    specs: Mapping[str, Spec]
+    sqnr_db: Mapping[str, float]
+    tried_db: Mapping[str, float] = field(default_factory=dict)
+
+
+def convert_source(
+    source: Source, calibration: Sequence[Utterance], options: Options | None = None
+) -> Converted:
+    """Quantise `source` with whole utterances of normalised features [T, mel], float32.
+
+    Raises:
+        ConvertError: no usable calibration data, or a graph that has no integer form.
+    """
+    options = options or Options()
+    if options.method not in (*METHODS, _CHOSEN_BY_MEASUREMENT):
+        raise ConvertError(
+            f"range method {options.method!r} is none of {', '.join(METHODS)}, auto; choose one"
+        )
+    _check_calibration(source, calibration)
+    used, held = _split(calibration)
+    seen = calibrate(source, used)
+    visits = [decode(source, utterance) for utterance in held]
+    notes = list(source.notes)
+    report: dict[str, GraphReport] = {}
+    files: dict[str, bytes] = {}
+    seams: dict[str, Quantisation] = {}
+    for job in _jobs(source, seen, visits):
+        name = job.graph.name
+        best = _best(job, options.method, seams)
+        files[name], report[name] = best.data, _report(job, best)
+        seams |= {output: best.specs[output].quantisation for output in job.graph.outputs}
+    if open_interpreter(files["joiner"]) is None:
+        notes.append("tflite-runtime is not installed: quantisation noise was not measured")
+    return Converted(**files, report=report, notes=tuple(notes))
+
+
+def _check_calibration(source: Source, calibration: Sequence[Utterance]) -> None:
+    if not calibration:
+        raise ConvertError("no calibration utterances; give some recordings of typical speech")
+    for number, utterance in enumerate(calibration):
+        if utterance.ndim != 2 or utterance.shape[1] != source.mel_bins or not len(utterance):
+            raise ConvertError(
+                f"calibration utterance {number} has shape {utterance.shape} instead of"
+                f" [T, {source.mel_bins}]; compute features as features.json says"
+            )
+        if not np.all(np.isfinite(utterance)):
+            raise ConvertError(f"calibration utterance {number} has values that are not finite")
+
+
+def _split(calibration: Sequence[Utterance]) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to calibrate on and to measure on; a single one serves as both."""
+    held = list(calibration[::_HELD_BACK])
+    used = [u for i, u in enumerate(calibration) if i % _HELD_BACK]
+    return used or held, held
+
+
+def _jobs(source: Source, seen: Calibration, visits: list[Visit]) -> list[_Job]:
+    return [
+        _Job(source.encoder, seen.encoder, [[(w,) for w in v.windows] for v in visits]),
+        _Job(source.predictor, seen.predictor, [[(c,) for c in v.contexts] for v in visits]),
+        _Job(source.joiner, seen.joiner, [list(v.pairs) for v in visits]),
+    ]
+
+
+def _best(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
+    """The attempt whose worst output is least noisy; the first method where none is measured."""
+    methods = METHODS if method == _CHOSEN_BY_MEASUREMENT else (method,)
+    attempts = [_attempt(job, m, seams) for m in methods]
+    tried = {a.method: min(a.sqnr_db.values(), default=0.0) for a in attempts}
+    best = max(attempts, key=lambda a: tried[a.method])
+    return replace(best, tried_db=tried if best.sqnr_db else {})
+
+
+def _attempt(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
+    fixed = {name: q for name, q in seams.items() if name in job.graph.inputs}
+    specs = plan_values(job.graph, job.seen, method, fixed)
+    cells = {
+        node.outputs[2]: int16_quantisation(job.seen[node.outputs[2]])
+        for node in job.graph.nodes
+        if node.op == "lstm"
+    }
+    graph = emit_graph(job.graph, specs, cells)
+    data = write_tflite(Model((graph,), description=f"edgesdk {__version__}"))
+    interpreter = open_interpreter(data)
+    noise = {}
+    if interpreter is not None:
+        noise = measure(job.graph, TfliteStream(interpreter), job.sequences)
+    return _Attempt(method, data, graph, specs, noise)
+
+
+def _report(job: _Job, best: _Attempt) -> GraphReport:
+    shown = (*job.graph.inputs, *job.graph.results())
+    return GraphReport(
+        operators=dict(sorted(Counter(op.code for op in best.graph.operators).items())),
+        parameters=job.graph.parameters(),
+        bytes=len(best.data),
+        method=best.method,
+        sqnr_db=best.sqnr_db,
+        tried_db=best.tried_db,
+        ranges={n: (job.seen[n].low, job.seen[n].high) for n in shown if n in job.seen},
+    )

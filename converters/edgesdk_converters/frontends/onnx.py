@@ -1,0 +1,358 @@
+"""A folder of ONNX files, named as sherpa-onnx and icefall name them, to a Source."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from edgesdk.errors import ConvertError
+from onnx import TensorProto
+
+from edgesdk_converters.frontends.onnx_graph import Importer, import_nodes
+from edgesdk_converters.frontends.onnx_ops import HANDLERS
+from edgesdk_converters.frontends.passes import simplify
+from edgesdk_converters.frontends.roles import pair_states
+from edgesdk_converters.graph import Graph, Node, State, check_graph, prune
+from edgesdk_converters.source import DEFAULT_FEATURES, Source
+
+# Role -> names of its file, best first; a variant is <name>-anything.onnx, int8 ones last.
+ROLE_FILES = {
+    "encoder": ("encoder",),
+    "predictor": ("decoder", "predictor", "prediction"),
+    "joiner": ("joiner", "joint"),
+}
+_WINDOWS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
+_DEFAULT_MAX_SYMBOLS = 3
+
+
+@dataclass(frozen=True)
+class OnnxModels:
+    """The three models in memory, with a name for messages."""
+
+    encoder: onnx.ModelProto
+    predictor: onnx.ModelProto
+    joiner: onnx.ModelProto
+    files: Mapping[str, str]
+
+
+def load_source(folder: Path, window: int | None = None) -> Source:
+    """The recogniser in `folder`: three ONNX files, tokens.txt and features.json.
+
+    `window` (feature frames per step) overrides metadata and input shape.
+
+    Raises:
+        ConvertError: a file is missing, damaged, or holds what has no integer form.
+    """
+    if not folder.is_dir():
+        raise ConvertError(f"{folder}: no such folder; give one with encoder, decoder and joiner")
+    paths = {role: find_role(folder, role) for role in ROLE_FILES}
+    models = {role: _load(path) for role, path in paths.items()}
+    files = {role: path.name for role, path in paths.items()}
+    tokens = load_tokens(folder / "tokens.txt")
+    features, notes = load_features(folder / "features.json")
+    source = make_source(OnnxModels(**models, files=files), tokens, features, window)
+    return replace(source, notes=tuple(notes) + source.notes)
+
+
+def find_role(folder: Path, role: str) -> Path:
+    """The ONNX file of one role: encoder.onnx, encoder-epoch-99-avg-1.onnx, ..."""
+    for name in ROLE_FILES[role]:
+        exact = folder / f"{name}.onnx"
+        if exact.is_file():
+            return exact
+        found = [p for p in folder.glob("*.onnx") if p.stem.startswith((f"{name}-", f"{name}_"))]
+        found = [p for p in found if "int8" not in p.stem] or found
+        if len(found) > 1:
+            listing = ", ".join(sorted(p.name for p in found))
+            raise ConvertError(f"{folder}: {listing} could all be the {role}; leave one of them")
+        if found:
+            return found[0]
+    names = " or ".join(f"{n}.onnx" for n in ROLE_FILES[role])
+    raise ConvertError(f"{folder}: no {names}; export the {role} there")
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as err:  # protobuf, checker and file errors have no common class
+        reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:120]
+        raise ConvertError(
+            f"{path}: not a readable ONNX model ({reason}); export or copy it again"
+        ) from None
+    return model
+
+
+def load_tokens(path: Path) -> tuple[str, ...]:
+    """Tokens by index from lines `token index`.
+
+    Raises:
+        ConvertError: missing, not UTF-8, or the indices have gaps.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConvertError(f"{path}: {err}; write lines `token index`") from None
+    tokens: dict[int, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        token, _, index = line.rstrip().rpartition(" ")
+        if not index.isdecimal() or int(index) in tokens:
+            raise ConvertError(
+                f"{path}: line {number} {line!r} is no new `token index`; correct it"
+            )
+        tokens[int(index)] = token or " "
+    if sorted(tokens) != list(range(len(tokens))) or not tokens:
+        raise ConvertError(f"{path}: indices do not run from 0 to {len(tokens) - 1}; correct it")
+    return tuple(tokens[i] for i in range(len(tokens)))
+
+
+def load_features(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The feature configuration, and a note where the default was chosen."""
+    if not path.exists():
+        return dict(DEFAULT_FEATURES), [
+            f"{path.name} is missing: Kaldi's fbank as icefall uses it is assumed"
+            " (16 kHz, 25 ms / 10 ms, povey, no normalisation)"
+        ]
+    try:
+        features = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise ConvertError(f"{path}: not JSON ({err}); correct it") from None
+    if not isinstance(features, dict) or features.get("kind") != "kaldi-fbank":
+        raise ConvertError(f'{path}: kind must be "kaldi-fbank", the only front end; correct it')
+    return features, []
+
+
+def make_source(
+    models: OnnxModels,
+    tokens: tuple[str, ...],
+    features: Mapping[str, Any],
+    window: int | None = None,
+) -> Source:
+    """A Source from models in memory; see load_source."""
+    metadata: dict[str, str] = {}
+    for model in (models.encoder, models.predictor, models.joiner):
+        metadata |= {p.key: p.value for p in model.metadata_props}
+    notes: list[str] = []
+    encoder, window = _encoder(models, metadata, features, window, notes)
+    joiner_dim = _joiner_dim(models.joiner, metadata, encoder)
+    predictor = _predictor(models, metadata, joiner_dim, notes)
+    joiner = _joiner(models, joiner_dim, notes)
+    vocab = joiner.shapes[joiner.outputs[0]][1]
+    if len(tokens) != vocab:
+        raise ConvertError(
+            f"tokens.txt has {len(tokens)} tokens and {models.files['joiner']} {vocab} logits;"
+            " take the two from one training run"
+        )
+    shift = _number(metadata, "decode_chunk_len") or window
+    if shift > window:
+        shift = window
+    mel = encoder.shapes[encoder.inputs[0]][2]
+    features = dict(features)
+    if "mean" not in features and features.get("num_mel_bins") != mel:
+        notes.append(f"features: {mel} mel bins, as the encoder's input says")
+        features["num_mel_bins"] = mel
+    if features.get("num_mel_bins") != mel:
+        raise ConvertError(
+            f"features.json gives {features.get('num_mel_bins')} mel bins and"
+            f" {models.files['encoder']} takes {mel}; take the two from one training run"
+        )
+    max_symbols = _number(metadata, "max_symbols_per_frame") or _DEFAULT_MAX_SYMBOLS
+    return Source(
+        encoder, predictor, joiner, tokens, features, window, shift, max_symbols, tuple(notes)
+    )
+
+
+def _number(metadata: Mapping[str, str], key: str) -> int | None:
+    value = metadata.get(key, "")
+    return int(value) if value.isdecimal() and int(value) > 0 else None
+
+
+def _signature(model: onnx.ModelProto) -> tuple[dict[str, Any], list[str]]:
+    """Inputs (name -> declared dims, 0 where symbolic) that no initialiser fills, and outputs."""
+    filled = {i.name for i in model.graph.initializer}
+    inputs = {
+        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in model.graph.input
+        if value.name not in filled
+    }
+    return inputs, [value.name for value in model.graph.output]
+
+
+def _encoder(
+    models: OnnxModels,
+    metadata: Mapping[str, str],
+    features: Mapping[str, Any],
+    window: int | None,
+    notes: list[str],
+) -> tuple[Graph, int]:
+    file, model = models.files["encoder"], models.encoder
+    inputs, outputs = _signature(model)
+    audio = next((n for n, dims in inputs.items() if len(dims) == 3), None)
+    if audio is None or inputs[audio][0] > 1:
+        raise ConvertError(f"{file}: no input [1, T, mel]; export the encoder with batch 1")
+    declared, mel = inputs[audio][1], inputs[audio][2] or int(features.get("num_mel_bins", 80))
+    chosen = window or declared or _number(metadata, "T") or _number(metadata, "decode_chunk_len")
+    if declared and chosen != declared:
+        raise ConvertError(f"{file}: {audio} has {declared} frames, not {chosen}; export it again")
+    candidates = (chosen,) if chosen else _WINDOWS
+    error: ConvertError | None = None
+    for frames in candidates:
+        shapes = _state_shapes(file, inputs, audio) | {audio: (1, frames, mel)}
+        try:
+            graph = _graph("encoder", file, model, shapes, [audio], outputs[:1], notes)
+        except ConvertError as err:
+            error = error or err
+            continue
+        if not chosen:
+            notes.append(f"{file}: no chunk length given; the smallest that works is {frames}")
+        return _canonical(graph, ["x"], ["encoder_out"], None), frames
+    raise error or ConvertError(f"{file}: no chunk length works")
+
+
+def _state_shapes(
+    file: str, inputs: Mapping[str, list[int]], *main: str
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of the state inputs; a symbolic dimension is the batch, 1."""
+    result = {}
+    for name, dims in inputs.items():
+        if name in main:
+            continue
+        if sum(d == 0 for d in dims) > 1:
+            raise ConvertError(
+                f"{file}: state {name} has {sum(d == 0 for d in dims)} open dimensions;"
+                " export with fixed shapes"
+            )
+        result[name] = tuple(d or 1 for d in dims)
+    return result
+
+
+def _joiner_dim(joiner: onnx.ModelProto, metadata: Mapping[str, str], encoder: Graph) -> int:
+    return _number(metadata, "joiner_dim") or encoder.shapes[encoder.outputs[0]][-1]
+
+
+def _predictor(
+    models: OnnxModels, metadata: Mapping[str, str], joiner_dim: int, notes: list[str]
+) -> Graph:
+    file, model = models.files["predictor"], models.predictor
+    inputs, outputs = _signature(model)
+    kinds = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
+    integer = (TensorProto.INT64, TensorProto.INT32)
+    tokens = next((n for n in inputs if kinds[n] in integer and len(inputs[n]) == 2), None)
+    if tokens is None:
+        raise ConvertError(f"{file}: no input of token indices [1, context]; export it so")
+    context = inputs[tokens][1] or _number(metadata, "context_size") or 1
+    shapes = _state_shapes(file, inputs, tokens) | {tokens: (1, context)}
+    graph = _graph("predictor", file, model, shapes, [tokens], outputs[:1], notes, {tokens})
+    return _canonical(graph, ["y"], ["decoder_out"], (1, joiner_dim))
+
+
+def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
+    file, model = models.files["joiner"], models.joiner
+    inputs, outputs = _signature(model)
+    if len(inputs) != 2 or len(outputs) != 1:
+        raise ConvertError(
+            f"{file}: {len(inputs)} inputs and {len(outputs)} outputs instead of encoder_out,"
+            " decoder_out and logit; export it so"
+        )
+    names = sorted(inputs, key=lambda n: ("dec" in n or "pred" in n, list(inputs).index(n)))
+    shapes = {n: (*(1,) * (len(dims) - 1), dims[-1] or joiner_dim) for n, dims in inputs.items()}
+    graph = _graph("joiner", file, model, shapes, names, outputs, notes)
+    vocab = int(np.prod(graph.shapes[graph.outputs[0]]))
+    return _canonical(graph, ["encoder_out", "decoder_out"], ["logit"], (1, vocab))
+
+
+def _graph(
+    role: str,
+    file: str,
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    mains: list[str],
+    results: list[str],
+    notes: list[str],
+    indices: set[str] | None = None,
+) -> Graph:
+    """The float graph of one model; inputs other than `mains` are states."""
+    importer = Importer(file, list(model.opset_import))
+    for name, shape in shapes.items():
+        kind = np.int64 if indices and name in indices else np.float32
+        importer.samples[name] = np.zeros(shape, kind)
+        importer.names[name] = name
+    import_nodes(importer, model.graph, HANDLERS)
+    outputs = [v.name for v in model.graph.output]
+    for name in outputs:
+        if name not in importer.names:
+            raise ConvertError(f"{file}: output {name} does not depend on the input; export again")
+    state_in = {n: shapes[n] for n in shapes if n not in mains}
+    state_out = {n: importer.shape(n) for n in outputs if n not in results}
+    pairs = pair_states(file, state_in, state_out)
+    states = [State(before, before, importer.names[after]) for before, after in pairs]
+    states += [State(before, before, after) for before, after in importer.implied]
+    if importer.implied:
+        notes.append(f"{file}: recurrent layers without state inputs keep their state themselves")
+    notes.extend(importer.notes)
+    graph = Graph(
+        name=role,
+        inputs=tuple(mains),
+        outputs=tuple(importer.names[n] for n in results),
+        states=tuple(states),
+        nodes=tuple(importer.nodes),
+        shapes={name: sample.shape for name, sample in importer.samples.items()},
+    )
+    return prune(graph)
+
+
+def _canonical(
+    graph: Graph, inputs: list[str], outputs: list[str], shape: tuple[int, ...] | None
+) -> Graph:
+    """Standard names and shapes of inputs [1, ...] and outputs, then simplified and checked."""
+    shapes, nodes = dict(graph.shapes), list(graph.nodes)
+    entry, exit_ = [], []
+    for new, old in zip(inputs, graph.inputs, strict=True):
+        wanted = shapes[old]
+        if graph.name == "joiner":
+            wanted = (1, wanted[-1])
+        shapes[new] = wanted
+        entry.append(Node("reshape", new + ".in", (new,), (old,), attrs={"shape": shapes[old]}))
+    for new, old in zip(outputs, graph.outputs, strict=True):
+        wanted = shape or shapes[old]
+        if int(np.prod(wanted)) != int(np.prod(shapes[old])) or len(wanted) > 3:
+            raise ConvertError(f"{graph.name}: output has shape {shapes[old]}, expected {wanted}")
+        if graph.name == "encoder":
+            wanted = (1, int(np.prod(wanted[:-1])), wanted[-1])
+        exit_.append(Node("reshape", new + ".out", (old,), (new,), attrs={"shape": wanted}))
+        shapes[new] = wanted
+    names = {old: f"{old}.inner" for old in graph.inputs if old in (*inputs, *outputs)}
+    names |= {old: f"{old}.inner" for old in graph.outputs if old in (*inputs, *outputs)}
+    result = Graph(
+        name=graph.name,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        states=tuple(
+            State(s.name, names.get(s.input, s.input), names.get(s.output, s.output))
+            for s in graph.states
+        ),
+        nodes=tuple(
+            [_renamed(n, names, inputs=False) for n in entry]
+            + [_renamed(n, names) for n in nodes]
+            + [_renamed(n, names, outputs=False) for n in exit_]
+        ),
+        shapes=shapes | {new: graph.shapes[old] for old, new in names.items()},
+    )
+    result = simplify(result)
+    check_graph(result)
+    return result
+
+
+def _renamed(
+    node: Node, names: Mapping[str, str], inputs: bool = True, outputs: bool = True
+) -> Node:
+    return replace(
+        node,
+        inputs=tuple(names.get(n, n) for n in node.inputs) if inputs else node.inputs,
+        outputs=tuple(names.get(n, n) for n in node.outputs) if outputs else node.outputs,
+    )

@@ -1,0 +1,436 @@
+"""A planned float graph as TFLite operators: the table EMITTERS lists what each node becomes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import tflite
+from edgesdk.errors import ConvertError
+
+from edgesdk_converters.graph import Array, Graph, Node, State
+from edgesdk_converters.quantise.plan import PRESCRIBED, Spec, same
+from edgesdk_converters.quantise.ranges import asymmetric, quantise, symmetric_weights
+from edgesdk_converters.quantise.ranges import power_of_two_scale as pot_scale
+from edgesdk_converters.tflite.model import Graph as TfliteGraph
+from edgesdk_converters.tflite.model import Operator, OptionValue, Quantisation, Tensor
+
+# (operator, type of its first input) -> version, as TFLite's own converter writes it.
+VERSIONS = {
+    ("FULLY_CONNECTED", "int8"): 4,
+    ("FULLY_CONNECTED", "int16"): 7,
+    ("CONV_2D", "int8"): 3,
+    ("DEPTHWISE_CONV_2D", "int8"): 3,
+    ("ADD", "int8"): 2,
+    ("ADD", "int16"): 4,
+    ("SUB", "int8"): 2,
+    ("SUB", "int16"): 5,
+    ("MUL", "int8"): 2,
+    ("MUL", "int16"): 4,
+    ("LOGISTIC", "int8"): 2,
+    ("LOGISTIC", "int16"): 3,
+    ("TANH", "int8"): 2,
+    ("TANH", "int16"): 3,
+    ("RELU", "int8"): 2,
+    ("CONCATENATION", "int8"): 2,
+    ("CONCATENATION", "int16"): 3,
+    ("SLICE", "int8"): 2,
+    ("SLICE", "int16"): 4,
+    ("TRANSPOSE", "int8"): 2,
+    ("TRANSPOSE", "int16"): 4,
+    ("PAD", "int8"): 2,
+    ("GATHER", "int8"): 2,
+    ("QUANTIZE", "int8"): 2,
+    ("QUANTIZE", "int16"): 2,
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8"): 1,
+}
+_RELU = 1  # ActivationFunctionType
+_INT32_MAX = 2**31 - 1
+
+
+@dataclass
+class Emitter:
+    """Tensors and operators so far; values of the float graph are looked up by name."""
+
+    graph: Graph
+    specs: Mapping[str, Spec]
+    seen_cells: Mapping[str, Quantisation]
+    tensors: list[Tensor] = field(default_factory=list)
+    operators: list[Operator] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+
+    def tensor(
+        self,
+        name: str,
+        spec: Spec,
+        shape: Sequence[int],
+        variable: bool = False,
+    ) -> int:
+        """Index of a new tensor."""
+        self.tensors.append(
+            Tensor(name, spec.dtype, tuple(shape), spec.quantisation, None, variable)
+        )
+        return len(self.tensors) - 1
+
+    def constant(self, name: str, data: Array, quantisation: Quantisation | None = None) -> int:
+        """Index of a new constant."""
+        self.tensors.append(
+            Tensor(name, data.dtype.name, data.shape, quantisation, np.ascontiguousarray(data))
+        )
+        return len(self.tensors) - 1
+
+    def value(self, name: str) -> int:
+        """Index of the tensor of a graph value, made on first use."""
+        if name not in self.index:
+            self.index[name] = self.tensor(name, self.specs[name], self.graph.shapes[name])
+        return self.index[name]
+
+    def op(
+        self,
+        code: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options_type: str = "NONE",
+        options: Mapping[str, OptionValue] | None = None,
+        intermediates: Sequence[int] = (),
+    ) -> None:
+        """Append an operator."""
+        version = VERSIONS.get((code, self.tensors[inputs[0]].dtype), 1)
+        self.operators.append(
+            Operator(
+                code,
+                version,
+                tuple(inputs),
+                tuple(outputs),
+                tuple(intermediates),
+                options_type,
+                dict(options or {}),
+            )
+        )
+
+    def cast(self, index: int, spec: Spec) -> int:
+        """The tensor with another quantisation, through QUANTIZE where it differs."""
+        tensor = self.tensors[index]
+        assert tensor.quantisation is not None
+        if same(Spec(tensor.dtype, tensor.quantisation), spec):
+            return index
+        result = self.tensor(f"{tensor.name}.{spec.dtype}", spec, tensor.shape)
+        self.op("QUANTIZE", [index], [result], "QuantizeOptions")
+        return result
+
+    def read(self, name: str, dtype: str) -> int:
+        """A value as `dtype`; int8 widens to int16 with its scale, so exactly."""
+        spec = self.specs[name]
+        if spec.dtype == dtype:
+            return self.value(name)
+        scale = float(spec.quantisation.scale[0])
+        if dtype == "int8":
+            raise ConvertError(f"{self.graph.name}: {name} is int16 where int8 is needed")
+        return self.cast(self.value(name), Spec("int16", Quantisation.single(scale)))
+
+
+Emit = Callable[[Emitter, Node], None]
+
+
+def _fused_relu(e: Emitter, node: Node) -> Node | None:
+    """The RELU right behind `node`, where nothing else reads in between."""
+    readers = e.graph.consumers().get(node.outputs[0], [])
+    if len(readers) == 1 and readers[0].op == "relu" and node.outputs[0] not in e.graph.results():
+        return readers[0]
+    return None
+
+
+def _weighted(
+    e: Emitter, node: Node, axis: int | None, code: str, options: dict[str, OptionValue]
+) -> None:
+    """FULLY_CONNECTED and the convolutions: int8 weights, wide bias, RELU fused."""
+    relu = _fused_relu(e, node)
+    output = (relu or node).outputs[0]
+    target = e.specs[output].dtype
+    source = e.specs[node.inputs[0]].dtype
+    wide = "int16" in (source, target)
+    x = e.read(node.inputs[0], "int16" if wide else "int8")
+    q, weights = symmetric_weights(node.params["weight"], axis)
+    if code == "DEPTHWISE_CONV_2D":
+        q = q[None]
+        weights = Quantisation(weights.scale, weights.zero_point, 3)
+    input_quantisation = e.tensors[x].quantisation
+    assert input_quantisation is not None
+    scale = np.float64(input_quantisation.scale[0]) * weights.scale.astype(np.float64)
+    bias = np.round(node.params["bias"] / scale)
+    limit = _INT32_MAX if not wide else 2**47
+    bias = np.clip(bias, -limit, limit).astype(np.int64 if wide else np.int32)
+    scales = Quantisation(scale.astype(np.float32), np.zeros(scale.size, np.int64))
+    inputs = [
+        x,
+        e.constant(f"{node.name}/weight", q, weights),
+        e.constant(f"{node.name}/bias", bias, scales),
+    ]
+    if wide and target == "int8":
+        raise ConvertError(f"{e.graph.name}: {node.name} narrows int16 to int8")
+    if relu is not None:
+        options["fused_activation_function"] = _RELU
+    e.op(code, inputs, [e.value(output)], _OPTIONS[code], options)
+
+
+_OPTIONS = {
+    "FULLY_CONNECTED": "FullyConnectedOptions",
+    "CONV_2D": "Conv2DOptions",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "ADD": "AddOptions",
+    "SUB": "SubOptions",
+    "MUL": "MulOptions",
+}
+
+
+def _linear(e: Emitter, node: Node) -> None:
+    """Per-tensor weights: tflite-runtime 2.14 computes garbage on per-channel ones."""
+    keep = len(e.graph.shapes[node.inputs[0]]) > 2
+    _weighted(e, node, None, "FULLY_CONNECTED", {"keep_num_dims": keep})
+
+
+def _conv_options(node: Node) -> dict[str, OptionValue]:
+    (sh, sw), (dh, dw) = node.attrs["stride"], node.attrs["dilation"]
+    return {
+        "padding": tflite.Padding.VALID,
+        "stride_h": sh,
+        "stride_w": sw,
+        "dilation_h_factor": dh,
+        "dilation_w_factor": dw,
+    }
+
+
+def _conv(e: Emitter, node: Node) -> None:
+    _weighted(e, node, 0, "CONV_2D", _conv_options(node))
+
+
+def _depthwise(e: Emitter, node: Node) -> None:
+    channels = e.graph.shapes[node.inputs[0]][3]
+    multiplier = node.params["weight"].shape[2] // channels
+    options = _conv_options(node) | {"depth_multiplier": multiplier}
+    _weighted(e, node, 2, "DEPTHWISE_CONV_2D", options)
+
+
+def _embedding(e: Emitter, node: Node) -> None:
+    spec = e.specs[node.outputs[0]]
+    table = quantise(node.params["table"], spec.quantisation, spec.dtype)
+    inputs = [e.constant(f"{node.name}/table", table, spec.quantisation), e.value(node.inputs[0])]
+    e.op("GATHER", inputs, [e.value(node.outputs[0])], "GatherOptions", {"axis": 0})
+
+
+def _binary(code: str) -> Emit:
+    def emit(e: Emitter, node: Node) -> None:
+        dtype = e.specs[node.outputs[0]].dtype
+        inputs = [e.read(name, dtype) for name in node.inputs]
+        _pointwise(e, code, inputs, e.value(node.outputs[0]))
+
+    return emit
+
+
+def _pointwise(e: Emitter, code: str, inputs: Sequence[int], output: int) -> None:
+    options: dict[str, OptionValue] = {}
+    if code in ("ADD", "SUB"):
+        options["pot_scale_int16"] = False
+    e.op(code, inputs, [output], _OPTIONS[code], options)
+
+
+def _with_constant(code: str, reverse: bool = False) -> Emit:
+    def emit(e: Emitter, node: Node) -> None:
+        output = node.outputs[0]
+        dtype = e.specs[output].dtype
+        value = np.broadcast_to(node.params["value"], e.graph.shapes[output])
+        if dtype == "int16":
+            quantisation = Quantisation.single(pot_scale(float(np.abs(value).max()) or 1.0))
+        else:
+            quantisation = asymmetric(float(value.min()), float(value.max()))
+        constant = e.constant(
+            f"{node.name}/value", quantise(value, quantisation, dtype), quantisation
+        )
+        x = e.read(node.inputs[0], dtype)
+        _pointwise(e, code, [constant, x] if reverse else [x, constant], e.value(output))
+
+    return emit
+
+
+def _relu(e: Emitter, node: Node) -> None:
+    maker = e.graph.producers().get(node.inputs[0])
+    if maker is not None and maker.op in _FUSING and _fused_relu(e, maker) is node:
+        return
+    e.op("RELU", [e.value(node.inputs[0])], [e.value(node.outputs[0])])
+
+
+_FUSING = ("linear", "conv", "depthwise")
+
+
+def _curve(code: str) -> Emit:
+    """LOGISTIC and TANH, whose output scale TFLite prescribes."""
+
+    def emit(e: Emitter, node: Node) -> None:
+        output = node.outputs[0]
+        spec = e.specs[output]
+        own = Spec(spec.dtype, PRESCRIBED[(node.op, spec.dtype)])
+        x = e.read(node.inputs[0], spec.dtype)
+        if same(own, spec):
+            e.op(code, [x], [e.value(output)])
+            return
+        raw = e.tensor(f"{output}.raw", own, e.graph.shapes[output])
+        e.op(code, [x], [raw])
+        e.op("QUANTIZE", [raw], [e.value(output)], "QuantizeOptions")
+
+    return emit
+
+
+def _concat(e: Emitter, node: Node) -> None:
+    inputs = [e.value(name) for name in node.inputs]
+    axis = int(node.attrs["axis"])
+    e.op(
+        "CONCATENATION", inputs, [e.value(node.outputs[0])], "ConcatenationOptions", {"axis": axis}
+    )
+
+
+def _slice(e: Emitter, node: Node) -> None:
+    shape = e.graph.shapes[node.inputs[0]]
+    begin = np.zeros(len(shape), np.int32)
+    begin[node.attrs["axis"]] = node.attrs["start"]
+    size = np.array(e.graph.shapes[node.outputs[0]], np.int32)
+    inputs = [
+        e.value(node.inputs[0]),
+        e.constant(f"{node.name}/begin", begin),
+        e.constant(f"{node.name}/size", size),
+    ]
+    e.op("SLICE", inputs, [e.value(node.outputs[0])], "SliceOptions")
+
+
+def _reshape(e: Emitter, node: Node) -> None:
+    shape = [int(d) for d in e.graph.shapes[node.outputs[0]]]
+    constant = e.constant(f"{node.name}/shape", np.array(shape, np.int32))
+    inputs = [e.value(node.inputs[0]), constant]
+    e.op("RESHAPE", inputs, [e.value(node.outputs[0])], "ReshapeOptions", {"new_shape": shape})
+
+
+def _transpose(e: Emitter, node: Node) -> None:
+    perm = e.constant(f"{node.name}/perm", np.array(node.attrs["perm"], np.int32))
+    e.op(
+        "TRANSPOSE", [e.value(node.inputs[0]), perm], [e.value(node.outputs[0])], "TransposeOptions"
+    )
+
+
+def _pad(e: Emitter, node: Node) -> None:
+    widths = np.stack([node.attrs["before"], node.attrs["after"]], axis=1).astype(np.int32)
+    inputs = [e.value(node.inputs[0]), e.constant(f"{node.name}/widths", widths)]
+    e.op("PAD", inputs, [e.value(node.outputs[0])], "PadOptions")
+
+
+def _lstm(e: Emitter, node: Node) -> None:
+    """One UNIDIRECTIONAL_SEQUENCE_LSTM, 8x8_16: int8 h, int16 c of power-of-two scale.
+
+    TFLite quantisation specification, "LSTM": biases are int32 at input scale x weight scale, gates
+    Q3.12 inside the kernel, intermediate 4 is the hidden state before a projection.
+    """
+    y = node.outputs[0]
+    spec = e.specs[y]
+    x = e.value(node.inputs[0])
+    input_quantisation = e.tensors[x].quantisation
+    assert input_quantisation is not None
+    gates = ("input", "forget", "cell", "output")
+    inputs = [x]
+    biases = []
+    rows = zip(
+        gates, np.split(node.params["weight"], 4), np.split(node.params["bias"], 4), strict=True
+    )
+    for gate, weight, bias in rows:
+        q, quantisation = symmetric_weights(weight)
+        inputs.append(e.constant(f"{node.name}/{gate}_weight", q, quantisation))
+        scale = float(input_quantisation.scale[0]) * float(quantisation.scale[0])
+        ticks = np.clip(np.round(bias / scale), -_INT32_MAX, _INT32_MAX).astype(np.int32)
+        biases.append(e.constant(f"{node.name}/{gate}_bias", ticks, Quantisation.single(scale)))
+    for gate, weight in zip(gates, np.split(node.params["recurrent"], 4), strict=True):
+        q, quantisation = symmetric_weights(weight)
+        inputs.append(e.constant(f"{node.name}/{gate}_recurrent", q, quantisation))
+    hidden = node.params["recurrent"].shape[1]
+    cell = Spec("int16", e.seen_cells[node.outputs[2]])
+    states = [
+        e.tensor(f"{node.name}/h", spec, (1, hidden), variable=True),
+        e.tensor(f"{node.name}/c", cell, (1, hidden), variable=True),
+    ]
+    inputs += [-1, -1, -1, *biases, -1, -1, *states, -1, -1, -1, -1]
+    empty = Quantisation.single(1.0)
+    intermediates = [
+        e.tensor(f"{node.name}/{gate}_inner", Spec("int16", empty), (0,)) for gate in gates
+    ]
+    intermediates.append(e.tensor(f"{node.name}/hidden", spec, (0,)))
+    e.op(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        inputs,
+        [e.value(y)],
+        "UnidirectionalSequenceLSTMOptions",
+        {
+            "fused_activation_function": tflite.ActivationFunctionType.TANH,
+            "cell_clip": 0.0,
+            "proj_clip": 0.0,
+            "time_major": False,
+        },
+        intermediates,
+    )
+
+
+EMITTERS: dict[str, Emit] = {
+    "linear": _linear,
+    "embedding": _embedding,
+    "conv": _conv,
+    "depthwise": _depthwise,
+    "pad": _pad,
+    "lstm": _lstm,
+    "add": _binary("ADD"),
+    "sub": _binary("SUB"),
+    "mul": _binary("MUL"),
+    "add_const": _with_constant("ADD"),
+    "mul_const": _with_constant("MUL"),
+    "rsub_const": _with_constant("SUB", reverse=True),
+    "relu": _relu,
+    "tanh": _curve("TANH"),
+    "sigmoid": _curve("LOGISTIC"),
+    "concat": _concat,
+    "slice": _slice,
+    "reshape": _reshape,
+    "transpose": _transpose,
+}
+
+
+def explicit_states(graph: Graph) -> tuple[State, ...]:
+    """States that are inputs and outputs: all but those that a fused LSTM keeps itself."""
+    fused = {name for node in graph.nodes if node.op == "lstm" for name in node.inputs[1:]}
+    return tuple(state for state in graph.states if state.input not in fused)
+
+
+def emit_graph(
+    graph: Graph, specs: Mapping[str, Spec], cells: Mapping[str, Quantisation]
+) -> TfliteGraph:
+    """The integer graph; `cells` are the int16 quantisations of fused LSTM cells."""
+    e = Emitter(graph, specs, cells)
+    inputs = []
+    for name in graph.inputs:
+        if name in specs:
+            inputs.append(e.value(name))
+            continue
+        e.tensors.append(Tensor(name, "int32", graph.shapes[name]))
+        e.index[name] = len(e.tensors) - 1
+        inputs.append(e.index[name])
+    states = explicit_states(graph)
+    for state in states:
+        inputs.append(
+            e.tensor(f"state.{state.name}", specs[state.input], graph.shapes[state.input])
+        )
+        e.index[state.input] = inputs[-1]
+    for node in graph.nodes:
+        EMITTERS[node.op](e, node)
+    outputs = [e.value(name) for name in graph.outputs]
+    for state in states:
+        index = e.value(state.output)
+        tensor = e.tensors[index]
+        e.tensors[index] = Tensor(
+            f"state.{state.name}.next", tensor.dtype, tensor.shape, tensor.quantisation
+        )
+        outputs.append(index)
+    return TfliteGraph(
+        graph.name, tuple(e.tensors), tuple(e.operators), tuple(inputs), tuple(outputs)
+    )
