@@ -13,7 +13,9 @@ SDK = REPOSITORY / "sdk" / "edgesdk"
 CONVERTERS = REPOSITORY / "converters" / "edgesdk_converters"
 FIRMWARE = REPOSITORY / "firmware_templates"
 
-# Verbs that hand work to the converters; they import them where they need them.
+# Verbs that hand work to the converters import them where they need them, and one file of theirs
+# is part of the converters' side: nobody may import it at import time.
+HEAVY = ("edgesdk_converters", "edgesdk.cli.describe_models")
 MAY_CONVERT = {SDK / "cli" / "convert.py", SDK / "cli" / "inspect.py"}
 # What a converter may know of the sdk: the format it writes, the board it writes for, its errors,
 # and the one C core's features, which calibration has to see exactly as the device will.
@@ -50,9 +52,10 @@ def _root_is(module: str, root: str) -> bool:
 
 @pytest.mark.parametrize("path", sorted(SDK.rglob("*.py")), ids=lambda path: path.name)
 def test_sdk_never_imports_the_converters_at_import_time(path: Path) -> None:
-    lazy = path not in MAY_CONVERT
-    guilty = [name for name in _imports(path, lazy=lazy) if _root_is(name, "edgesdk_converters")]
-    assert not guilty
+    if path == SDK / "cli" / "describe_models.py":
+        return
+    imported = list(_imports(path, lazy=path not in MAY_CONVERT))
+    assert not [name for name in imported if any(_root_is(name, heavy) for heavy in HEAVY)]
 
 
 @pytest.mark.parametrize("path", sorted(CONVERTERS.rglob("*.py")), ids=lambda path: path.name)

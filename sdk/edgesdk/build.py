@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -333,33 +334,56 @@ def _compile_into(folder: Path, plan: _Plan, key: str, board: Board) -> None:
                 raise
 
 
-def _compile(work: Path, plan: _Plan, key: str) -> list[Path]:
-    includes = [f"-I{path}" for path in (work, *plan.includes)]
-    define = f'-DEDGE_FIRMWARE_ID="{key}"'
+def build_commands(board: Board, options: BuildOptions | None = None) -> list[str]:
+    """The command lines that `build` would run, without running any but --version.
+
+    Raises:
+        BuildError: no compiler, or no such link.
+    """
+    plan = _plan(board, options or BuildOptions())
+    key = _digest(plan)
+    work = firmware_cache_dir() / key
+    objects = _objects(work, plan)
+    pairs = zip(plan.sources, objects, strict=True)
+    commands = [_compile_command(work, plan, key, source, target) for source, target in pairs]
+    return [shlex.join(command) for command in (*commands, _link_command(work, plan, objects))]
+
+
+def _objects(work: Path, plan: _Plan) -> list[Path]:
     root = resource_dir("firmware_templates")
-    objects = [
+    return [
         work / (path.relative_to(root).as_posix().replace("/", "_") + ".o") for path in plan.sources
     ]
 
+
+def _compile_command(work: Path, plan: _Plan, key: str, source: Path, target: Path) -> list[str]:
+    includes = [f"-I{path}" for path in (work, *plan.includes)]
+    define = f'-DEDGE_FIRMWARE_ID="{key}"'
+    return [plan.compiler, *plan.flags, define, *includes, "-c", str(source), "-o", str(target)]
+
+
+def _compile(work: Path, plan: _Plan, key: str) -> list[Path]:
+    objects = _objects(work, plan)
+
     def compile_one(source: Path, target: Path) -> None:
-        _run(
-            [plan.compiler, *plan.flags, define, *includes, "-c", str(source), "-o", str(target)]
-        )
+        _run(_compile_command(work, plan, key, source, target))
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(compile_one, plan.sources, objects))
     return objects
 
 
+def _link_command(work: Path, plan: _Plan, objects: Sequence[Path]) -> list[str]:
+    script = [] if plan.linker_script is None else ["-T", str(work / "memory.ld")]
+    inputs = [*script, *map(str, objects), *plan.libraries]
+    return [plan.linker, *plan.link_flags, *inputs, "-o", str(work / "firmware.elf")]
+
+
 def _link(work: Path, plan: _Plan, objects: Sequence[Path], board: Board) -> None:
-    command = [plan.linker, *plan.link_flags]
     if plan.linker_script is not None:
-        script = work / "memory.ld"
-        script.write_text(plan.linker_script, encoding="utf-8")
-        command += ["-T", str(script)]
-    command += [*map(str, objects), *plan.libraries, "-o", str(work / "firmware.elf")]
+        (work / "memory.ld").write_text(plan.linker_script, encoding="utf-8")
     try:
-        _run(command)
+        _run(_link_command(work, plan, objects))
     except _CommandFailed as error:
         missing = re.search(r"region [`'](\w+)' overflowed by (\d+) bytes", error.output)
         if missing is None:

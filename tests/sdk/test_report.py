@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from edgesdk.errors import EdgeError
+from edgesdk.fit import MemoryUse
 from edgesdk.report.records import (
     ClipRecord,
     Difference,
-    MemoryUse,
     OperatorCost,
     Record,
     Report,

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from edgesdk.report.records import MemoryUse, OperatorCost, StageCost
+from edgesdk.fit import MemoryUse
+from edgesdk.report.records import OperatorCost, StageCost
 
 # Legible on light and on dark ground, and apart for colour-blind readers.
 COLORS = ("#3d7edb", "#e0853b", "#2a9d82", "#a56cc9", "#d4566f", "#8a8f3a", "#5fa8c9", "#9c6b4e")

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from edgesdk.fit import MemoryUse
+
 SCHEMA, VERSION = "edgesdk.report", 1
 
 Fidelity = Literal["functional", "estimate", "hardware"]
@@ -46,20 +48,6 @@ class StageCost:
     stage: str
     calls: int | None
     cost: int
-
-
-@dataclass(frozen=True)
-class MemoryUse:
-    """Bytes of one memory of the board, and what they are spent on."""
-
-    memory: str
-    size_bytes: int
-    parts: tuple[tuple[str, int], ...]
-
-    @property
-    def used_bytes(self) -> int:
-        """Sum of the parts."""
-        return sum(size for _, size in self.parts)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""A .tflite or ONNX model as plain JSON values, for `edgesdk inspect`; needs the converters."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import onnx
+from edgesdk_converters.frontends.onnx_ops import HANDLERS
+from edgesdk_converters.tflite.model import Graph, Tensor
+from edgesdk_converters.tflite.read import read_tflite
+from google.protobuf.message import DecodeError
+
+from edgesdk.errors import ConvertError
+
+
+def _tflite_tensor(tensor: Tensor) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": tensor.name,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+    }
+    if tensor.quantisation is not None and tensor.quantisation.per_tensor:
+        described["scale"] = float(tensor.quantisation.scale[0])
+        described["zero_point"] = int(tensor.quantisation.zero_point[0])
+    return described
+
+
+def _tflite_graph(graph: Graph) -> dict[str, Any]:
+    constants = [tensor.data for tensor in graph.tensors if tensor.data is not None]
+    return {
+        "name": graph.name or "main",
+        "inputs": [_tflite_tensor(graph.tensors[index]) for index in graph.inputs],
+        "outputs": [_tflite_tensor(graph.tensors[index]) for index in graph.outputs],
+        "states": [_tflite_tensor(tensor) for tensor in graph.tensors if tensor.variable],
+        "parameters": sum(constant.size for constant in constants),
+        "constant_bytes": sum(constant.nbytes for constant in constants),
+        "operators": [
+            {
+                "index": index,
+                "operator": operator.code,
+                "output": ", ".join(graph.tensors[at].name for at in operator.outputs),
+            }
+            for index, operator in enumerate(graph.operators)
+        ],
+    }
+
+
+def describe_tflite(data: bytes, source: str) -> dict[str, Any]:
+    """Graphs of a .tflite file.
+
+    Raises:
+        ConvertError: the file is damaged.
+    """
+    model = read_tflite(data, source)
+    return {"graphs": [_tflite_graph(graph) for graph in model.graphs]}
+
+
+def _onnx_values(values: Iterable[onnx.ValueInfoProto]) -> list[dict[str, Any]]:
+    described = []
+    for value in values:
+        kind = value.type.tensor_type
+        shape = [size.dim_param or size.dim_value for size in kind.shape.dim]
+        dtype = onnx.TensorProto.DataType.Name(kind.elem_type).lower()
+        described.append({"name": value.name, "dtype": dtype, "shape": shape})
+    return described
+
+
+def describe_onnx(data: bytes, source: str) -> dict[str, Any]:
+    """The graph of an ONNX model, and which of its operators convert.
+
+    Raises:
+        ConvertError: the file is damaged.
+    """
+    try:
+        model = onnx.load_from_string(data)
+    except DecodeError as error:
+        raise ConvertError(
+            f"{source}: no ONNX model, or a truncated one ({error}); export it again"
+        ) from error
+    graph = model.graph
+    if not graph.node:
+        raise ConvertError(f"{source}: no ONNX model, it has no nodes; export it again")
+    constants = {tensor.name for tensor in graph.initializer}
+    described = {
+        "name": graph.name,
+        "inputs": _onnx_values(value for value in graph.input if value.name not in constants),
+        "outputs": _onnx_values(graph.output),
+        "states": [],
+        "parameters": sum(onnx.numpy_helper.to_array(each).size for each in graph.initializer),
+        "operators": [
+            {
+                "index": index,
+                "operator": node.op_type,
+                "output": ", ".join(node.output),
+                "supported": node.op_type in HANDLERS or node.op_type == "Constant",
+            }
+            for index, node in enumerate(graph.node)
+        ],
+    }
+    made_by = {entry.key: entry.value for entry in model.metadata_props}
+    return {"graphs": [described], "made_by": made_by}

@@ -1,0 +1,130 @@
+"""`edgesdk inspect`: what a .edge, .tflite or ONNX file holds."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+
+from edgesdk.bundle import read_bundle
+from edgesdk.cli.describe_bundle import describe_bundle
+from edgesdk.cli.options import JsonOption, terminal
+from edgesdk.errors import ConvertError, EdgeError
+
+Description = dict[str, Any]
+
+
+def _describe_tflite(data: bytes, source: str) -> Description:
+    from edgesdk.cli.describe_models import describe_tflite
+
+    return describe_tflite(data, source)
+
+
+def _describe_onnx(data: bytes, source: str) -> Description:
+    from edgesdk.cli.describe_models import describe_onnx
+
+    return describe_onnx(data, source)
+
+
+def _describe_edge(data: bytes, source: str) -> Description:
+    return describe_bundle(read_bundle(data, source))
+
+
+def _format_of(data: bytes, path: Path) -> tuple[str, Callable[[bytes, str], Description]]:
+    """Name and reader of a file's format, by its first bytes, then by its name."""
+    if data[:4] == b"EDGE" or path.suffix == ".edge":
+        return "edge", _describe_edge
+    if data[4:8] == b"TFL3" or path.suffix == ".tflite":
+        return "tflite", _describe_tflite
+    if path.suffix == ".onnx":
+        return "onnx", _describe_onnx
+    raise EdgeError(f"{path}: neither .edge, .tflite nor .onnx; give such a file")
+
+
+def describe_file(path: Path) -> Description:
+    """The file's graphs, operators, quantisation, states and memory as JSON values.
+
+    Raises:
+        EdgeError: the file cannot be read, or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EdgeError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    kind, describe = _format_of(data, path)
+    try:
+        described = describe(data, str(path))
+    except ImportError as error:
+        raise ConvertError(
+            f"{path}: {error.name} is not installed; "
+            "install it with: pip install 'edgesdk[convert]'"
+        ) from error
+    return {
+        "schema": "edgesdk.inspect",
+        "version": 1,
+        "file": str(path),
+        "format": kind,
+        "size_bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        **described,
+    }
+
+
+def _tensor(tensor: Description) -> str:
+    shape = "x".join(map(str, tensor["shape"])) or "scalar"
+    text = f"{tensor['name']} {tensor['dtype']}[{shape}]"
+    if tensor.get("scale"):
+        text += f" = {tensor['scale']:.6g} * (q - {tensor['zero_point']})"
+    return text
+
+
+def _graph_views(graph: Description) -> Iterator[RenderableType]:
+    head = Table(box=None, pad_edge=False, show_header=False)
+    for kind in ("inputs", "outputs", "states"):
+        for tensor in graph[kind]:
+            head.add_row(kind[:-1], _tensor(tensor))
+    for name in ("parameters", "constant_bytes", "arena_bytes", "state_bytes"):
+        if graph.get(name) is not None:
+            head.add_row(name.replace("_", " "), f"{graph[name]:,}")
+    operators = Table("#", "operator", "output", box=None, pad_edge=False)
+    shows_support = any("supported" in operator for operator in graph["operators"])
+    if shows_support:
+        operators.add_column("supported")
+    for operator in graph["operators"]:
+        row = [str(operator["index"]), operator["operator"], operator["output"]]
+        if shows_support:
+            row.append("yes" if operator["supported"] else "NO")
+        operators.add_row(*row)
+    yield from (f"graph {graph['name']}", head, operators, "")
+
+
+def _views(document: Description) -> Iterator[RenderableType]:
+    yield f"{document['file']}: {document['format']}, {document['size_bytes']:,} bytes"
+    yield ""
+    for graph in document["graphs"]:
+        yield from _graph_views(graph)
+    for name in ("sections", "memory"):
+        if name in document:
+            table = Table(name, "bytes", box=None, pad_edge=False)
+            table.columns[1].justify = "right"
+            for entry in document[name]:
+                table.add_row(entry["name"], f"{entry['size_bytes']:,}")
+            yield from (table, "")
+    for name in ("features", "search", "made_by"):
+        if document.get(name):
+            facts = ", ".join(f"{key} {value}" for key, value in document[name].items())
+            yield f"{name.replace('_', ' ')}: {facts}"
+
+
+def command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A .edge, .tflite or .onnx file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show graphs, operators, quantisation, states and memory plan of a file."""
+    term = terminal(context, as_json)
+    document = describe_file(file)
+    term.result(document, *_views(document))

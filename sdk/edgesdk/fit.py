@@ -1,0 +1,86 @@
+"""What a bundle and its firmware take of each memory of a board, and whether that fits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgesdk.board import Board, Memory
+from edgesdk.bundle import Bundle
+from edgesdk.elf import Sizes
+from edgesdk.errors import FitError
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes of one memory of the board, and what they are spent on."""
+
+    memory: str
+    size_bytes: int
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def used_bytes(self) -> int:
+        """Sum of the parts."""
+        return sum(size for _, size in self.parts)
+
+
+def _parts(
+    memory: Memory, board: Board, bundle: Bundle, firmware: Sizes | None
+) -> list[tuple[str, int]]:
+    parts: list[tuple[str, int]] = []
+    if "code" in memory.holds and firmware is not None:
+        parts.append(("firmware", firmware.text + firmware.data))
+    if "data" in memory.holds and firmware is not None:
+        # The stack is a section without content, which the sizes count as bss.
+        stack = board.stack_bytes if "stack" in memory.holds else 0
+        parts.append(("variables", firmware.data + firmware.bss - stack))
+    if "stack" in memory.holds:
+        parts.append(("stack", board.stack_bytes))
+    if "workspace" in memory.holds:
+        parts += [(buffer.name, buffer.size_bytes) for buffer in bundle.memory()]
+    if "model" in memory.holds:
+        parts.append(("image", len(bundle.device_bytes())))
+    if "mailbox" in memory.holds:
+        parts.append(("link", memory.size_bytes))
+    return parts
+
+
+def memory_use(
+    board: Board, bundle: Bundle, firmware: Sizes | None = None
+) -> tuple[MemoryUse, ...]:
+    """Each memory of the board with what it will hold; code only where `firmware` is known."""
+    uses = []
+    for memory in board.memories:
+        parts = _parts(memory, board, bundle, firmware)
+        if parts:
+            uses.append(MemoryUse(memory.name, memory.size_bytes, tuple(parts)))
+    return tuple(uses)
+
+
+def peak_of(bundle: Bundle) -> str:
+    """The operator and the tensors that make the arena as large as it is."""
+    role = max(bundle.roles, key=lambda role: bundle.graphs[role].arena_bytes)
+    peak = bundle.debug.get(role, {}).get("peak", {})
+    if not peak:
+        return f"{role}, arena of {bundle.graphs[role].arena_bytes} bytes"
+    tensors = " + ".join(f"{tensor['name']} {tensor['bytes']}" for tensor in peak["tensors"])
+    return f"{role}, operator {peak['op']}: {tensors} = {peak['bytes']} bytes"
+
+
+def check_fit(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> None:
+    """Refuse what does not fit.
+
+    Raises:
+        FitError: names the memory, the missing bytes and the peak tensor.
+    """
+    for use in uses:
+        missing = use.used_bytes - use.size_bytes
+        if missing > 0:
+            largest = ", ".join(
+                f"{name} {size}" for name, size in sorted(use.parts, key=lambda part: -part[1])[:3]
+            )
+            raise FitError(
+                f"{bundle.source}: does not fit {board.name}: memory {use.memory!r} has "
+                f"{use.size_bytes} bytes, {use.used_bytes} are needed ({largest}): {missing} bytes "
+                f"missing; peak of the arena: {peak_of(bundle)}; take a smaller model or a larger "
+                "board"
+            )
