@@ -1,6 +1,7 @@
 """Boards: facts about hardware, one strict TOML file each, and the checks on them."""
 
 import difflib
+import itertools
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -339,7 +340,9 @@ def _check_port_exists(board: Board) -> str | None:
     ports = resource_dir("firmware_templates") / "ports"
     if not (ports / board.port / "port.toml").is_file():
         known = sorted(entry.parent.name for entry in ports.glob("*/port.toml"))
-        return f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
+        return (
+            f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
+        )
     return None
 
 
@@ -366,7 +369,7 @@ def _check_memories_do_not_overlap(board: Board) -> str | None:
     placed = sorted(
         ((m.base, m) for m in board.memories if m.base is not None), key=lambda pair: pair[0]
     )
-    for (_, low), (base, high) in zip(placed, placed[1:], strict=False):
+    for (_, low), (base, high) in itertools.pairwise(placed):
         if low.end > base:
             return (
                 f"memory {low.name!r} (0x{low.base:08X}..0x{low.end - 1:08X}) overlaps "

@@ -35,7 +35,6 @@ SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 COMPILE_TIMEOUT_S = 300
-MODEL_ALIGNMENT = 16
 
 
 class DeviceImage(Protocol):

@@ -1,4 +1,4 @@
-"""Sizes of an ELF file's loaded sections, 32 or 64 bit, little-endian (System V gABI, chapter 4)."""
+"""Sizes of an ELF file's loaded sections, 32 or 64 bit (System V gABI, chapter 4)."""
 
 import struct
 from dataclasses import dataclass
@@ -36,7 +36,10 @@ def read_sizes(elf: bytes, where: str) -> Sizes:
             at = table + i * entry_bytes
             kind = struct.unpack_from("<I", elf, at + 4)[0]
             flags, size = (
-                (struct.unpack_from("<Q", elf, at + 8)[0], struct.unpack_from("<Q", elf, at + 32)[0])
+                (
+                    struct.unpack_from("<Q", elf, at + 8)[0],
+                    struct.unpack_from("<Q", elf, at + 32)[0],
+                )
                 if wide
                 else struct.unpack_from("<I8xI", elf, at + 8)[:1]
                 + struct.unpack_from("<I", elf, at + 20)

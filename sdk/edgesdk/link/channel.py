@@ -1,0 +1,266 @@
+"""Requests and answers over a transport: sequence numbers, flow control, time limits, faults."""
+
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgesdk.errors import NoAnswerError, WireError
+from edgesdk.link.frames import Console, Damage, Decoder, Frame, encode
+from edgesdk.link.messages import (
+    FIRST_EVENT,
+    PROTOCOL_VERSION,
+    Boot,
+    Identity,
+    Message,
+    read_boot,
+    read_identity,
+    read_status,
+)
+from edgesdk.link.status import Status, status_text
+from edgesdk.link.transport import Transport
+
+PAYLOAD_MAX = 65536  # longest payload that we accept from any device
+HELLO_EVERY_S = 0.25
+READ_PIECE_S = 0.25
+CONSOLE_KEPT = 65536
+
+
+@dataclass(frozen=True)
+class _Outstanding:
+    seq: int
+    request: Message
+    encoded_bytes: int
+    answer: Message
+
+
+Handler = Callable[[Message, bytes], None]
+
+
+class Channel:
+    """One conversation with a device. Every wait ends in time, with an answer or an EdgeError."""
+
+    def __init__(self, transport: Transport, timeout_s: float) -> None:
+        """`timeout_s` is the longest silence that counts as life while an answer is due."""
+        self.transport = transport
+        self.timeout_s = timeout_s
+        self.console = bytearray()
+        self.receive_bytes = 1024  # until the device has told its own
+        self._decoder = Decoder(PAYLOAD_MAX)
+        self._frames: deque[Frame] = deque()
+        self._outstanding: deque[_Outstanding] = deque()
+        self._abandoned: deque[int] = deque()  # seqs whose answers nobody waits for any more
+        self._unanswered_bytes = 0
+        self._seq = 0
+        self._event_seq: int | None = None
+        self._heard_bytes = self._heard_frames = 0
+
+    @property
+    def where(self) -> str:
+        """The port, for messages."""
+        return self.transport.where
+
+    def hello(self, timeout_s: float) -> Identity:
+        """Ask who is there, again and again until the device has started.
+
+        Raises:
+            NoAnswerError: silence.
+            WireError: bytes that are no frames, another protocol.
+        """
+        deadline = time.monotonic() + timeout_s
+        heard_before = self._heard_bytes
+        while time.monotonic() < deadline:
+            seq = self._next_seq()
+            payload = struct.pack("<H", PROTOCOL_VERSION)
+            self.transport.write(encode(Message.HELLO, seq, payload), timeout_s)
+            frame = self._await_identity(seq, min(deadline, time.monotonic() + HELLO_EVERY_S))
+            if frame is not None:
+                identity = read_identity(frame.payload)
+                self.receive_bytes = identity.receive_bytes
+                self._event_seq = None
+                return identity
+        heard = self._heard_bytes - heard_before
+        if heard and not self._heard_frames:
+            raise WireError(
+                f"{self.where}: {heard} bytes came within {timeout_s:g} s, none of them a frame; "
+                "check the baud rate, and that edgesdk firmware is flashed"
+            )
+        raise NoAnswerError(
+            f"{self.where}: no answer to HELLO within {timeout_s:g} s; check that the board has "
+            "power and edgesdk firmware, and that nothing else uses the port"
+        )
+
+    def _await_identity(self, seq: int, deadline: float) -> Frame | None:
+        while (left := deadline - time.monotonic()) > 0:
+            self._read(left, strict=False)
+            while self._frames:
+                frame = self._frames.popleft()
+                if frame.type == Message.IDENTITY and frame.seq == seq:
+                    return frame
+        return None
+
+    def request(
+        self,
+        request: Message,
+        payload: bytes = b"",
+        answer: Message = Message.STATUS,
+        on_event: Handler | None = None,
+    ) -> bytes:
+        """Send one request and wait for its answer's payload; STATUS answers must be OK."""
+        result: list[bytes] = []
+        self.post(request, payload, answer, on_event)
+        self.drain(lambda message, data: result.append(data), on_event)
+        return result[-1]
+
+    def post(
+        self, request: Message, payload: bytes, answer: Message, on_event: Handler | None = None
+    ) -> list[bytes]:
+        """Send without waiting for the answer, except to keep within the device's buffer.
+
+        Returns the answers that came in meanwhile.
+        """
+        answers: list[bytes] = []
+        frame = encode(request, self._next_seq(), payload)
+        while self._outstanding and self._unanswered_bytes + len(frame) > self.receive_bytes:
+            self._step(lambda message, data: answers.append(data), on_event)
+        self._outstanding.append(_Outstanding(self._seq, request, len(frame), answer))
+        self._unanswered_bytes += len(frame)
+        self.transport.write(frame, self.timeout_s)
+        return answers
+
+    def drain(self, on_answer: Handler, on_event: Handler | None = None) -> None:
+        """Wait until every request is answered."""
+        while self._outstanding:
+            self._step(on_answer, on_event)
+
+    def forget(self) -> None:
+        """Stop waiting for what is outstanding: its answers will be dropped when they come."""
+        self._abandoned.extend(waiting.seq for waiting in self._outstanding)
+        self._outstanding.clear()
+        self._unanswered_bytes = 0
+
+    def _next_seq(self) -> int:
+        self._seq = (self._seq + 1) & 0xFF
+        return self._seq
+
+    def _step(self, on_answer: Handler, on_event: Handler | None) -> None:
+        """Handle one frame, waiting for it if need be."""
+        frame = self._next_frame()
+        if frame.type >= FIRST_EVENT:
+            self._check_event(frame)
+            if on_event is not None:
+                on_event(Message(frame.type), frame.payload)
+            return
+        if self._is_stale(frame):
+            return
+        waiting = self._outstanding.popleft()
+        self._unanswered_bytes -= waiting.encoded_bytes
+        self._check_answer(frame, waiting)
+        on_answer(waiting.request, frame.payload)
+
+    def _is_stale(self, frame: Frame) -> bool:
+        """Whether it answers a repeated HELLO, or what was abandoned."""
+        if frame.type == Message.IDENTITY:
+            return True
+        if frame.seq in self._abandoned and frame.seq != self._outstanding[0].seq:
+            while self._abandoned.popleft() != frame.seq:
+                continue
+            return True
+        return False
+
+    def _next_frame(self) -> Frame:
+        deadline = time.monotonic() + self.timeout_s
+        while not self._frames:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                asked = self._outstanding[0].request.name if self._outstanding else "nothing"
+                raise NoAnswerError(
+                    f"{self.where}: no answer to {asked} for {self.timeout_s:g} s; "
+                    "reset the board and try again"
+                )
+            self._read(min(left, READ_PIECE_S), strict=True)
+        return self._frames.popleft()
+
+    def _read(self, timeout_s: float, *, strict: bool) -> None:
+        data = self.transport.read(timeout_s)
+        self._heard_bytes += len(data)
+        for event in self._decoder.feed(data):
+            if isinstance(event, Console):
+                self.console += event.data
+                del self.console[:-CONSOLE_KEPT]
+            elif isinstance(event, Frame):
+                self._heard_frames += 1
+                self._frames.append(event)
+            elif isinstance(event, Damage) and strict:
+                raise WireError(
+                    f"{self.where}: a damaged frame arrived ({event.status.name}: "
+                    f"{event.status.text}); check the cable or lower the baud rate"
+                )
+
+    def _check_event(self, frame: Frame) -> None:
+        if frame.type == Message.BOOT:
+            raise WireError(
+                f"{self.where}: the device restarted in the middle "
+                f"({read_boot(frame.payload).describe()}); report it with this line"
+            )
+        if frame.type not in Message.__members__.values():
+            raise WireError(
+                f"{self.where}: event 0x{frame.type:02x} is unknown; "
+                "flash the firmware of this edgesdk version"
+            )
+        expected = frame.seq if self._event_seq is None else (self._event_seq + 1) & 0xFF
+        if frame.seq != expected:
+            raise WireError(
+                f"{self.where}: event {expected} was lost (next was {frame.seq}); "
+                "check the cable or lower the baud rate"
+            )
+        self._event_seq = frame.seq
+
+    def _check_answer(self, frame: Frame, waiting: _Outstanding) -> None:
+        name = waiting.request.name
+        if frame.type == Message.STATUS:
+            reply = read_status(frame.payload)
+            if reply.request == 0:
+                raise WireError(
+                    f"{self.where}: the device received a damaged frame "
+                    f"({status_text(reply.code)}); check the cable or lower the baud rate"
+                )
+            if reply.code != Status.OK:
+                self.forget()
+                raise RefusedError(self.where, name, reply.code)
+        if frame.type != waiting.answer or frame.seq != waiting.seq:
+            raise WireError(
+                f"{self.where}: {name} number {waiting.seq} was answered by message "
+                f"0x{frame.type:02x} number {frame.seq}; flash the firmware of this edgesdk version"
+            )
+
+    def await_boot(self, timeout_s: float) -> Boot:
+        """Wait for the device to say that it has started.
+
+        Raises:
+            NoAnswerError: it does not.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.forget()
+        while (left := deadline - time.monotonic()) > 0:
+            self._read(min(left, READ_PIECE_S), strict=False)
+            while self._frames:
+                frame = self._frames.popleft()
+                if frame.type == Message.BOOT:
+                    self._event_seq = None
+                    return read_boot(frame.payload)
+        raise NoAnswerError(
+            f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"
+        )
+
+
+class RefusedError(WireError):
+    """The device answered a request with a status other than OK, which `code` holds."""
+
+    def __init__(self, where: str, request: str, code: int) -> None:
+        super().__init__(
+            f"{where}: the device refused {request} ({status_text(code)}); "
+            "check that bundle, board and firmware belong together"
+        )
+        self.code = code

@@ -1,0 +1,360 @@
+"""Device: an open link to a running board, real or emulated."""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesdk.board import Board
+from edgesdk.errors import DeviceError, WireError
+from edgesdk.flash import store
+from edgesdk.link.channel import Channel
+from edgesdk.link.messages import (
+    START_LOGITS,
+    START_PROFILE,
+    Boot,
+    Content,
+    Final,
+    GraphFacts,
+    GraphId,
+    Identity,
+    Message,
+    Metrics,
+    OpCost,
+    Reset,
+    TensorFacts,
+    TensorKind,
+    Token,
+    read_audio_taken,
+    read_final,
+    read_graph_facts,
+    read_logits,
+    read_metrics,
+    read_op_costs,
+    read_run_cost,
+    read_tensor_data,
+    read_tensor_facts,
+    read_token,
+)
+from edgesdk.link.power import power_on
+from edgesdk.link.status import Status, status_text
+from edgesdk.link.transport import SerialTransport, Transport
+
+DEFAULT_BAUD = 115_200
+HELLO_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0  # an emulated M55 may take seconds for one window of a large encoder
+ALL_OPERATORS = 0xFFFFFFFF
+DTYPES = {1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32, 5: np.int64}
+
+Samples = npt.NDArray[np.int16]
+TokenHandler = Callable[[Token], None]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What a device heard: tokens in order, and the joiner's logits where they were traced."""
+
+    tokens: tuple[Token, ...]
+    logits: tuple[bytes, ...] | None  # int8, one per joiner call
+    logits_count: int
+    samples: int
+
+    @property
+    def logits_sha256(self) -> str | None:
+        """Digest over all logits in order; None without a trace."""
+        if self.logits is None:
+            return None
+        return hashlib.sha256(b"".join(self.logits)).hexdigest()
+
+
+class _Listener:
+    """Collects the events of one utterance."""
+
+    def __init__(self, on_token: TokenHandler | None) -> None:
+        self.on_token = on_token
+        self.tokens: list[Token] = []
+        self.logits: list[bytes] = []
+        self._partial = b""
+
+    def handle(self, message: Message, payload: bytes) -> None:
+        if message == Message.TOKEN:
+            token = read_token(payload)
+            self.tokens.append(token)
+            if self.on_token is not None:
+                self.on_token(token)
+        elif message == Message.LOGITS:
+            part = read_logits(payload)
+            if part.offset != len(self._partial):
+                raise WireError(
+                    f"logits of frame {part.frame} arrive out of order; report it with this line"
+                )
+            self._partial += part.data
+            if len(self._partial) == part.total:
+                self.logits.append(self._partial)
+                self._partial = b""
+
+
+class Device:
+    """A running board. Use as a context manager; leaving it powers an emulated board off."""
+
+    def __init__(self, board: Board, transport: Transport, timeout_s: float) -> None:
+        self.board = board
+        self.channel = Channel(transport, timeout_s)
+        self.identity: Identity
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the link."""
+        self.channel.transport.close()
+
+    @property
+    def console(self) -> str:
+        """What the device printed outside frames, the last 64 KiB."""
+        return self.channel.console.decode("utf-8", "replace")
+
+    def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> Identity:
+        """Ask who is there and check that it is our board.
+
+        Raises:
+            NoAnswerError: silence.
+            WireError: not our protocol, or another board.
+        """
+        self.identity = self.channel.hello(timeout_s)
+        if self.identity.board != self.board.name:
+            raise WireError(
+                f"{self.channel.where}: this is board {self.identity.board!r}, not "
+                f"{self.board.name!r}; name the right port or board"
+            )
+        return self.identity
+
+    def check_bundle(self, digest: str) -> None:
+        """Refuse a device that runs another bundle than the one with this digest.
+
+        Raises:
+            WireError: it does, or has none.
+        """
+        identity = self.identity
+        if identity.content == Content.NONE:
+            raise WireError(
+                f"{self.channel.where}: the device has no bundle "
+                f"({status_text(identity.content_status)}); flash one or use load()"
+            )
+        if identity.bundle_digest != digest:
+            raise WireError(
+                f"{self.channel.where}: the device runs bundle {identity.bundle_digest}, "
+                f"not {digest}; flash it again"
+            )
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Round trip.
+
+        Raises:
+            WireError: the payload comes back changed.
+        """
+        if self.channel.request(Message.PING, payload, Message.PONG) != payload:
+            raise WireError(f"{self.channel.where}: PING came back changed; check the cable")
+
+    def load(self, image: bytes) -> Identity:
+        """Replace the bundle by device image bytes (Bundle.device_bytes).
+
+        Raises:
+            RefusedError: too large, damaged, or without kernels; the device then has no bundle.
+        """
+        channel = self.channel
+        begin = struct.pack("<II", len(image), zlib.crc32(image))
+        channel.request(Message.LOAD_BEGIN, begin)
+        step = self.identity.payload_max - 4
+        for offset in range(0, len(image), step):
+            part = struct.pack("<I", offset) + image[offset : offset + step]
+            channel.post(Message.LOAD_DATA, part, Message.STATUS)
+        channel.drain(lambda message, data: None)
+        channel.request(Message.LOAD_END)
+        return self.hello()
+
+    def recognise(
+        self,
+        pieces: Iterable[Samples],
+        on_token: TokenHandler | None = None,
+        *,
+        trace: bool = False,
+        profile: bool = False,
+    ) -> Utterance:
+        """Stream one utterance of int16 samples; `pieces` may have any lengths, 0 included.
+
+        `trace` collects every logit, `profile` counts per operator.
+        """
+        listener = _Listener(on_token)
+        flags = (START_LOGITS if trace else 0) | (START_PROFILE if profile else 0)
+        self.channel.request(Message.START, struct.pack("<I", flags))
+        try:
+            sent, final = self._stream(pieces, listener)
+        except BaseException:
+            self.channel.forget()
+            raise
+        counted = (final.samples, final.tokens, final.logits if trace else len(listener.logits))
+        if counted != (sent, len(listener.tokens), len(listener.logits)):
+            raise WireError(
+                f"{self.channel.where}: the device counts {final.samples} samples, {final.tokens} "
+                f"tokens, {final.logits} joiner calls, we {sent}, {len(listener.tokens)}, "
+                f"{len(listener.logits)}; report it with this line"
+            )
+        logits = tuple(listener.logits) if trace else None
+        return Utterance(tuple(listener.tokens), logits, final.logits, sent)
+
+    def _stream(self, pieces: Iterable[Samples], listener: _Listener) -> tuple[int, Final]:
+        sent = 0
+        for piece in pieces:
+            sent = self._send_audio(piece, sent, listener)
+        self.channel.drain(self._check_audio, listener.handle)
+        payload = self.channel.request(Message.FINISH, b"", Message.FINAL, listener.handle)
+        final = read_final(payload)
+        self._check_code(Message.FINISH, final.code)
+        return sent, final
+
+    def _send_audio(self, piece: Samples, sent: int, listener: _Listener) -> int:
+        data = np.ascontiguousarray(piece, "<i2").tobytes()
+        step = (self.identity.payload_max - 4) // 2 * 2
+        for at in range(0, len(data), step):
+            part = data[at : at + step]
+            answers = self.channel.post(
+                Message.AUDIO, struct.pack("<I", sent) + part, Message.AUDIO_TAKEN, listener.handle
+            )
+            for answer in answers:
+                self._check_audio(Message.AUDIO, answer)
+            sent += len(part) // 2
+        return sent
+
+    def _check_audio(self, message: Message, payload: bytes) -> None:
+        self._check_code(message, read_audio_taken(payload).code)
+
+    def _check_code(self, message: Message, code: int) -> None:
+        if code != Status.OK:
+            raise WireError(
+                f"{self.channel.where}: {message.name} failed on the device "
+                f"({status_text(code)}); validate the bundle"
+            )
+
+    def metrics(self) -> Metrics:
+        """Costs of the last utterance, memory and stack figures."""
+        return read_metrics(self.channel.request(Message.METRICS, b"", Message.METRIC_VALUES))
+
+    def op_costs(self, graph: GraphId) -> tuple[OpCost, ...]:
+        """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET."""
+        costs: list[OpCost] = []
+        while True:
+            payload = struct.pack("<BI", graph, len(costs))
+            answer = self.channel.request(Message.OP_COSTS, payload, Message.OP_COST_VALUES)
+            part = read_op_costs(answer)
+            costs += part.costs
+            if len(costs) >= part.total or not part.costs:
+                return tuple(costs)
+
+    def reset(self, kind: Reset = Reset.UTTERANCE) -> Boot | None:
+        """Forget the utterance; or restart the device, and say what it reports as cause."""
+        self.channel.request(Message.RESET, bytes([kind]))
+        if kind == Reset.UTTERANCE:
+            return None
+        boot = self.channel.await_boot(HELLO_TIMEOUT_S)
+        self.hello()
+        return boot
+
+    def graph_facts(self, graph: GraphId) -> GraphFacts:
+        """Counts and sizes of a graph."""
+        answer = self.channel.request(Message.GRAPH_INFO, bytes([graph]), Message.GRAPH_FACTS)
+        return read_graph_facts(answer)
+
+    def tensor_facts(self, graph: GraphId, kind: TensorKind, index: int) -> TensorFacts:
+        """Type, shape and quantisation of an input, an output, or an operator's output."""
+        payload = struct.pack("<BBI", graph, kind, index)
+        return read_tensor_facts(
+            self.channel.request(Message.GRAPH_TENSOR, payload, Message.TENSOR_FACTS)
+        )
+
+    def graph_write(self, graph: GraphId, index: int, data: bytes) -> None:
+        """Fill input `index`."""
+        step = self.identity.payload_max - 9
+        for offset in range(0, len(data), step):
+            head = struct.pack("<BII", graph, index, offset)
+            self.channel.request(Message.GRAPH_WRITE, head + data[offset : offset + step])
+
+    def graph_read(self, graph: GraphId, kind: TensorKind, index: int) -> npt.NDArray[Any]:
+        """Values of a tensor, in its shape and type."""
+        facts = self.tensor_facts(graph, kind, index)
+        step = self.identity.payload_max - 4
+        data = b""
+        while len(data) < facts.bytes:
+            size = min(step, facts.bytes - len(data))
+            payload = struct.pack("<BBIII", graph, kind, index, len(data), size)
+            answer = self.channel.request(Message.GRAPH_READ, payload, Message.TENSOR_DATA)
+            data += read_tensor_data(answer)[1]
+        values = np.frombuffer(data, DTYPES[facts.dtype])
+        shaped = values.size == np.prod(facts.dims, dtype=np.int64)
+        return values.reshape(facts.dims) if shaped else values
+
+    def graph_run(self, graph: GraphId, stop: int = ALL_OPERATORS) -> int:
+        """Run operators [0, stop); returns the cost in the device's clock."""
+        payload = struct.pack("<BI", graph, stop)
+        return read_run_cost(self.channel.request(Message.GRAPH_RUN, payload, Message.RUN_COST))
+
+    def graph_reset(self, graph: GraphId, *, profile: bool = False) -> None:
+        """Set the state block to its start value; with `profile`, count per operator from here."""
+        self.channel.request(Message.GRAPH_RESET, bytes([graph, profile]))
+
+
+def open_device(
+    board: Board,
+    port: str | None = None,
+    *,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+    hello_timeout_s: float = HELLO_TIMEOUT_S,
+    devices: Path | None = None,
+) -> Device:
+    """Power on an emulated board from its device folder, or open `port`, and say hello.
+
+    `port` is any pyserial URL. `devices` replaces the folder of device folders.
+
+    Raises:
+        DeviceError: nothing flashed, no such port, or hardware without a port.
+        NoAnswerError: silence.
+        WireError: another protocol, board or firmware.
+    """
+    if port is not None:
+        baud = board.uart.baud if board.uart is not None else DEFAULT_BAUD
+        return _greet(Device(board, SerialTransport(port, baud), timeout_s), hello_timeout_s)
+    if board.emulator is None:
+        raise DeviceError(f"{board.name} is real hardware; name its port, see `edgesdk devices`")
+    flashed = store.load(board.name, devices)
+    device = _greet(Device(board, power_on(board, flashed), timeout_s), hello_timeout_s)
+    if device.identity.firmware_id != flashed.firmware_id:
+        device.close()
+        raise WireError(
+            f"{board.name}: runs firmware {device.identity.firmware_id}, "
+            f"{flashed.firmware_id} was flashed; flash it again"
+        )
+    return device
+
+
+def _greet(device: Device, timeout_s: float) -> Device:
+    try:
+        device.hello(timeout_s)
+    except BaseException:
+        device.close()
+        raise
+    return device

@@ -1,0 +1,134 @@
+"""Power for emulated boards: starts the firmware process or QEMU and connects to it."""
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+from edgesdk.board import Board
+from edgesdk.errors import BuildError, DeviceError
+from edgesdk.flash.store import Flashed
+from edgesdk.link.transport import (
+    Mailbox,
+    MailboxTransport,
+    OwnedSerialTransport,
+    PipeTransport,
+    Transport,
+    stop_process,
+)
+
+QEMU = "qemu-system-arm"
+_PR_SET_PDEATHSIG = 1
+
+
+def power_on(board: Board, flashed: Flashed) -> Transport:
+    """Start an emulated board; closing the transport powers it off.
+
+    Raises:
+        BuildError: the emulator is not installed.
+        DeviceError: it does not start.
+    """
+    emulator = board.emulator
+    if emulator is None:
+        raise DeviceError(f"{board.name} is real hardware; name its port, see `edgesdk devices`")
+    if emulator.kind == "process":
+        return PipeTransport(_start(process_command(flashed)), f"{board.name} (process)")
+    if shutil.which(QEMU) is None:
+        raise BuildError(
+            f"{QEMU} is not installed; install it: sudo apt-get install qemu-system-arm"
+        )
+    return _start_qemu(board, flashed)
+
+
+def process_command(flashed: Flashed) -> list[str]:
+    """Command line of a firmware process."""
+    return [str(flashed.firmware), *([str(flashed.image)] if flashed.image else [])]
+
+
+def qemu_command(board: Board, flashed: Flashed, ram_file: str, uart_fd: str) -> list[str]:
+    """Command line of QEMU: exact instruction counts, the image in the model's memory.
+
+    `sleep=on` lets an idle guest sleep; while it computes, one instruction still takes exactly
+    2^shift nanoseconds of its clock.
+    """
+    emulator, counter = board.emulator, board.counter
+    assert emulator is not None and counter is not None
+    command = [QEMU, "-nodefaults", "-display", "none", "-monitor", "none"]
+    command += ["-icount", f"shift={counter.icount_shift},sleep=on,align=off"]
+    command += ["-machine", f"{emulator.machine},memory-backend=ram", "-object"]
+    command.append(
+        f"memory-backend-file,id=ram,size={emulator.ram_bytes},mem-path={ram_file},share=on"
+    )
+    command += ["-kernel", str(flashed.firmware)]
+    if flashed.image is not None:
+        base = board.memory("model").base
+        command += ["-device", f"loader,file={flashed.image},addr=0x{base:x},force-raw=on"]
+    if flashed.link == "uart":
+        command += ["-chardev", f"socket,id=uart,fd={uart_fd},server=on,wait=off,nodelay=on"]
+        command += ["-serial", "chardev:uart"]
+    return command
+
+
+def describe(board: Board, flashed: Flashed) -> str:
+    """The command that powers the board on, for --dry-run."""
+    if board.emulator is None:
+        return f"(connect {board.name})"
+    if board.emulator.kind == "process":
+        return shlex.join(process_command(flashed))
+    return shlex.join(qemu_command(board, flashed, "RAM_FILE", "UART_SOCKET"))
+
+
+def _start_qemu(board: Board, flashed: Flashed) -> Transport:
+    where = f"{board.name} (QEMU)"
+    emulator = board.emulator
+    assert emulator is not None and emulator.ram_bytes is not None
+    with (
+        os.fdopen(os.memfd_create("edgesdk-ram"), "r+b") as ram,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        ram.truncate(emulator.ram_bytes)
+        descriptors = (ram.fileno(), listener.fileno())
+        command = qemu_command(
+            board, flashed, f"/proc/self/fd/{descriptors[0]}", str(descriptors[1])
+        )
+        process = _start(command, descriptors)
+        try:
+            if flashed.link == "uart":
+                assert board.uart is not None
+                host, port = listener.getsockname()
+                return OwnedSerialTransport(
+                    f"socket://{host}:{port}", board.uart.baud, process, where
+                )
+            memory = board.memory("mailbox")
+            offset = (memory.base or 0) - (emulator.ram_base or 0)
+            mailbox = Mailbox(ram.fileno(), offset, memory.size_bytes)
+            return MailboxTransport(mailbox, process, where)
+        except BaseException:
+            stop_process(process)
+            raise
+
+
+def _die_with_parent() -> None:
+    """In the child: end it when the process that started it ends, however that happens."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _start(command: list[str], descriptors: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=descriptors,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+    except OSError as error:
+        raise DeviceError(
+            f"{command[0]} does not start ({error.strerror}); flash the board again"
+        ) from error

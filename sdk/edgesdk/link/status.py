@@ -1,0 +1,42 @@
+"""Status codes of the firmware: the mirror of runtime/include/edge/status.h, held by a test."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """0 is success, errors are negative."""
+
+    text: str
+
+    def __new__(cls, value: int, text: str) -> "Status":
+        """A code with its sentence."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.text = text
+        return member
+
+    OK = 0, "ok"
+    TRUNCATED = -1, "data ends before the structure it announces"
+    BAD_MAGIC = -2, "not an edge image"
+    BAD_VERSION = -3, "version not supported by this firmware"
+    BAD_CRC = -4, "checksum does not match"
+    BAD_LAYOUT = -5, "section, tensor or operator lies outside its bounds"
+    BAD_OPERATOR = -6, "operator parameters are inconsistent"
+    NO_KERNEL = -7, "firmware was built without this operator"
+    NO_SECTION = -8, "image lacks a section that this needs"
+    NO_MEMORY = -9, "memory given is too small"
+    BAD_ARGUMENT = -10, "argument out of range"
+    BAD_STATE = -11, "not possible in this state"
+    BAD_FRAME = -12, "link frame is malformed"
+    TOO_LONG = -13, "link frame is longer than this side accepts"
+    BAD_MESSAGE = -14, "link message is unknown or has the wrong length"
+    OVERFLOW = -15, "more audio than the device said it can take"
+    FAULT = -16, "the processor took a fault"
+
+
+def status_text(code: int) -> str:
+    """Name and sentence of a code, also of one that this version does not know."""
+    for status in Status:
+        if status == code:
+            return f"{status.name}: {status.text}"
+    return f"status {code}, unknown to this edgesdk"

@@ -1,0 +1,281 @@
+"""Byte streams to a device: a serial port or socket, a process, a mailbox in shared memory."""
+
+import mmap
+import os
+import select
+import subprocess
+import time
+from typing import Protocol
+
+import serial
+
+from edgesdk.errors import DeviceError, NoAnswerError
+
+POLL_FIRST_S = 20e-6
+POLL_LAST_S = 1e-3
+
+
+class Transport(Protocol):
+    """What a Device needs of its link; every call ends in time or raises NoAnswerError."""
+
+    where: str  # for messages: a port, a process
+
+    def read(self, timeout_s: float) -> bytes:
+        """Some bytes, or none after `timeout_s`."""
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Send all bytes."""
+
+    def close(self) -> None:
+        """Release the port; ends an emulated board. May be called twice."""
+
+
+class SerialTransport:
+    """Any pyserial URL: /dev/ttyACM0, COM3, socket://host:port, rfc2217://host:port."""
+
+    def __init__(self, url: str, baud: int) -> None:
+        """Open it.
+
+        Raises:
+            DeviceError: the port does not open.
+        """
+        self.where = url
+        try:
+            self._port = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=1)
+        except (serial.SerialException, ValueError, OSError) as error:
+            raise DeviceError(
+                f"{url}: port does not open ({_cause(error)}); list ports with `edgesdk devices`"
+            ) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """Some bytes, or none after `timeout_s`."""
+        try:
+            self._port.timeout = timeout_s
+            first: bytes = self._port.read(1)
+            if not first:
+                return b""
+            self._port.timeout = 0
+            return first + bytes(self._port.read(65536))
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise self._vanished(error) from error
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Send all bytes."""
+        try:
+            self._port.write_timeout = timeout_s
+            self._port.write(data)
+        except serial.SerialTimeoutException as error:
+            raise NoAnswerError(
+                f"{self.where}: the device took no bytes for {timeout_s:g} s; "
+                "reset it and try again"
+            ) from error
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise self._vanished(error) from error
+
+    def _vanished(self, error: Exception) -> NoAnswerError:
+        return NoAnswerError(
+            f"{self.where}: port vanished ({_cause(error)}); check the cable and the board's power"
+        )
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()
+
+
+def _cause(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def stop_process(process: subprocess.Popen[bytes]) -> None:
+    """End a child and collect it, so that no zombie stays."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(2)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:  # unsent bytes of a pipe whose reader has gone
+                continue
+
+
+def ended(process: subprocess.Popen[bytes], where: str) -> NoAnswerError:
+    """The error for a child that ended by itself, with the last line of its diagnostics."""
+    try:
+        code = process.wait(1)
+    except subprocess.TimeoutExpired:
+        return NoAnswerError(f"{where}: closed its side of the link; start it again")
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    lines = []
+    if process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
+        text = os.read(process.stderr.fileno(), 65536).decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if line.strip()]
+    said = f": {lines[-1].strip()}" if lines else ""
+    return NoAnswerError(f"{where}: ended ({how}{said}); start it again")
+
+
+class PipeTransport:
+    """Standard input and output of a firmware process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], where: str) -> None:
+        """Take over a child started with three pipes."""
+        assert process.stdin is not None and process.stdout is not None
+        self.process = process
+        self.where = where
+        self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._in, False)
+
+    def read(self, timeout_s: float) -> bytes:
+        """Some bytes, or none after `timeout_s`."""
+        if not select.select([self._out], [], [], timeout_s)[0]:
+            return b""
+        data = os.read(self._out, 65536)
+        if not data:
+            raise ended(self.process, self.where)
+        return data
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Send all bytes."""
+        deadline = time.monotonic() + timeout_s
+        left = memoryview(data)
+        while left:
+            if not select.select([], [self._in], [], max(0.0, deadline - time.monotonic()))[1]:
+                raise NoAnswerError(
+                    f"{self.where}: took no bytes for {timeout_s:g} s; start it again"
+                )
+            try:
+                left = left[os.write(self._in, left) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise ended(self.process, self.where) from error
+
+    def close(self) -> None:
+        """End the process."""
+        stop_process(self.process)
+
+
+class Mailbox:
+    """The host's side of the byte rings in memory shared with an emulator (docs/protocol.md).
+
+    Four u32 indices that run freely, each written by one side; then, at a quarter and at half of
+    the size, the ring to the host and the ring to the device.
+    """
+
+    def __init__(self, ram: int, offset: int, size: int) -> None:
+        """Map `size` bytes at `offset` of the file descriptor that backs the emulator's RAM."""
+        self._map = mmap.mmap(ram, size, offset=offset)
+        self._bytes = memoryview(self._map)
+        self._indices = self._bytes[:16].cast("I")
+        self._ring = size // 4
+
+    def read(self) -> bytes:
+        """All bytes that wait."""
+        tail = self._indices[3]
+        waiting = (self._indices[2] - tail) & 0xFFFFFFFF
+        if waiting == 0:
+            return b""
+        data = self._copy_out(tail % self._ring, min(waiting, self._ring))
+        self._indices[3] = (tail + len(data)) & 0xFFFFFFFF
+        return data
+
+    def _copy_out(self, at: int, size: int) -> bytes:
+        base = self._ring
+        first = min(size, self._ring - at)
+        return bytes(self._bytes[base + at : base + at + first]) + bytes(
+            self._bytes[base : base + size - first]
+        )
+
+    def write(self, data: memoryview) -> int:
+        """Put what fits; returns how many bytes."""
+        head = self._indices[0]
+        room = self._ring - ((head - self._indices[1]) & 0xFFFFFFFF)
+        size = min(room, len(data))
+        at, base = head % self._ring, 2 * self._ring
+        first = min(size, self._ring - at)
+        self._bytes[base + at : base + at + first] = data[:first]
+        self._bytes[base : base + size - first] = data[first:size]
+        self._indices[0] = (head + size) & 0xFFFFFFFF
+        return size
+
+    def close(self) -> None:
+        """Unmap."""
+        self._indices.release()
+        self._bytes.release()
+        self._map.close()
+
+
+class MailboxTransport:
+    """A mailbox and the emulator behind it."""
+
+    def __init__(self, mailbox: Mailbox, process: subprocess.Popen[bytes], where: str) -> None:
+        """Take over both."""
+        self.process = process
+        self.where = where
+        self._mailbox = mailbox
+        self._open = True
+
+    def read(self, timeout_s: float) -> bytes:
+        """Some bytes, or none after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        pause = POLL_FIRST_S
+        while True:
+            data = self._mailbox.read()
+            if data:
+                return data
+            self._check_alive()
+            if time.monotonic() >= deadline:
+                return b""
+            time.sleep(pause)
+            pause = min(2 * pause, POLL_LAST_S)
+
+    def write(self, data: bytes, timeout_s: float) -> None:
+        """Send all bytes."""
+        deadline = time.monotonic() + timeout_s
+        left = memoryview(data)
+        while left:
+            left = left[self._mailbox.write(left) :]
+            if left:
+                self._check_alive()
+                if time.monotonic() >= deadline:
+                    raise NoAnswerError(
+                        f"{self.where}: took no bytes for {timeout_s:g} s; start it again"
+                    )
+                time.sleep(POLL_LAST_S)
+
+    def _check_alive(self) -> None:
+        if self.process.poll() is not None:
+            raise ended(self.process, self.where)
+
+    def close(self) -> None:
+        """End the emulator and unmap."""
+        stop_process(self.process)
+        if self._open:
+            self._open = False
+            self._mailbox.close()
+
+
+class OwnedSerialTransport(SerialTransport):
+    """A serial link to an emulator that this session started."""
+
+    def __init__(self, url: str, baud: int, process: subprocess.Popen[bytes], where: str) -> None:
+        """Connect to a port that the emulator offers."""
+        super().__init__(url, baud)
+        self.process = process
+        self.where = where
+
+    def read(self, timeout_s: float) -> bytes:
+        """Some bytes, or none after `timeout_s`."""
+        try:
+            return super().read(timeout_s)
+        except NoAnswerError:
+            raise ended(self.process, self.where) from None
+
+    def close(self) -> None:
+        """Close the port and end the emulator."""
+        super().close()
+        stop_process(self.process)
