@@ -20,6 +20,7 @@ MAY_CONVERT = {SDK / "cli" / "convert.py", SDK / "cli" / "inspect.py"}
 # What a converter may know of the sdk: the format it writes, the board it writes for, its errors,
 # and the one C core's features, which calibration has to see exactly as the device will.
 CONVERTERS_MAY_IMPORT = (
+    "edgesdk.__version__",
     "edgesdk.board",
     "edgesdk.bundle",
     "edgesdk.core",

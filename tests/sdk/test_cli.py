@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from edgesdk import errors
 from edgesdk.board import BoardError
-from edgesdk.cli import boards, doctor, main
+from edgesdk.cli import boards, main
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
 
@@ -118,7 +118,7 @@ def test_reader_that_leaves_early_is_no_error() -> None:
 def test_doctor_fails_where_the_boards_tool_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setenv("PATH", "")
     code, out, _ = _run(capsys, "doctor", "--board", "qemu-mps3-an547", "--json")
     document = json.loads(out)
     missing = {tool["name"] for tool in document["tools"] if tool["required"] and not tool["found"]}
@@ -131,7 +131,7 @@ def test_doctor_fails_where_the_boards_tool_is_missing(
 def test_doctor_without_a_board_requires_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda _: None)
+    monkeypatch.setenv("PATH", "")
     assert _run(capsys, "doctor")[0] == 0
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from edgesdk.board import Board, load_board
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
+from edgesdk.programs import program_version
 
 EXTRAS = {
     "convert": ("onnx", "flatbuffers", "tflite"),
@@ -32,22 +33,8 @@ class Tool:
     install: str
 
 
-def _first_line(program: str) -> str | None:
-    """What a program says about its version; None where it is absent or does not run."""
-    path = shutil.which(program)
-    if path is None:
-        return None
-    try:
-        finished = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return next(iter(finished.stdout.splitlines()), path)
-
-
 def _one_of(programs: tuple[str, ...]) -> str | None:
-    return next((line for line in map(_first_line, programs) if line), None)
+    return next((line for line in map(program_version, programs) if line), None)
 
 
 def _has_newlib() -> str | None:
@@ -79,7 +66,7 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
     yield Tool(
         "arm-none-eabi-gcc",
         "firmware for Cortex-M",
-        _first_line("arm-none-eabi-gcc"),
+        program_version("arm-none-eabi-gcc"),
         cross,
         "apt-get install gcc-arm-none-eabi",
     )
@@ -100,7 +87,7 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
     yield Tool(
         "qemu-system-arm",
         "emulated boards",
-        _first_line("qemu-system-arm"),
+        program_version("qemu-system-arm"),
         emulated,
         "apt-get install qemu-system-arm",
     )

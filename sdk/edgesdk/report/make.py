@@ -1,0 +1,219 @@
+"""What a device did with some clips -> Report: figures only where the laptop agrees."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from edgesdk import __version__
+from edgesdk.board import Board
+from edgesdk.bundle import Bundle
+from edgesdk.fit import MemoryUse
+from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
+from edgesdk.report.records import (
+    ClipRecord,
+    Difference,
+    Fidelity,
+    OperatorCost,
+    Record,
+    Report,
+    StageCost,
+)
+from edgesdk.report.wer import sum_errors, word_errors
+
+ROLES = {GraphId.ENCODER: "encoder", GraphId.PREDICTOR: "predictor", GraphId.JOINER: "joiner"}
+COST_UNITS = {ClockKind.INSTRUCTIONS: "instructions", ClockKind.CYCLES: "cycles"}
+
+
+@dataclass(frozen=True)
+class DeviceClip:
+    """One clip as the device did it; `laptop_logits` is None where it was not emulated."""
+
+    clip: str
+    audio_s: float
+    text: str
+    reference: str | None
+    logits: Sequence[bytes]
+    logits_sha256: str
+    metrics: Metrics
+    operators: Mapping[GraphId, Sequence[OpCost]]
+    laptop_logits: Sequence[bytes] | None
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether device and laptop agree in every logit."""
+        return None if self.laptop_logits is None else self.logits == self.laptop_logits
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the figures of a run hold for."""
+
+    board: Board
+    bundle: Bundle | None
+    clock: ClockKind
+    firmware_bytes: int | None
+    tools: Mapping[str, str]
+    memory: Sequence[MemoryUse] = ()
+
+
+def first_difference(clips: Sequence[DeviceClip]) -> Difference | None:
+    """The first joiner call and logit at which device and laptop part."""
+    for clip in clips:
+        laptop = clip.laptop_logits
+        if laptop is None or list(laptop) == list(clip.logits):
+            continue
+        for call in range(max(len(laptop), len(clip.logits))):
+            ours = clip.logits[call] if call < len(clip.logits) else b""
+            theirs = laptop[call] if call < len(laptop) else b""
+            if ours == theirs:
+                continue
+            for logit in range(max(len(ours), len(theirs))):
+                values = [_signed(part, logit) for part in (ours, theirs)]
+                if values[0] != values[1]:
+                    return Difference(clip.clip, call, logit, *values)
+    return None
+
+
+def _signed(logits: bytes, at: int) -> int | None:
+    return int.from_bytes(logits[at : at + 1], signed=True) if at < len(logits) else None
+
+
+def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
+    for stage in ("features", "encoder", "predictor", "joiner", "search"):
+        cost = sum(getattr(clip.metrics, stage) for clip in clips)
+        calls = [getattr(clip.metrics, f"{stage}_calls", None) for clip in clips]
+        counted = [count for count in calls if count is not None]
+        yield StageCost(stage, sum(counted) if counted else None, cost)
+
+
+def _operators(
+    clips: Sequence[DeviceClip], stages: Sequence[StageCost], bundle: Bundle
+) -> Iterator[OperatorCost]:
+    """Each operator's cost, and per graph what lies between operators."""
+    calls = {stage.stage: stage.calls or 0 for stage in stages}
+    whole = {stage.stage: stage.cost for stage in stages}
+    for graph, role in ROLES.items():
+        records = bundle.graphs[role].records
+        named = bundle.debug.get(role, {}).get("operators", [])
+        spent = 0
+        for index, record in enumerate(records):
+            origin = named[index] if index < len(named) else {}
+            cost = sum(clip.operators[graph][index].cost for clip in clips)
+            spent += cost
+            operator = str(origin.get("op", record.op))
+            tensor = str(origin.get("tensor", ""))
+            yield OperatorCost(role, index, operator, tensor, calls[role], cost)
+        rest = whole[role] - spent
+        yield OperatorCost(role, len(records), "between operators", "", calls[role], rest)
+
+
+def _cost_records(facts: RunFacts, cost: int, audio_s: float) -> Iterator[Record]:
+    unit = COST_UNITS[facts.clock]
+    measured: Fidelity = "hardware" if facts.board.tier == "hardware" else "functional"
+    yield Record("cost of a second of audio", round(cost / audio_s), unit, measured)
+    clock_hz = facts.board.cpu.clock_hz
+    if clock_hz is None:
+        return
+    factor = cost / audio_s / clock_hz
+    if facts.clock is ClockKind.CYCLES and measured == "hardware":
+        yield Record("real-time factor", factor, "", measured, f"at {clock_hz / 1e6:g} MHz")
+        return
+    note = f"estimate: one instruction per cycle at {clock_hz / 1e6:g} MHz"
+    yield Record("real-time factor", factor, "", "estimate", note)
+
+
+def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    metrics = clips[-1].metrics
+    predicted = ""
+    if facts.bundle is not None:
+        same = facts.bundle.workspace_bytes == metrics.workspace_bytes
+        predicted = "as predicted" if same else f"predicted {facts.bundle.workspace_bytes:,}"
+    measured: Fidelity = "hardware" if facts.board.tier == "hardware" else "functional"
+    yield Record("arena", metrics.arena_bytes, "bytes", measured)
+    yield Record("states", metrics.state_bytes, "bytes", measured)
+    yield Record("workspace", metrics.workspace_bytes, "bytes", measured, predicted)
+    if metrics.stack_bytes:
+        deepest = max(clip.metrics.stack_high_water for clip in clips)
+        note = f"of {metrics.stack_bytes:,}"
+        yield Record("stack high-water", deepest, "bytes", measured, note)
+    if facts.bundle is not None:
+        yield Record("image", len(facts.bundle.device_bytes()), "bytes", "functional")
+    if facts.firmware_bytes is not None:
+        yield Record("firmware", facts.firmware_bytes, "bytes", "functional", "code and constants")
+
+
+def _wer_records(clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    scored = [clip for clip in clips if clip.reference is not None]
+    if scored:
+        errors = sum_errors(word_errors(clip.reference or "", clip.text) for clip in scored)
+        note = f"{errors.total} of {errors.words} words, {len(scored)} clips"
+        yield Record("word error rate", errors.rate_pct, "%", "functional", note)
+
+
+def _agreement(clips: Sequence[DeviceClip]) -> bool | None:
+    verdicts = [clip.equal for clip in clips]
+    if False in verdicts:
+        return False
+    return None if None in verdicts or not verdicts else True
+
+
+def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None) -> list[Record]:
+    if correct is False:
+        return [Record("device == laptop", False, "", "functional")]
+    audio_s = sum(clip.audio_s for clip in clips)
+    records = [*_wer_records(clips), Record("audio", round(audio_s, 3), "s", "functional")]
+    if correct:
+        calls = sum(len(clip.logits) for clip in clips)
+        note = f"{calls:,} joiner calls, every logit"
+        records.insert(0, Record("device == laptop", True, "", "functional", note))
+        if facts.clock in COST_UNITS:
+            cost = sum(clip.metrics.total for clip in clips)
+            records += _cost_records(facts, cost, audio_s)
+    return [*records, *_memory_records(facts, clips)]
+
+
+def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
+    """The report of a run over at least one clip."""
+    correct = _agreement(clips)
+    counted = bool(correct) and facts.clock in COST_UNITS
+    stages = tuple(_stages(clips)) if counted else ()
+    board, bundle = facts.board, facts.bundle
+    return Report(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        board={
+            "name": board.name,
+            "title": board.title,
+            "tier": board.tier,
+            "core": board.cpu.core,
+            "clock_hz": board.cpu.clock_hz,
+        },
+        bundle={} if bundle is None else _describe_bundle(bundle),
+        tools={"edgesdk": __version__, **facts.tools},
+        cost_unit=COST_UNITS.get(facts.clock, ""),
+        correct=correct,
+        difference=first_difference(clips) if correct is False else None,
+        records=_records(facts, clips, correct),
+        clips=[
+            ClipRecord(
+                clip=clip.clip,
+                audio_s=clip.audio_s,
+                reference=clip.reference,
+                text=clip.text,
+                logits_sha256=clip.logits_sha256,
+                equal=clip.equal,
+                cost=clip.metrics.total if counted else None,
+            )
+            for clip in clips
+        ],
+        stages=stages,
+        operators=tuple(_operators(clips, stages, bundle)) if counted and bundle else (),
+        memory=facts.memory if correct is not False else (),
+    )
+
+
+def _describe_bundle(bundle: Bundle) -> dict[str, object]:
+    return {
+        "name": bundle.meta.get("name", "bundle"),
+        "digest": bundle.digest,
+        "image_bytes": len(bundle.device_bytes()),
+    }
