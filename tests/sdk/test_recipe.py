@@ -1,0 +1,55 @@
+"""Recipes: what is printed reads back, what is wrong is refused by name."""
+
+from pathlib import Path
+
+import pytest
+from edgesdk.errors import ConvertError
+from edgesdk.recipe import Recipe, load_recipe, recipe_toml
+from hypothesis import given
+from hypothesis import strategies as st
+
+RECIPES = st.builds(
+    Recipe,
+    name=st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
+    ranges=st.sampled_from(["auto", "minmax", "percentile", "mse"]),
+    window_frames=st.integers(0, 1024),
+    max_symbols=st.integers(0, 64),
+    samples=st.integers(0, 16),
+)
+
+
+@given(RECIPES)
+def test_printed_recipe_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, recipe: Recipe
+) -> None:
+    path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
+    path.write_text(recipe_toml(recipe), encoding="utf-8")
+    assert load_recipe(path) == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "schema = None"),
+        ("schema = 2", "schema = 2"),
+        ("schema = 1\nrange = 'auto'", "'range' is unknown; did you mean 'ranges'"),
+        ("schema = 1\nxyzzy = 1", "'xyzzy' is unknown; known: name"),
+        ("schema = 1\nranges = 'min'", "none of auto"),
+        ("schema = 1\nsamples = '1'", "must be of type int"),
+        ("schema = 1\nsamples = true", "must be of type int"),
+        ("schema = 1\nsamples = 17", "must lie in 0..16"),
+        ("schema = ", "not valid TOML"),
+    ],
+)
+def test_wrong_recipe_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(ConvertError) as refused:
+        load_recipe(path)
+    assert said in str(refused.value)
+    assert "recipe.toml" in str(refused.value)
+
+
+def test_absent_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="cannot be read"):
+        load_recipe(tmp_path / "none.toml")

@@ -1,0 +1,98 @@
+"""From what a device did to a report: sums, shares, the first difference, and no figures then."""
+
+import dataclasses
+
+import pytest
+from edgesdk.board import load_board
+from edgesdk.link.messages import ClockKind, Metrics
+from edgesdk.report.make import DeviceClip, RunFacts, first_difference, make_report
+
+METRICS = Metrics(
+    features=100,
+    encoder=600,
+    predictor=50,
+    joiner=200,
+    search=50,
+    encoder_calls=10,
+    predictor_calls=3,
+    joiner_calls=12,
+    samples=16000,
+    arena_bytes=4096,
+    state_bytes=512,
+    workspace_bytes=8192,
+    stack_bytes=32768,
+    stack_high_water=1500,
+    receive_bytes=1024,
+    receive_high_water=10,
+    receive_lost=0,
+)
+CLIP = DeviceClip(
+    clip="a.wav",
+    audio_s=2.0,
+    text="yes",
+    reference="yes no",
+    logits=(b"\x01\xff", b"\x03\x04"),
+    logits_sha256="",
+    metrics=METRICS,
+    operators={},
+    laptop_logits=(b"\x01\xff", b"\x03\x04"),
+)
+FACTS = RunFacts(
+    board=load_board("qemu-mps3-an547"),
+    bundle=None,
+    clock=ClockKind.INSTRUCTIONS,
+    firmware_bytes=30_000,
+    tools={},
+)
+
+
+def test_costs_are_per_second_and_time_is_an_estimate() -> None:
+    report = make_report(FACTS, [CLIP, dataclasses.replace(CLIP, clip="b.wav")])
+    assert report.correct is True
+    assert report.value("cost of a second of audio") == 500
+    factor = next(record for record in report.records if record.name == "real-time factor")
+    assert factor.value == pytest.approx(500 / 32_000_000)
+    assert factor.fidelity == "estimate"
+    assert report.value("word error rate") == 50.0
+    assert report.value("stack high-water") == 1500
+    assert [stage.cost for stage in report.stages] == [200, 1200, 100, 400, 100]
+    assert [stage.calls for stage in report.stages] == [None, 20, 6, 24, None]
+
+
+@pytest.mark.parametrize(
+    ("laptop", "call", "logit", "values"),
+    [
+        ((b"\x01\xff", b"\x03\x05"), 1, 1, (4, 5)),
+        ((b"\x01\xfe", b"\x03\x04"), 0, 1, (-1, -2)),
+        ((b"\x01\xff",), 1, 0, (3, None)),
+        ((b"\x01\xff", b"\x03\x04", b"\x80"), 2, 0, (None, -128)),
+    ],
+)
+def test_first_difference_is_named_and_no_figure_shown(
+    laptop: tuple[bytes, ...], call: int, logit: int, values: tuple[int | None, int | None]
+) -> None:
+    wrong = dataclasses.replace(CLIP, clip="b.wav", laptop_logits=laptop)
+    found = first_difference([CLIP, wrong])
+    assert found is not None
+    assert (found.clip, found.call, found.logit) == ("b.wav", call, logit)
+    assert (found.device, found.laptop) == values
+    report = make_report(FACTS, [CLIP, wrong])
+    assert report.correct is False
+    assert [record.name for record in report.records] == ["device == laptop"]
+    assert not report.stages and not report.operators
+    assert all(clip.cost is None for clip in report.clips)
+
+
+def test_without_comparison_there_is_no_cost() -> None:
+    report = make_report(FACTS, [dataclasses.replace(CLIP, laptop_logits=None)])
+    assert report.correct is None
+    assert report.value("cost of a second of audio") is None
+    assert report.value("word error rate") == 50.0
+
+
+def test_device_without_a_clock_reports_no_cost() -> None:
+    facts = dataclasses.replace(FACTS, clock=ClockKind.NONE)
+    report = make_report(facts, [CLIP])
+    assert report.correct is True
+    assert report.value("real-time factor") is None
+    assert not report.stages
