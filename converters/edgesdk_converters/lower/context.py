@@ -1,0 +1,174 @@
+"""What an operator's lowering sees: tensors of the .tflite graph and their memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+from edgesdk.errors import ConvertError
+from numpy.typing import NDArray
+
+from edgesdk_converters.lower import fixed_point as fp
+from edgesdk_converters.lower.builder import Builder, Draft, View
+from edgesdk_converters.tflite.model import Graph, Operator, Tensor
+
+RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
+_RELU, _RELU_N1_TO_1, _RELU6 = 1, 2, 3
+_UNCOVERED = (
+    "Replace it in the model by covered operators (docs/image.md), or quantise the model fully."
+)
+
+
+@dataclass
+class Context:
+    """One graph being lowered; `views` maps a tensor's index to its memory."""
+
+    graph: Graph
+    source: str
+    builder: Builder = field(default_factory=Builder)
+    views: dict[int, View] = field(default_factory=dict)
+
+    def refuse(self, operator: Operator, reason: str, remedy: str = _UNCOVERED) -> NoReturn:
+        """Stop with the operator's name, its output tensor, the reason and a way out."""
+        name = self.graph.tensors[operator.outputs[0]].name if operator.outputs else "-"
+        raise ConvertError(f"{self.source}: {operator.code} (tensor '{name}'): {reason}. {remedy}")
+
+    def tensor(self, operator: Operator, position: int, output: bool = False) -> Tensor:
+        """Input (or output) `position` of an operator, which must be there."""
+        indices = operator.outputs if output else operator.inputs
+        if position >= len(indices) or indices[position] < 0:
+            self.refuse(operator, f"input {position} is missing")
+        return self.graph.tensors[indices[position]]
+
+    def has(self, operator: Operator, position: int) -> bool:
+        """Whether an optional input is given."""
+        return position < len(operator.inputs) and operator.inputs[position] >= 0
+
+    def data(self, operator: Operator, position: int) -> NDArray[np.generic]:
+        """Constant input `position`."""
+        tensor = self.tensor(operator, position)
+        if tensor.data is None:
+            self.refuse(operator, f"input '{tensor.name}' is not a constant")
+        return tensor.data
+
+    def view(self, operator: Operator, position: int) -> View:
+        """Memory of input `position`."""
+        tensor = self.tensor(operator, position)
+        index = operator.inputs[position]
+        if index not in self.views:
+            if tensor.data is None:
+                self.refuse(operator, f"input '{tensor.name}' is never written")
+            self.views[index] = self.builder.constant(tensor.data)
+        return self.views[index]
+
+    def out(self, operator: Operator, position: int = 0) -> View:
+        """New memory for output `position`."""
+        tensor = self.tensor(operator, position, output=True)
+        view = self.builder.buffer(tensor.name, size_bytes(tensor))
+        self.views[operator.outputs[position]] = view
+        return view
+
+    def out_in_place(self, operator: Operator, *positions: int) -> View:
+        """As `out`, noting which inputs an elementwise operator may overwrite."""
+        view = self.out(operator)
+        self.builder.in_place[len(self.builder.steps)] = [self.view(operator, p) for p in positions]
+        return view
+
+    def alias(self, operator: Operator, view: View, position: int = 0) -> None:
+        """Let output `position` be the memory `view`."""
+        self.views[operator.outputs[position]] = view
+
+    def types(self, operator: Operator, *allowed: str) -> str:
+        """The type that the first input and the output share, one of `allowed`."""
+        source, result = self.tensor(operator, 0), self.tensor(operator, 0, output=True)
+        if source.dtype not in allowed or result.dtype != source.dtype:
+            types = f"{source.dtype} to {result.dtype}"
+            self.refuse(operator, f"{types} is not covered (only {', '.join(allowed)})")
+        return source.dtype
+
+    def quantised(self, operator: Operator, tensor: Tensor) -> tuple[float, int]:
+        """Scale and zero point of a tensor quantised as a whole."""
+        q = tensor.quantisation
+        if q is None or not q.per_tensor:
+            self.refuse(operator, f"'{tensor.name}' is not quantised per tensor")
+        if not q.scale[0] > 0:
+            self.refuse(operator, f"'{tensor.name}' has scale {q.scale[0]}")
+        low, high = RANGES.get(tensor.dtype, (-(1 << 31), (1 << 31) - 1))
+        if not low <= q.zero_point[0] <= high or (tensor.dtype == "int16" and q.zero_point[0]):
+            self.refuse(operator, f"'{tensor.name}' has zero point {q.zero_point[0]}")
+        return float(q.scale[0]), int(q.zero_point[0])
+
+    def output_range(self, operator: Operator) -> tuple[int, int, int]:
+        """Zero point and activation range of the output (CalculateActivationRangeQuantized)."""
+        tensor = self.tensor(operator, 0, output=True)
+        scale, zero_point = self.quantised(operator, tensor)
+        low, high = RANGES[tensor.dtype]
+        activation = operator.options.get("fused_activation_function", 0)
+        bounds = {
+            0: (None, None),
+            _RELU: (0.0, None),
+            _RELU_N1_TO_1: (-1.0, 1.0),
+            _RELU6: (0.0, 6.0),
+        }
+        if not isinstance(activation, int) or activation not in bounds:
+            self.refuse(operator, f"fused activation {activation} is not covered")
+        real_low, real_high = bounds[activation]
+        step = np.float32(scale)
+        if real_low is not None:
+            low = max(low, zero_point + fp.round_away(float(np.float32(real_low) / step)))
+        if real_high is not None:
+            high = min(high, zero_point + fp.round_away(float(np.float32(real_high) / step)))
+        return zero_point, low, high
+
+    def same_quantisation(self, operator: Operator, tensors: Sequence[Tensor]) -> None:
+        """Refuse unless all tensors share type, scale and zero point with the output."""
+        result = self.tensor(operator, 0, output=True)
+        for tensor in tensors:
+            if tensor.dtype != result.dtype or not _same(tensor, result):
+                self.refuse(
+                    operator,
+                    f"'{tensor.name}' and '{result.name}' differ in type or quantisation",
+                    "Give both the same scale and zero point.",
+                )
+
+    def axis(self, operator: Operator, value: int, rank: int) -> int:
+        """`value` as an index from 0, refused when outside."""
+        if not -rank <= value < rank:
+            self.refuse(operator, f"axis {value} of a tensor with {rank} dimensions")
+        return value % rank
+
+    def emit(
+        self,
+        operator: Operator,
+        op: str,
+        out: View,
+        values: dict[str, Draft],
+        position: int | None = 0,
+        extra_writes: Sequence[View] = (),
+    ) -> None:
+        """Append a plan operator that completes output `position` of `operator`.
+
+        `position` is None where further plan operators are needed for that.
+        """
+        tensor = self.tensor(operator, position or 0, output=True)
+        index = None if position is None else operator.outputs[position]
+        self.builder.emit(op, out, tensor.dtype, index, extra_writes, values)
+
+
+def size_bytes(tensor: Tensor) -> int:
+    """Bytes of a tensor's values."""
+    return elements(tensor) * np.dtype(tensor.dtype).itemsize
+
+
+def elements(tensor: Tensor) -> int:
+    """Number of values."""
+    return int(np.prod(tensor.shape, dtype=np.int64))
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    if a.quantisation is None or b.quantisation is None:
+        return a.quantisation is b.quantisation
+    return bool(
+        np.array_equal(a.quantisation.scale, b.quantisation.scale)
+        and np.array_equal(a.quantisation.zero_point, b.quantisation.zero_point)
+    )

@@ -1,0 +1,292 @@
+"""Operators on single elements: arithmetic, activations, requantisation, softmax, mean, pools."""
+
+import numpy as np
+
+from edgesdk_converters.lower import fixed_point as fp
+from edgesdk_converters.lower import tables
+from edgesdk_converters.lower.builder import Draft
+from edgesdk_converters.lower.context import RANGES, Context, elements
+from edgesdk_converters.lower.weighted import window
+from edgesdk_converters.tflite.model import Operator
+
+_DTYPE_CODES = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4}
+
+
+def _strides(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    """Element strides of `shape` broadcast to `target` (rank 4); 0 repeats."""
+    padded = (1,) * (len(target) - len(shape)) + shape
+    strides, step = [], 1
+    for size in reversed(padded):
+        strides.append(0 if size == 1 else step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+def _operands(ctx: Context, operator: Operator) -> tuple[str, dict[str, Draft]]:
+    """Type, and the fields of both operands."""
+    dtype = ctx.types(operator, "int8", "int16")
+    a, b = ctx.tensor(operator, 0), ctx.tensor(operator, 1)
+    shape = ctx.tensor(operator, 0, output=True).shape
+    if b.dtype != dtype:
+        ctx.refuse(operator, f"operands are {dtype} and {b.dtype}")
+    if max(len(shape), len(a.shape), len(b.shape)) > 4:
+        ctx.refuse(operator, "more than 4 dimensions")
+    dims = (1,) * (4 - len(shape)) + shape
+    return dtype, {
+        "input1": ctx.view(operator, 0),
+        "input2": ctx.view(operator, 1),
+        "dims": dims,
+        "strides1": _strides(a.shape, dims),
+        "strides2": _strides(b.shape, dims),
+        "offset1": -ctx.quantised(operator, a)[1],
+        "offset2": -ctx.quantised(operator, b)[1],
+    }
+
+
+def _overwritable(ctx: Context, operator: Operator) -> list[int]:
+    """Operands with the output's shape: the sum may take their place."""
+    shape = ctx.tensor(operator, 0, output=True).shape
+    return [p for p in (0, 1) if ctx.tensor(operator, p).shape == shape]
+
+
+def lower_sum(ctx: Context, operator: Operator) -> None:
+    """ADD and SUB: both operands brought to twice the larger scale (PrepareGeneralAddOp)."""
+    dtype, values = _operands(ctx, operator)
+    wide = dtype == "int16"
+    if wide and operator.options.get("pot_scale_int16", False):
+        ctx.refuse(
+            operator,
+            "int16 sums with power-of-two scales (pot_scale_int16) are not covered",
+            "Convert with pot_scale_int16 = false.",
+        )
+    left_shift = 15 if wide else 20
+    scales = [ctx.quantised(operator, ctx.tensor(operator, p))[0] for p in (0, 1)]
+    out_scale, _ = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    twice = 2 * max(scales)
+    first, second = (fp.quantise_multiplier(s / twice) for s in scales)
+    pair = fp.quantise_multiplier(twice / ((1 << left_shift) * out_scale))
+    zero_point, low, high = ctx.output_range(operator)
+    ctx.emit(
+        operator,
+        "ADD_S16" if wide else "ADD_S8",
+        ctx.out_in_place(operator, *_overwritable(ctx, operator)),
+        dict(
+            **values,
+            left_shift=left_shift,
+            multiplier1=first[0],
+            shift1=first[1],
+            multiplier2=second[0],
+            shift2=second[1],
+            sign2=-1 if operator.code == "SUB" else 1,
+            multiplier=pair[0],
+            shift=pair[1],
+            zero_point=zero_point,
+            low=low,
+            high=high,
+        ),
+    )
+
+
+def lower_product(ctx: Context, operator: Operator) -> None:
+    """MUL; TFLite multiplies the scales in float32."""
+    dtype, values = _operands(ctx, operator)
+    a, b = (np.float32(ctx.quantised(operator, ctx.tensor(operator, p))[0]) for p in (0, 1))
+    out_scale = np.float32(ctx.quantised(operator, ctx.tensor(operator, 0, output=True))[0])
+    pair = fp.quantise_multiplier(float(a * b / out_scale))
+    zero_point, low, high = ctx.output_range(operator)
+    ctx.emit(
+        operator,
+        "MUL_S16" if dtype == "int16" else "MUL_S8",
+        ctx.out_in_place(operator, *_overwritable(ctx, operator)),
+        dict(
+            **values,
+            left_shift=0,
+            multiplier1=0,
+            shift1=0,
+            multiplier2=0,
+            shift2=0,
+            sign2=1,
+            multiplier=pair[0],
+            shift=pair[1],
+            zero_point=zero_point,
+            low=low,
+            high=high,
+        ),
+    )
+
+
+def _table(
+    ctx: Context, operator: Operator, table: np.ndarray[tuple[int], np.dtype[np.generic]]
+) -> None:
+    source = ctx.tensor(operator, 0)
+    ctx.emit(
+        operator,
+        "LUT_8",
+        ctx.out_in_place(operator, 0),
+        dict(
+            input=ctx.view(operator, 0),
+            table=ctx.builder.constant(table),
+            count=elements(source),
+            flip=0x80 if source.dtype == "int8" else 0,
+        ),
+    )
+
+
+_FIXED_OUTPUT = {
+    ("LOGISTIC", "int8"): (2.0**-8, -128),
+    ("TANH", "int8"): (2.0**-7, 0),
+    ("LOGISTIC", "int16"): (2.0**-15, 0),
+    ("TANH", "int16"): (2.0**-15, 0),
+}
+
+
+def lower_curve(ctx: Context, operator: Operator) -> None:
+    """LOGISTIC and TANH: a 256-byte table for int8, interpolation for int16."""
+    dtype = ctx.types(operator, "int8", "int16")
+    scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
+    result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    if result != _FIXED_OUTPUT[operator.code, dtype]:
+        ctx.refuse(operator, f"output scale {result[0]}, zero point {result[1]} is not TFLite's")
+    if dtype == "int8":
+        curve = tables.logistic_s8 if operator.code == "LOGISTIC" else tables.tanh_s8
+        _table(ctx, operator, curve(scale, zero_point))
+        return
+    shifts = (0,) if operator.code == "LOGISTIC" else (0, 1)
+    multiplier, left_shift = tables.curve_scale_s16(scale, shifts)
+    ctx.emit(
+        operator,
+        f"{operator.code}_S16",
+        ctx.out_in_place(operator, 0),
+        dict(
+            input=ctx.view(operator, 0),
+            table=ctx.builder.constant(tables.logistic_u16()),
+            count=elements(ctx.tensor(operator, 0)),
+            multiplier=multiplier,
+            left_shift=left_shift,
+        ),
+    )
+
+
+_RELU_BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+
+
+def lower_relu(ctx: Context, operator: Operator) -> None:
+    """RELU, RELU6, RELU_N1_TO_1 of int8 with their requantisation, as one table."""
+    ctx.types(operator, "int8")
+    scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
+    out_scale, out_zero_point = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    low, high = RANGES["int8"]
+    real_low, real_high = _RELU_BOUNDS[operator.code]
+    step = np.float32(out_scale)
+    low = max(low, out_zero_point + fp.round_away(float(np.float32(real_low) / step)))
+    if real_high is not None:
+        high = min(high, out_zero_point + fp.round_away(float(np.float32(real_high) / step)))
+    values = tables.affine_8(
+        scale / out_scale, RANGES["int8"], (zero_point, out_zero_point), (low, high)
+    )
+    _table(ctx, operator, np.array(values, np.int8))
+
+
+def lower_quantize(ctx: Context, operator: Operator) -> None:
+    """QUANTIZE between integer types: a table from 8 to 8 bits, arithmetic otherwise."""
+    source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
+    if source.dtype not in _DTYPE_CODES or result.dtype not in _DTYPE_CODES:
+        ctx.refuse(
+            operator,
+            f"{source.dtype} to {result.dtype} is not covered",
+            "Export the model with integer inputs and outputs.",
+        )
+    scale, zero_point = ctx.quantised(operator, source)
+    out_scale, out_zero_point = ctx.quantised(operator, result)
+    real = scale / out_scale
+    if source.dtype in ("int8", "uint8") and result.dtype in ("int8", "uint8"):
+        clamp = RANGES[result.dtype]
+        values = tables.affine_8(real, RANGES[source.dtype], (zero_point, out_zero_point), clamp)
+        _table(ctx, operator, np.array(values, result.dtype))
+        return
+    multiplier, shift = fp.quantise_multiplier(real)
+    ctx.emit(
+        operator,
+        "REQUANTISE",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            input_dtype=_DTYPE_CODES[source.dtype],
+            count=elements(source),
+            multiplier=multiplier,
+            shift=shift,
+            input_zero_point=zero_point,
+            zero_point=out_zero_point,
+        ),
+    )
+
+
+def lower_softmax(ctx: Context, operator: Operator) -> None:
+    """Over the last dimension, int8, at most 256 classes."""
+    ctx.types(operator, "int8")
+    source = ctx.tensor(operator, 0)
+    scale, _ = ctx.quantised(operator, source)
+    result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    if result != (2.0**-8, -128):
+        ctx.refuse(operator, f"output scale {result[0]}, zero point {result[1]} is not TFLite's")
+    depth = source.shape[-1] if source.shape else 0
+    if not 1 <= depth <= 256:
+        ctx.refuse(operator, f"{depth} classes (1 to 256 are covered)")
+    beta = float(operator.options.get("beta", 1.0))  # type: ignore[arg-type]
+    ctx.emit(
+        operator,
+        "SOFTMAX_S8",
+        ctx.out_in_place(operator, 0),
+        dict(
+            input=ctx.view(operator, 0),
+            exp_table=ctx.builder.constant(tables.softmax_exp(scale, beta)),
+            rows=elements(source) // depth,
+            depth=depth,
+        ),
+    )
+
+
+def lower_mean(ctx: Context, operator: Operator) -> None:
+    """Over neighbouring dimensions; 1 / count goes into the multiplier as in QuantizedMeanOrSum."""
+    ctx.types(operator, "int8", "int16")
+    source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
+    rank = len(source.shape)
+    axes = sorted({ctx.axis(operator, int(a), rank) for a in ctx.data(operator, 1).reshape(-1)})
+    if not axes or axes != list(range(axes[0], axes[-1] + 1)):
+        ctx.refuse(operator, f"axes {axes} are not neighbours", "Transpose first.")
+    scale, zero_point = ctx.quantised(operator, source)
+    out_scale, out_zero_point = ctx.quantised(operator, result)
+    count = int(np.prod(source.shape[axes[0] : axes[-1] + 1]))
+    multiplier, shift = fp.quantise_multiplier(scale / out_scale)
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    ctx.emit(
+        operator,
+        "MEAN",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            outer=int(np.prod(source.shape[: axes[0]], dtype=np.int64)),
+            reduce=count,
+            inner=int(np.prod(source.shape[axes[-1] + 1 :], dtype=np.int64)),
+            multiplier=(multiplier << bits) // count,
+            shift=shift - bits,
+            input_zero_point=zero_point,
+            zero_point=out_zero_point,
+        ),
+    )
+
+
+def lower_pool(ctx: Context, operator: Operator) -> None:
+    """AVERAGE_POOL_2D and MAX_POOL_2D of int8; quantisation stays."""
+    ctx.types(operator, "int8")
+    source = ctx.tensor(operator, 0)
+    ctx.same_quantisation(operator, [source])
+    kernel = tuple(int(operator.options.get(f"filter_{d}", 1)) for d in ("height", "width"))  # type: ignore[arg-type]
+    values = window(ctx, operator, (kernel[0], kernel[1]), (1, 1))
+    _, low, high = ctx.output_range(operator)
+    ctx.emit(
+        operator,
+        f"{operator.code.removesuffix('_2D')}_S8",
+        ctx.out(operator),
+        dict(input=ctx.view(operator, 0), channels=source.shape[3], low=low, high=high, **values),
+    )

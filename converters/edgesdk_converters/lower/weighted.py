@@ -1,0 +1,278 @@
+"""Operators with weights: fully connected, convolutions, LSTM."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesdk_converters.lower import fixed_point as fp
+from edgesdk_converters.lower.builder import Draft, View
+from edgesdk_converters.lower.context import Context, elements
+from edgesdk_converters.tflite.model import Operator, Tensor
+
+_SAME, _VALID = 0, 1
+_GATE_WEIGHTS = {"input": range(1, 5), "recurrent": range(5, 9)}
+
+
+def _weights(ctx: Context, operator: Operator, position: int) -> NDArray[np.int8]:
+    """Constant int8 weights with zero point 0."""
+    tensor = ctx.tensor(operator, position)
+    data = ctx.data(operator, position)
+    if tensor.dtype != "int8" or tensor.quantisation is None:
+        ctx.refuse(operator, f"weights '{tensor.name}' are {tensor.dtype}, not quantised int8")
+    if np.any(tensor.quantisation.zero_point):
+        ctx.refuse(operator, f"weights '{tensor.name}' are not symmetric")
+    return data.astype(np.int8)
+
+
+def _bias(
+    ctx: Context, operator: Operator, rows: int, dtypes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Input 2 as int64, zeros where it is omitted."""
+    if not ctx.has(operator, 2):
+        return np.zeros(rows, np.int64)
+    tensor = ctx.tensor(operator, 2)
+    if tensor.dtype not in dtypes or elements(tensor) != rows:
+        ctx.refuse(operator, f"bias '{tensor.name}' is {tensor.dtype}{list(tensor.shape)}")
+    return ctx.data(operator, 2).reshape(-1).astype(np.int64)
+
+
+def _folded(
+    bias: NDArray[np.int64], weights: NDArray[np.int8], zero_point: int
+) -> NDArray[np.int32]:
+    """Bias with the input's zero point folded in, wrapped to 32 bits as TFLite's sum wraps."""
+    sums = weights.reshape(weights.shape[0], -1).sum(axis=1, dtype=np.int64)
+    total: NDArray[np.int64] = bias - zero_point * sums
+    return total.astype(np.uint64).astype(np.uint32).view(np.int32)
+
+
+def _pairs(multipliers: list[float]) -> NDArray[np.int32]:
+    return np.array([fp.quantise_multiplier(m) for m in multipliers], np.int32)
+
+
+def _channel_scales(
+    ctx: Context, operator: Operator, weights: Tensor, channels: int
+) -> NDArray[np.int32]:
+    """{multiplier, shift} per output channel (PopulateConvolutionQuantizationParams)."""
+    source, _ = ctx.quantised(operator, ctx.tensor(operator, 0))
+    result, _ = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    assert weights.quantisation is not None
+    scales = np.broadcast_to(weights.quantisation.scale, channels)
+    return _pairs([source * float(s) / result for s in scales])
+
+
+def lower_fully_connected(ctx: Context, operator: Operator) -> None:
+    """Batches x depth times rows x depth; int8, or int16 with 64-bit sums."""
+    dtype = ctx.types(operator, "int8", "int16")
+    wide = dtype == "int16"
+    source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
+    weights = _weights(ctx, operator, 1)
+    if operator.options.get("weights_format", 0) != 0 or weights.ndim != 2:
+        ctx.refuse(operator, "shuffled or higher-dimensional weights are not covered")
+    rows, depth = weights.shape
+    if depth == 0 or elements(source) % depth:
+        ctx.refuse(operator, f"{elements(source)} inputs do not divide by depth {depth}")
+    input_scale, zero_point = ctx.quantised(operator, source)
+    bias = _bias(ctx, operator, rows, ("int64", "int32") if wide else ("int32",))
+    per_row = ctx.tensor(operator, 1).quantisation
+    assert per_row is not None
+    scales, pair = None, (0, 0)
+    if per_row.per_tensor:
+        # TFLite multiplies the two scales in float32.
+        product = float(np.float32(input_scale) * per_row.scale[0])
+        pair = fp.quantise_multiplier(product / ctx.quantised(operator, result)[0])
+    else:
+        scales = ctx.builder.constant(_channel_scales(ctx, operator, ctx.tensor(operator, 1), rows))
+    out_zero_point, low, high = ctx.output_range(operator)
+    ctx.emit(
+        operator,
+        "FULLY_CONNECTED_S16" if wide else "FULLY_CONNECTED_S8",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            weights=ctx.builder.constant(weights),
+            bias=ctx.builder.constant(bias if wide else _folded(bias, weights, zero_point)),
+            scales=scales,
+            batches=elements(source) // depth,
+            depth=depth,
+            rows=rows,
+            multiplier=pair[0],
+            shift=pair[1],
+            zero_point=out_zero_point,
+            low=low,
+            high=high,
+        ),
+    )
+
+
+def _padding(
+    ctx: Context, operator: Operator, size: int, out: int, kernel: int, stride: int
+) -> int:
+    """Elements of padding before the first one (ComputePaddingWithOffset)."""
+    if operator.options.get("padding") == _VALID:
+        return 0
+    return max(0, ((out - 1) * stride + kernel - size) // 2)
+
+
+def window(
+    ctx: Context, operator: Operator, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> dict[str, int]:
+    """Fields that convolutions and pools share; batch 1, NHWC."""
+    source, result = ctx.tensor(operator, 0).shape, ctx.tensor(operator, 0, output=True).shape
+    if len(source) != 4 or source[0] != 1 or len(result) != 4:
+        ctx.refuse(operator, f"input {list(source)} is not [1, height, width, channels]")
+    stride = tuple(int(operator.options.get(f"stride_{d}", 1)) for d in "hw")  # type: ignore[arg-type]
+    values: dict[str, int] = {}
+    for i, d in enumerate("hw"):
+        reach = (kernel[i] - 1) * dilation[i] + 1
+        values |= {f"in_{d}": source[1 + i], f"out_{d}": result[1 + i]}
+        values |= {f"kernel_{d}": kernel[i], f"stride_{d}": stride[i]}
+        pad = _padding(ctx, operator, source[1 + i], result[1 + i], reach, stride[i])
+        values["pad_top" if d == "h" else "pad_left"] = pad
+    return values
+
+
+def lower_conv(ctx: Context, operator: Operator) -> None:
+    """CONV_2D and DEPTHWISE_CONV_2D, weights per tensor or per channel."""
+    ctx.types(operator, "int8")
+    depthwise = operator.code == "DEPTHWISE_CONV_2D"
+    source, weights = ctx.tensor(operator, 0), _weights(ctx, operator, 1)
+    if weights.ndim != 4:
+        ctx.refuse(operator, f"weights {list(weights.shape)} do not have 4 dimensions")
+    channels = weights.shape[3] if depthwise else weights.shape[0]
+    if (depthwise and channels % source.shape[-1]) or (
+        not depthwise and weights.shape[3] != source.shape[-1]
+    ):
+        ctx.refuse(operator, "channel groups are not covered")
+    dilation = tuple(int(operator.options.get(f"dilation_{d}_factor", 1)) for d in "hw")  # type: ignore[arg-type]
+    kernel = (weights.shape[1], weights.shape[2])
+    values = window(ctx, operator, kernel, (dilation[0], dilation[1]))
+    _, input_zero_point = ctx.quantised(operator, source)
+    bias = _bias(ctx, operator, channels, ("int32",))
+    pad_row = None
+    if not depthwise:
+        bias = _folded(bias, weights, input_zero_point).astype(np.int64)
+        pad_row = ctx.builder.constant(np.full(source.shape[-1], input_zero_point, np.int8))
+    zero_point, low, high = ctx.output_range(operator)
+    ctx.emit(
+        operator,
+        "DEPTHWISE_CONV_S8" if depthwise else "CONV_S8",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            weights=ctx.builder.constant(weights),
+            bias=ctx.builder.constant(bias.astype(np.int32)),
+            scales=ctx.builder.constant(
+                _channel_scales(ctx, operator, ctx.tensor(operator, 1), channels)
+            ),
+            pad_row=pad_row,
+            in_c=source.shape[-1],
+            out_c=channels,
+            dilation_h=dilation[0],
+            dilation_w=dilation[1],
+            input_zero_point=input_zero_point,
+            zero_point=zero_point,
+            low=low,
+            high=high,
+            **values,
+        ),
+    )
+
+
+def _lstm_refusals(ctx: Context, operator: Operator) -> tuple[int, int]:
+    """Steps and inputs of a covered LSTM; everything else is refused."""
+    ctx.types(operator, "int8")
+    shape = ctx.tensor(operator, 0).shape
+    time_major = bool(operator.options.get("time_major", False))
+    if len(shape) != 3 or shape[1 if time_major else 0] != 1:
+        ctx.refuse(operator, f"input {list(shape)} is not one sequence")
+    if not all(ctx.has(operator, p) for p in range(1, 9)):
+        ctx.refuse(operator, "coupled input and forget gates (CIFG) are not covered")
+    extras = {9: "peepholes", 16: "a projection", 20: "layer normalisation"}
+    for position, what in extras.items():
+        if any(ctx.has(operator, position + k) for k in range(2)):
+            ctx.refuse(
+                operator,
+                f"{what} in the fused operator is not covered",
+                "Convert the layer as a one-step cell with explicit states.",
+            )
+    if operator.options.get("fused_activation_function") != 4:
+        ctx.refuse(operator, "its activation is not tanh")
+    if len(operator.intermediates) != 5:
+        ctx.refuse(operator, "it has no intermediate tensors, so it is not full-integer")
+    return shape[0 if time_major else 1], shape[2]
+
+
+def _lstm_gates(ctx: Context, operator: Operator, side: str, tensor: Tensor) -> dict[str, Draft]:
+    """Weights, folded biases and rescaling of the four gates' products with `tensor`."""
+    scale, zero_point = ctx.quantised(operator, tensor)
+    weights: list[View] = []
+    folded: list[View] = []
+    pairs = []
+    for gate, position in enumerate(_GATE_WEIGHTS[side]):
+        w = _weights(ctx, operator, position)
+        weight_scale, _ = ctx.quantised(operator, ctx.tensor(operator, position))
+        bias = np.zeros(w.shape[0], np.int64)
+        if side == "input":
+            bias = ctx.data(operator, 12 + gate).reshape(-1).astype(np.int64)
+        weights.append(ctx.builder.constant(w))
+        folded.append(ctx.builder.constant(_folded(bias, w, zero_point)))
+        # TFLite computes this in float32; gates are Q3.12.
+        real = np.float32(weight_scale) * np.float32(scale) / np.float32(2.0**-12)
+        pairs.append(fp.quantise_multiplier(float(real)))
+    return {
+        f"{side}_weights": tuple(weights),
+        f"{side}_bias": tuple(folded),
+        f"{side}_multiplier": tuple(p[0] for p in pairs),
+        f"{side}_shift": tuple(p[1] for p in pairs),
+    }
+
+
+def lower_lstm(ctx: Context, operator: Operator) -> None:
+    """Fused int8 LSTM with int16 cell; its two variable tensors move to the state block."""
+    steps, inputs = _lstm_refusals(ctx, operator)
+    hidden, cell = ctx.tensor(operator, 18), ctx.tensor(operator, 19)
+    cells = elements(cell)
+    if hidden.dtype != "int8" or cell.dtype != "int16" or elements(hidden) != cells:
+        ctx.refuse(operator, f"states are {hidden.dtype} and {cell.dtype}, not int8 and int16")
+    cell_scale, _ = ctx.quantised(operator, cell)
+    mantissa, exponent = math.frexp(cell_scale)
+    fraction = 1 - exponent
+    if mantissa != 0.5 or not 9 <= fraction <= 15:
+        ctx.refuse(operator, f"cell scale {cell_scale} is no power of two from 2^-15 to 2^-9")
+    states = []
+    for position, tensor in ((18, hidden), (19, cell)):
+        _, zero_point = ctx.quantised(operator, tensor)
+        start = np.full(cells, zero_point, tensor.dtype)
+        index = operator.inputs[position]
+        ctx.views[index] = ctx.builder.state(tensor.name, start)
+        states.append(ctx.views[index])
+    inner = ctx.graph.tensors[operator.intermediates[4]]
+    inner_scale, inner_zero_point = ctx.quantised(operator, inner)
+    pair = fp.quantise_multiplier(float(np.float32(2.0**-15 / inner_scale * 2.0**-15)))
+    from_input = _lstm_gates(ctx, operator, "input", ctx.tensor(operator, 0))
+    recurrent = _lstm_gates(ctx, operator, "recurrent", hidden)
+    scratch = ctx.builder.buffer(f"{hidden.name}/gates", 8 * cells)
+    clip = float(operator.options.get("cell_clip", 0.0))  # type: ignore[arg-type]
+    ctx.emit(
+        operator,
+        "LSTM_S8",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            hidden=states[0],
+            cell=states[1],
+            scratch=scratch,
+            **from_input,
+            **recurrent,
+            steps=steps,
+            inputs=inputs,
+            cells=cells,
+            cell_fraction=fraction,
+            cell_clip=int(min(clip / cell_scale, 32767.0)) if clip > 0 else 0,
+            hidden_multiplier=pair[0],
+            hidden_shift=pair[1],
+            hidden_zero_point=inner_zero_point,
+        ),
+        extra_writes=(*states, scratch),
+    )
