@@ -100,7 +100,8 @@ edge_status_t edge_features_open(edge_features_t *f, const uint8_t *section, uin
   f->input_inv_scale = edge_load_f32(section + 60);
   f->input_zero_point = edge_load_i32(section + 64);
   f->padding_q = edge_load_i32(section + 68);
-  if (!sizes_valid(f) || !values_valid(f, sample_scale)) {
+  if (!sizes_valid(f) || !values_valid(f, sample_scale) ||
+      !edge_all_zero(section + 100, HEADER_BYTES - 100)) {
     return EDGE_BAD_LAYOUT;
   }
   /* The real FFT below yields twice the spectrum; all of it is linear, so it is undone per band. */

@@ -33,4 +33,14 @@ static inline bool edge_table_fits(uint32_t size, uint32_t offset, uint32_t coun
   return offset <= size && count <= (size - offset) / width;
 }
 
+/* Reserved bytes. */
+static inline bool edge_all_zero(const uint8_t *from, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (from[i] != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 #endif

@@ -40,10 +40,9 @@ edge_status_t edge_search_open(edge_search_t *s, const uint8_t *section, uint32_
   const bool tokens = s->blank < s->vocab && s->start < s->vocab;
   /* The largest logit has distance 0, so a sum of exponentials is never below one. */
   const bool table = edge_load_u32(s->exp_q24) == ONE_Q24;
-  if (edge_load_u32(section) != KIND_GREEDY || !sizes || !tokens || !table) {
-    return EDGE_BAD_LAYOUT;
-  }
-  return EDGE_OK;
+  const bool known = size == SECTION_BYTES && edge_load_u32(section) == KIND_GREEDY &&
+                     edge_all_zero(section + 40, HEADER_BYTES - 40);
+  return known && sizes && tokens && table ? EDGE_OK : EDGE_BAD_LAYOUT;
 }
 
 uint32_t edge_search_memory(const edge_search_t *s) {

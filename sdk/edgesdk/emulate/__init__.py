@@ -1,0 +1,29 @@
+"""Recognisers and single graphs on the laptop, with the device's own C core."""
+
+from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
+from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
+from edgesdk.emulate.single import GraphRun, load_array, run_graph
+from edgesdk.emulate.tflite import TfliteGraph, find_interpreter, op_outputs
+from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
+
+__all__ = [
+    "Clip",
+    "Emulation",
+    "Emulator",
+    "Engine",
+    "GraphRun",
+    "GraphSamples",
+    "Step",
+    "TfliteGraph",
+    "Transcript",
+    "emulate",
+    "find_interpreter",
+    "join_tokens",
+    "load_array",
+    "load_clips",
+    "make_samples",
+    "make_transcript",
+    "op_outputs",
+    "read_samples",
+    "run_graph",
+]

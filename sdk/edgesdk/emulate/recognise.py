@@ -1,0 +1,163 @@
+"""Runs a bundle's recogniser on the laptop: TFLite or the C kernels, and the same C core."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesdk.audio import Samples, read_wav
+from edgesdk.bundle import Bundle
+from edgesdk.core import Image, Recogniser, TokenEvent
+from edgesdk.core.features import Quantised
+from edgesdk.emulate.tflite import TfliteGraph, find_interpreter
+from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
+from edgesdk.errors import BundleError
+
+Engine = Literal["tflite", "core"]
+PartialHandler = Callable[[str, str], None]
+
+PIECE_MS = 10
+ROLES = ("encoder", "predictor", "joiner")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Audio at the bundle's rate, and what is said in it where known."""
+
+    name: str
+    samples: Samples
+    reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Emulation:
+    """Results of all clips; `engine` says what computed them, `caveat` where it may differ."""
+
+    engine: str
+    caveat: str
+    transcripts: tuple[Transcript, ...]
+
+
+class TfliteRunner:
+    """The three .tflite files of a bundle behind the core's runner interface."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.graphs = {
+            role: TfliteGraph(bundle.tflite(role), f"{bundle.source}: {role}") for role in ROLES
+        }
+
+    def reset(self) -> None:
+        """Set all states to their start values."""
+        for graph in self.graphs.values():
+            graph.reset()
+
+    def _run(self, role: str, *inputs: npt.NDArray[np.generic]) -> Quantised:
+        return np.asarray(self.graphs[role].run(*inputs)[0], np.int8)
+
+    def encode(self, features: Quantised) -> Quantised:
+        """Encoder frames of one window of features."""
+        return self._run("encoder", features)
+
+    def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
+        """Predictor output of a history."""
+        return self._run("predictor", history)
+
+    def join(self, encoder_out: Quantised, predictor_out: Quantised) -> Quantised:
+        """Logits of one encoder frame and one predictor output."""
+        return self._run("joiner", encoder_out, predictor_out)
+
+
+class Emulator:
+    """A recogniser that takes one clip after the other; not for two threads at once."""
+
+    def __init__(self, bundle: Bundle, engine: Engine = "tflite") -> None:
+        """Prepare `bundle`.
+
+        Raises:
+            BundleError: it is no recogniser, or its parts do not belong together.
+            EdgeError: no TFLite interpreter (engine "tflite").
+        """
+        if not bundle.is_recogniser:
+            raise BundleError(
+                f"{bundle.source}: holds a single graph, no recogniser; give it .npy inputs"
+            )
+        self._pieces = bundle.tokens
+        self._events: list[TokenEvent] = []
+        self._logits: list[bytes] = []
+        self._on_partial: Callable[[str], None] | None = None
+        kind = find_interpreter() if engine == "tflite" else None
+        self.engine = kind.name if kind is not None else "C core"
+        self.caveat = kind.caveat if kind is not None else ""
+        self._recogniser = Recogniser(
+            Image(bundle.device_bytes()),
+            TfliteRunner(bundle) if kind is not None else None,
+            self._take_token,
+            lambda frame, symbol, logits: self._logits.append(logits.tobytes()),
+        )
+        self.sample_rate = self._recogniser.sample_rate
+
+    def _take_token(self, event: TokenEvent) -> None:
+        self._events.append(event)
+        if self._on_partial is not None:
+            self._on_partial(join_tokens(self._pieces[e.token] for e in self._events))
+
+    def recognise(
+        self,
+        clip: Clip,
+        *,
+        keep_logits: bool = False,
+        on_partial: PartialHandler | None = None,
+        piece_ms: int = PIECE_MS,
+    ) -> Transcript:
+        """Stream one clip in pieces of `piece_ms` and return what was heard.
+
+        `on_partial` receives the clip's name and the text so far, after every token.
+        """
+        self._events.clear()
+        self._logits.clear()
+        self._on_partial = (lambda text: on_partial(clip.name, text)) if on_partial else None
+        self._recogniser.reset()
+        step = max(1, self.sample_rate * piece_ms // 1000)
+        for start in range(0, len(clip.samples), step):
+            self._recogniser.push(clip.samples[start : start + step])
+        self._recogniser.finish()
+        return make_transcript(
+            clip.name,
+            self._pieces,
+            self._events,
+            self._logits,
+            len(self._logits),
+            reference=clip.reference,
+            keep_logits=keep_logits,
+        )
+
+
+def load_clips(
+    paths: Iterable[Path], sample_rate: int, references: dict[str, str] | None = None
+) -> list[Clip]:
+    """Clips from WAV files, named by their file names; `references` maps names to texts.
+
+    Raises:
+        EdgeError: a file is not mono 16-bit PCM at `sample_rate`.
+    """
+    known = references or {}
+    return [Clip(path.name, read_wav(path, sample_rate), known.get(path.name)) for path in paths]
+
+
+def emulate(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    *,
+    engine: Engine = "tflite",
+    keep_logits: bool = False,
+    on_partial: PartialHandler | None = None,
+) -> Emulation:
+    """Recognise `clips` with the recogniser in `bundle`, in 10 ms pieces as on a device."""
+    emulator = Emulator(bundle, engine)
+    transcripts = tuple(
+        emulator.recognise(clip, keep_logits=keep_logits, on_partial=on_partial) for clip in clips
+    )
+    return Emulation(emulator.engine, emulator.caveat, transcripts)

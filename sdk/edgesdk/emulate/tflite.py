@@ -1,0 +1,186 @@
+"""A .tflite graph on the laptop's interpreter, with its states in reach."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesdk.core import TensorInfo
+from edgesdk.emulate.variables import variable_tensors
+from edgesdk.errors import BundleError, EdgeError
+
+Array = npt.NDArray[Any]
+State = Mapping[str, Array]
+
+_NEXT = ".next"
+_STATE = "state."
+_VARIABLE = "variable."
+
+
+@dataclass(frozen=True)
+class InterpreterKind:
+    """The interpreter that this machine has; `caveat` says where it cannot equal a device."""
+
+    name: str
+    caveat: str
+    module: Any
+
+
+@lru_cache(maxsize=1)
+def find_interpreter() -> InterpreterKind:
+    """tflite-runtime, or its successor ai-edge-litert.
+
+    Raises:
+        EdgeError: neither is installed.
+    """
+    kinds = (
+        ("tflite-runtime", "tflite_runtime.interpreter", ""),
+        (
+            "ai-edge-litert",
+            "ai_edge_litert.interpreter",
+            "rounds once where devices round twice: compare within 1",
+        ),
+    )
+    for package, module, caveat in kinds:
+        try:
+            found = importlib.import_module(module)
+        except ImportError:
+            continue
+        version = importlib.metadata.version(package)
+        return InterpreterKind(f"{package} {version} BUILTIN_REF", caveat, found)
+    raise EdgeError(
+        "emulate: no TFLite interpreter in this Python; install one: pip install 'edgesdk[emulate]'"
+    )
+
+
+def _info(detail: Mapping[str, Any]) -> TensorInfo:
+    scale, zero_point = detail["quantization"]
+    shape = tuple(int(dim) for dim in detail["shape"])
+    return TensorInfo(detail["dtype"], shape, float(scale), int(zero_point))
+
+
+class TfliteGraph:
+    """One graph on the reference kernels; not for use by two threads at once.
+
+    States are both the variable tensors of fused operators and the inputs named `state.X` that
+    come back as outputs `state.X.next`.
+    """
+
+    def __init__(self, model: bytes, source: str, preserve_all: bool = False) -> None:
+        """Load `model`; with `preserve_all`, every intermediate tensor can be read.
+
+        Raises:
+            BundleError: the interpreter refuses it; `source` names it.
+        """
+        kind = find_interpreter()
+        self._source = source
+        self._variables = variable_tensors(model, source)
+        try:
+            self._interpreter = kind.module.Interpreter(
+                model_content=model,
+                num_threads=1,
+                experimental_op_resolver_type=kind.module.OpResolverType.BUILTIN_REF,
+                experimental_preserve_all_tensors=preserve_all,
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{source}: the interpreter refuses it: {reason}") from error
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        following = {o["name"]: o for o in outputs if o["name"].endswith(_NEXT)}
+        states = [i for i in inputs if i["name"] + _NEXT in following]
+        self._states = {i["name"]: (i, following[i["name"] + _NEXT]["index"]) for i in states}
+        carried = {index for _, index in self._states.values()}
+        self._inputs = [i for i in inputs if i["name"] not in self._states]
+        self._outputs = [o for o in outputs if o["index"] not in carried]
+        self.inputs = tuple(_info(detail) for detail in self._inputs)
+        self.outputs = tuple(_info(detail) for detail in self._outputs)
+        self._explicit: dict[str, Array] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Set all states to their start values: quantised zero."""
+        self._interpreter.reset_all_variables()
+        self._explicit = {
+            name: np.full(detail["shape"], detail["quantization"][1], detail["dtype"])
+            for name, (detail, _) in self._states.items()
+        }
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """A copy of all states, by name or `variable.<tensor index>`; assign to restore."""
+        variables = {f"{_VARIABLE}{i}": self._interpreter.get_tensor(i) for i in self._variables}
+        return variables | {name: value.copy() for name, value in self._explicit.items()}
+
+    @state.setter
+    def state(self, values: State) -> None:
+        expected = self.state
+        if set(values) != set(expected):
+            raise BundleError(
+                f"{self._source}: states {sorted(values)} given, it has {sorted(expected)}"
+            )
+        for name, value in values.items():
+            if name.startswith(_VARIABLE):
+                self._interpreter.set_tensor(int(name.removeprefix(_VARIABLE)), value)
+            else:
+                self._explicit[name] = np.array(value)
+
+    def run(self, *inputs: Array) -> list[Array]:
+        """Outputs for `inputs`, which may be flat; states go on from the last run.
+
+        Raises:
+            BundleError: number, type or size of the inputs do not fit.
+        """
+        if len(inputs) != len(self._inputs):
+            raise BundleError(
+                f"{self._source}: {len(inputs)} inputs given, it takes {len(self._inputs)}"
+            )
+        for index, (values, detail) in enumerate(zip(inputs, self._inputs, strict=True)):
+            shape = detail["shape"]
+            if values.dtype != detail["dtype"] or values.size != int(np.prod(shape)):
+                wanted = f"{np.dtype(detail['dtype'])}{[int(dim) for dim in shape]}"
+                raise BundleError(
+                    f"{self._source}: input {index} is {values.dtype}{list(values.shape)}, "
+                    f"it takes {wanted}"
+                )
+            self._interpreter.set_tensor(detail["index"], values.reshape(shape))
+        for name, (detail, _) in self._states.items():
+            self._interpreter.set_tensor(detail["index"], self._explicit[name])
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{self._source}: the interpreter failed: {reason}") from error
+        for name, (_, following) in self._states.items():
+            self._explicit[name] = self._interpreter.get_tensor(following)
+        return [self._interpreter.get_tensor(o["index"]) for o in self._outputs]
+
+    def tensors(self) -> dict[int, Array]:
+        """Every tensor that has data, by index; all of them only with `preserve_all`."""
+        found = {}
+        for detail in self._interpreter.get_tensor_details():
+            try:
+                found[int(detail["index"])] = self._interpreter.get_tensor(detail["index"])
+            except ValueError:
+                continue  # scratch of a kernel, without data
+        return found
+
+
+def op_outputs(
+    model: bytes, inputs: Sequence[Array], state: State | None = None, source: str = "graph"
+) -> dict[int, Array]:
+    """Every intermediate tensor of one run from `state` (None: the start), by tensor index.
+
+    The bundle's `dbug` section names the tensor index of every plan operator.
+    """
+    graph = TfliteGraph(model, source, preserve_all=True)
+    if state is not None:
+        graph.state = state
+    graph.run(*inputs)
+    return graph.tensors()
