@@ -12,4 +12,7 @@ uint32_t edge_link_read(uint8_t *data, uint32_t capacity);
 void edge_link_write(const uint8_t *data, uint32_t size);
 void edge_link_usage(edge_port_usage_t *usage);
 
+/* Sleep for at most a millisecond without spoiling the clock; for links that wait. (port.c) */
+void edge_mps_rest(void);
+
 #endif

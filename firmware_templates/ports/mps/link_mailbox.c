@@ -50,7 +50,7 @@ void edge_link_write(const uint8_t *data, uint32_t size) {
     const uint32_t room = RING_BYTES - (head - TO_HOST_TAIL);
     const uint32_t part = smaller(smaller(room, size), RING_BYTES - at);
     if (part == 0) {
-      edge_core_rest();
+      edge_mps_rest();
       continue;
     }
     barrier();

@@ -9,9 +9,13 @@
 /* Polls before sleeping: an answer to an answer comes within microseconds on a fast link. */
 #define POLLS_BEFORE_REST 2000u
 
-static uint64_t ticks, paused_at, excluded;
+static uint64_t ticks, base_ticks, base_count, paused_at, excluded;
+static uint32_t call_cost; /* instructions of one edge_port_clock */
 static uint32_t last_reading;
 static uint32_t idle_polls;
+
+_Static_assert(2u * EDGE_COUNTER_TICK_NS < (1u << EDGE_COUNTER_SHIFT),
+               "counts are exact only where a tick is shorter than half an instruction");
 
 /* The counter has 32 bits; reading it at least once per wrap makes it 64. */
 static uint64_t read_ticks(void) {
@@ -21,14 +25,36 @@ static uint64_t read_ticks(void) {
   return ticks;
 }
 
-/* In the emulator one instruction takes 2^shift nanoseconds of the board's time. */
-uint64_t edge_port_clock(void) {
-  return ((read_ticks() - excluded) * EDGE_COUNTER_TICK_NS) >> EDGE_COUNTER_SHIFT;
+/* In the emulator one instruction takes 2^shift nanoseconds of the board's time. A difference of
+ * two readings is at most one tick off, so rounding to whole instructions is exact. */
+static uint64_t read_count(void) {
+  const uint64_t passed_ns = (read_ticks() - base_ticks) * EDGE_COUNTER_TICK_NS;
+  return base_count + ((passed_ns + (1u << EDGE_COUNTER_SHIFT) / 2u) >> EDGE_COUNTER_SHIFT);
 }
 
-void edge_port_clock_pause(void) { paused_at = read_ticks(); }
+/* Sleeping ends at any nanosecond: count whole instructions from here again. */
+void edge_mps_rest(void) {
+  edge_core_rest();
+  base_count = read_count();
+  base_ticks = ticks;
+}
 
-void edge_port_clock_resume(void) { excluded += read_ticks() - paused_at; }
+/* A call leaves its own cost out, so that measuring often costs no more than measuring once. */
+uint64_t edge_port_clock(void) {
+  const uint64_t count = read_count() - excluded;
+  excluded += call_cost;
+  return count;
+}
+
+void edge_port_clock_pause(void) { paused_at = read_count(); }
+
+void edge_port_clock_resume(void) { excluded += read_count() - paused_at + call_cost; }
+
+static void calibrate(void) {
+  last_reading = EDGE_REG(EDGE_COUNTER_ADDRESS);
+  const uint64_t first = edge_port_clock();
+  call_cost = (uint32_t)(edge_port_clock() - first);
+}
 
 void edge_port_init(edge_port_info_t *info) {
   *info = (edge_port_info_t){
@@ -38,7 +64,7 @@ void edge_port_init(edge_port_info_t *info) {
   };
   edge_core_boot(info);
   edge_core_regions(info);
-  last_reading = EDGE_REG(EDGE_COUNTER_ADDRESS);
+  calibrate();
   info->receive_bytes = edge_link_init();
 }
 
@@ -53,9 +79,8 @@ uint32_t edge_port_read(uint8_t *data, uint32_t capacity) {
 void edge_port_write(const uint8_t *data, uint32_t size) { edge_link_write(data, size); }
 
 void edge_port_idle(void) {
-  read_ticks();
   if (++idle_polls > POLLS_BEFORE_REST) {
-    edge_core_rest();
+    edge_mps_rest();
   }
 }
 

@@ -20,6 +20,7 @@ from edgesdk.link.messages import (
     START_LOGITS,
     START_PROFILE,
     Boot,
+    ClockKind,
     Content,
     Final,
     GraphFacts,
@@ -256,15 +257,19 @@ class Device:
         return read_metrics(self.channel.request(Message.METRICS, b"", Message.METRIC_VALUES))
 
     def op_costs(self, graph: GraphId) -> tuple[OpCost, ...]:
-        """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET."""
+        """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET.
+
+        Empty where the device's clock counts nothing.
+        """
         costs: list[OpCost] = []
-        while True:
+        while self.identity.clock != ClockKind.NONE:
             payload = struct.pack("<BI", graph, len(costs))
             answer = self.channel.request(Message.OP_COSTS, payload, Message.OP_COST_VALUES)
             part = read_op_costs(answer)
             costs += part.costs
             if len(costs) >= part.total or not part.costs:
-                return tuple(costs)
+                break
+        return tuple(costs)
 
     def reset(self, kind: Reset = Reset.UTTERANCE) -> Boot | None:
         """Forget the utterance; or restart the device, and say what it reports as cause."""
