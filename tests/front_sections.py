@@ -5,6 +5,8 @@ import struct
 from dataclasses import dataclass, field
 
 import numpy as np
+from edgesdk.bundle.layout import align
+from edgesdk.bundle.plan import Plan, Port, Record, Ref
 from numpy.typing import NDArray
 
 FLOOR = float(np.finfo(np.float32).eps)
@@ -207,3 +209,33 @@ def tokens_section(pieces: list[str]) -> bytes:
     ends = np.cumsum([0] + [len(piece) for piece in encoded])
     text = b"".join(encoded)
     return struct.pack(f"<{2 + len(ends)}I", len(pieces), len(text), *map(int, ends)) + text
+
+
+def _constant_plan(
+    inputs: list[tuple[str, tuple[int, ...], float, int]], outputs: int, scale: float
+) -> bytes:
+    """A graph section that ignores its inputs and answers 1, 1, 1..."""
+    ports, at = [], 0
+    for dtype, shape, input_scale, zero_point in inputs:
+        ports.append(Port(Ref("arena", at), dtype, shape, input_scale, zero_point))
+        at += align(ports[-1].size_bytes)
+    out = Port(Ref("arena", at), "int8", (1, outputs), scale, 0)
+    fill = Record("FILL", out.ref, outputs, "int8", {"count": outputs, "width": 1, "value": 1})
+    return Plan((fill,), tuple(ports), (out,), (), b"", at + align(outputs), 0).encode()
+
+
+def recogniser_image(front: FrontEnd, search: Search, pieces: list[str]) -> dict[str, bytes]:
+    """Sections of a recogniser whose own graphs answer constants; tests bring their runners."""
+    joiner = ("int8", (1, search.joiner_dim), 0.02, 0)
+    encoder = ("int8", (1, front.window_frames, front.mel_bins), front.input_scale)
+    outputs = search.frames_out * search.joiner_dim
+    return {
+        "FEAT": features_section(front),
+        "TOKS": tokens_section(pieces),
+        "SRCH": search_section(search),
+        "GENC": _constant_plan([(*encoder, front.input_zero_point)], outputs, 0.02),
+        "GPRE": _constant_plan(
+            [("int32", (1, search.context_size), 0.0, 0)], search.joiner_dim, 0.02
+        ),
+        "GJNT": _constant_plan([joiner, joiner], search.vocab, search.logit_scale),
+    }

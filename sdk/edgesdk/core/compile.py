@@ -91,6 +91,19 @@ def _digest(runtime: Path, sources: list[Path], compiler: list[str], version: st
     return digest.hexdigest()[:24]
 
 
+def _checksum_file(library: Path) -> Path:
+    return library.with_suffix(".sha256")
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether the cache holds this library undamaged; loading a damaged one can kill Python."""
+    try:
+        expected = _checksum_file(library).read_text()
+        return hashlib.sha256(library.read_bytes()).hexdigest() == expected
+    except OSError:
+        return False
+
+
 def _compile(runtime: Path, sources: list[Path], compiler: list[str], target: Path) -> None:
     includes = [f"-I{runtime / folder}" for folder in ("include", "src", "kernels")]
     files = [str(path) for path in sources if path.suffix == ".c"]
@@ -106,7 +119,10 @@ def _compile(runtime: Path, sources: list[Path], compiler: list[str], target: Pa
                 f"the C core: {shlex.join(compiler)} failed: {first.strip() or 'no message'}; "
                 "set CC to another C11 compiler"
             )
+        content = hashlib.sha256(Path(name).read_bytes()).hexdigest()
         Path(name).replace(target)
+        Path(name).write_text(content)
+        Path(name).replace(_checksum_file(target))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"the C core: {shlex.join(compiler)} did not run: {error}") from error
     finally:
@@ -125,7 +141,7 @@ def compiled_core() -> Path:
     version = compiler_version(compiler)
     folder = cache_dir()
     target = folder / f"core-{_digest(runtime, sources, compiler, version)}.so"
-    if not target.is_file():
+    if not _is_whole(target):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

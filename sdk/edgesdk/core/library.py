@@ -190,15 +190,10 @@ def address(array: npt.NDArray[Any]) -> int:
 
 @lru_cache(maxsize=1)
 def _load() -> Library:
-    path = compiled_core()
     try:
-        handle = ctypes.CDLL(str(path))
-    except OSError:
-        path.unlink(missing_ok=True)  # a damaged file in the cache is compiled anew, once
-        try:
-            handle = ctypes.CDLL(str(compiled_core()))
-        except OSError as error:
-            raise BuildError(f"the C core: {error}; set CC to another C compiler") from error
+        handle = ctypes.CDLL(str(compiled_core()))
+    except OSError as error:
+        raise BuildError(f"the C core: {error}; set CC to another C compiler") from error
     return Library(handle)
 
 
