@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from edgesdk.errors import NoAnswerError, WireError
 from edgesdk.link.frames import Console, Damage, Decoder, Frame, encode
@@ -14,6 +15,7 @@ from edgesdk.link.messages import (
     Boot,
     Identity,
     Message,
+    PayloadError,
     read_boot,
     read_identity,
     read_status,
@@ -34,6 +36,8 @@ class _Outstanding:
     encoded_bytes: int
     answer: Message
 
+
+T = TypeVar("T")
 
 Handler = Callable[[Message, bytes], None]
 
@@ -76,7 +80,7 @@ class Channel:
             self.transport.write(encode(Message.HELLO, seq, payload), timeout_s)
             frame = self._await_identity(seq, min(deadline, time.monotonic() + HELLO_EVERY_S))
             if frame is not None:
-                identity = read_identity(frame.payload)
+                identity = self._parse(read_identity, frame.payload)
                 self.receive_bytes = identity.receive_bytes
                 self._event_seq = None
                 return identity
@@ -109,27 +113,47 @@ class Channel:
     ) -> bytes:
         """Send one request and wait for its answer's payload; STATUS answers must be OK."""
         result: list[bytes] = []
-        self.post(request, payload, answer, on_event)
+        self.post(request, payload, answer, on_event=on_event)
         self.drain(lambda message, data: result.append(data), on_event)
         return result[-1]
 
+    def ask(
+        self,
+        request: Message,
+        payload: bytes,
+        answer: Message,
+        read: Callable[[bytes], T],
+        on_event: Handler | None = None,
+    ) -> T:
+        """Send one request and wait for its answer, as a value."""
+        return self._parse(read, self.request(request, payload, answer, on_event))
+
+    def _parse(self, read: Callable[[bytes], T], payload: bytes) -> T:
+        try:
+            return read(payload)
+        except PayloadError as error:
+            raise WireError(f"{self.where}: {error}") from error
+
     def post(
-        self, request: Message, payload: bytes, answer: Message, on_event: Handler | None = None
-    ) -> list[bytes]:
+        self,
+        request: Message,
+        payload: bytes,
+        answer: Message,
+        on_answer: Handler | None = None,
+        on_event: Handler | None = None,
+    ) -> None:
         """Send without waiting for the answer, except to keep within the device's buffer.
 
-        Returns the answers that came in meanwhile.
+        Answers and events that come in meanwhile go to the handlers.
         """
-        answers: list[bytes] = []
         frame = encode(request, self._next_seq(), payload)
         while self._outstanding and self._unanswered_bytes + len(frame) > self.receive_bytes:
-            self._step(lambda message, data: answers.append(data), on_event)
+            self._step(on_answer, on_event)
         self._outstanding.append(_Outstanding(self._seq, request, len(frame), answer))
         self._unanswered_bytes += len(frame)
         self.transport.write(frame, self.timeout_s)
-        return answers
 
-    def drain(self, on_answer: Handler, on_event: Handler | None = None) -> None:
+    def drain(self, on_answer: Handler | None = None, on_event: Handler | None = None) -> None:
         """Wait until every request is answered."""
         while self._outstanding:
             self._step(on_answer, on_event)
@@ -144,20 +168,23 @@ class Channel:
         self._seq = (self._seq + 1) & 0xFF
         return self._seq
 
-    def _step(self, on_answer: Handler, on_event: Handler | None) -> None:
+    def _step(self, on_answer: Handler | None, on_event: Handler | None) -> None:
         """Handle one frame, waiting for it if need be."""
         frame = self._next_frame()
         if frame.type >= FIRST_EVENT:
             self._check_event(frame)
-            if on_event is not None:
-                on_event(Message(frame.type), frame.payload)
+            self._hand_over(on_event, Message(frame.type), frame.payload)
             return
         if self._is_stale(frame):
             return
         waiting = self._outstanding.popleft()
         self._unanswered_bytes -= waiting.encoded_bytes
         self._check_answer(frame, waiting)
-        on_answer(waiting.request, frame.payload)
+        self._hand_over(on_answer, waiting.request, frame.payload)
+
+    def _hand_over(self, handler: Handler | None, message: Message, payload: bytes) -> None:
+        if handler is not None:
+            self._parse(lambda data: handler(message, data), payload)
 
     def _is_stale(self, frame: Frame) -> bool:
         """Whether it answers a repeated HELLO, or what was abandoned."""
@@ -202,7 +229,7 @@ class Channel:
         if frame.type == Message.BOOT:
             raise WireError(
                 f"{self.where}: the device restarted in the middle "
-                f"({read_boot(frame.payload).describe()}); report it with this line"
+                f"({self._parse(read_boot, frame.payload).describe()}); report it with this line"
             )
         if frame.type not in Message.__members__.values():
             raise WireError(
@@ -220,7 +247,7 @@ class Channel:
     def _check_answer(self, frame: Frame, waiting: _Outstanding) -> None:
         name = waiting.request.name
         if frame.type == Message.STATUS:
-            reply = read_status(frame.payload)
+            reply = self._parse(read_status, frame.payload)
             if reply.request == 0:
                 raise WireError(
                     f"{self.where}: the device received a damaged frame "
@@ -249,7 +276,7 @@ class Channel:
                 frame = self._frames.popleft()
                 if frame.type == Message.BOOT:
                     self._event_seq = None
-                    return read_boot(frame.payload)
+                    return self._parse(read_boot, frame.payload)
         raise NoAnswerError(
             f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"
         )

@@ -185,7 +185,7 @@ class Device:
         for offset in range(0, len(image), step):
             part = struct.pack("<I", offset) + image[offset : offset + step]
             channel.post(Message.LOAD_DATA, part, Message.STATUS)
-        channel.drain(lambda message, data: None)
+        channel.drain()
         channel.request(Message.LOAD_END)
         return self.hello()
 
@@ -224,8 +224,9 @@ class Device:
         for piece in pieces:
             sent = self._send_audio(piece, sent, listener)
         self.channel.drain(self._check_audio, listener.handle)
-        payload = self.channel.request(Message.FINISH, b"", Message.FINAL, listener.handle)
-        final = read_final(payload)
+        final = self.channel.ask(
+            Message.FINISH, b"", Message.FINAL, read_final, on_event=listener.handle
+        )
         self._check_code(Message.FINISH, final.code)
         return sent, final
 
@@ -234,11 +235,13 @@ class Device:
         step = (self.identity.payload_max - 4) // 2 * 2
         for at in range(0, len(data), step):
             part = data[at : at + step]
-            answers = self.channel.post(
-                Message.AUDIO, struct.pack("<I", sent) + part, Message.AUDIO_TAKEN, listener.handle
+            self.channel.post(
+                Message.AUDIO,
+                struct.pack("<I", sent) + part,
+                Message.AUDIO_TAKEN,
+                on_answer=self._check_audio,
+                on_event=listener.handle,
             )
-            for answer in answers:
-                self._check_audio(Message.AUDIO, answer)
             sent += len(part) // 2
         return sent
 
@@ -254,7 +257,7 @@ class Device:
 
     def metrics(self) -> Metrics:
         """Costs of the last utterance, memory and stack figures."""
-        return read_metrics(self.channel.request(Message.METRICS, b"", Message.METRIC_VALUES))
+        return self.channel.ask(Message.METRICS, b"", Message.METRIC_VALUES, read_metrics)
 
     def op_costs(self, graph: GraphId) -> tuple[OpCost, ...]:
         """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET.
@@ -264,8 +267,9 @@ class Device:
         costs: list[OpCost] = []
         while self.identity.clock != ClockKind.NONE:
             payload = struct.pack("<BI", graph, len(costs))
-            answer = self.channel.request(Message.OP_COSTS, payload, Message.OP_COST_VALUES)
-            part = read_op_costs(answer)
+            part = self.channel.ask(
+                Message.OP_COSTS, payload, Message.OP_COST_VALUES, read_op_costs
+            )
             costs += part.costs
             if len(costs) >= part.total or not part.costs:
                 break
@@ -282,14 +286,15 @@ class Device:
 
     def graph_facts(self, graph: GraphId) -> GraphFacts:
         """Counts and sizes of a graph."""
-        answer = self.channel.request(Message.GRAPH_INFO, bytes([graph]), Message.GRAPH_FACTS)
-        return read_graph_facts(answer)
+        return self.channel.ask(
+            Message.GRAPH_INFO, bytes([graph]), Message.GRAPH_FACTS, read_graph_facts
+        )
 
     def tensor_facts(self, graph: GraphId, kind: TensorKind, index: int) -> TensorFacts:
         """Type, shape and quantisation of an input, an output, or an operator's output."""
         payload = struct.pack("<BBI", graph, kind, index)
-        return read_tensor_facts(
-            self.channel.request(Message.GRAPH_TENSOR, payload, Message.TENSOR_FACTS)
+        return self.channel.ask(
+            Message.GRAPH_TENSOR, payload, Message.TENSOR_FACTS, read_tensor_facts
         )
 
     def graph_write(self, graph: GraphId, index: int, data: bytes) -> None:
@@ -307,8 +312,9 @@ class Device:
         while len(data) < facts.bytes:
             size = min(step, facts.bytes - len(data))
             payload = struct.pack("<BBIII", graph, kind, index, len(data), size)
-            answer = self.channel.request(Message.GRAPH_READ, payload, Message.TENSOR_DATA)
-            data += read_tensor_data(answer)[1]
+            data += self.channel.ask(
+                Message.GRAPH_READ, payload, Message.TENSOR_DATA, read_tensor_data
+            )
         values = np.frombuffer(data, DTYPES[facts.dtype])
         shaped = values.size == np.prod(facts.dims, dtype=np.int64)
         return values.reshape(facts.dims) if shaped else values
@@ -316,7 +322,7 @@ class Device:
     def graph_run(self, graph: GraphId, stop: int = ALL_OPERATORS) -> int:
         """Run operators [0, stop); returns the cost in the device's clock."""
         payload = struct.pack("<BI", graph, stop)
-        return read_run_cost(self.channel.request(Message.GRAPH_RUN, payload, Message.RUN_COST))
+        return self.channel.ask(Message.GRAPH_RUN, payload, Message.RUN_COST, read_run_cost)
 
     def graph_reset(self, graph: GraphId, *, profile: bool = False) -> None:
         """Set the state block to its start value; with `profile`, count per operator from here."""

@@ -92,6 +92,10 @@ class TensorKind(IntEnum):
     OPERATOR = 2
 
 
+class PayloadError(WireError):
+    """A payload does not have its form; the channel adds which device sent it."""
+
+
 class Cursor:
     """Reads a payload field by field; short or long payloads are protocol errors."""
 
@@ -104,7 +108,7 @@ class Cursor:
     def take(self, count: int) -> bytes:
         """The next bytes."""
         if self.at + count > len(self.payload):
-            raise WireError(
+            raise PayloadError(
                 f"the device's {self.message} message ends after {len(self.payload)} bytes; "
                 "flash the firmware of this edgesdk version"
             )
@@ -127,7 +131,7 @@ class Cursor:
     def end(self) -> None:
         """Refuse left-over bytes."""
         if self.at != len(self.payload):
-            raise WireError(
+            raise PayloadError(
                 f"the device's {self.message} message is {len(self.payload)} bytes long, "
                 f"{self.at} expected; flash the firmware of this edgesdk version"
             )
@@ -204,7 +208,7 @@ def read_identity(payload: bytes) -> Identity:
     cursor = Cursor(payload, "IDENTITY")
     protocol = cursor.numbers("I")[0]
     if protocol != PROTOCOL_VERSION:
-        raise WireError(
+        raise PayloadError(
             f"the device speaks protocol {protocol}, this edgesdk {PROTOCOL_VERSION}; "
             "flash the firmware of this edgesdk version"
         )
@@ -425,10 +429,11 @@ def read_tensor_facts(payload: bytes) -> TensorFacts:
     return TensorFacts(size, dtype, tuple(dims[:rank]), float(scale), zero_point, code)
 
 
-def read_tensor_data(payload: bytes) -> tuple[int, bytes]:
-    """Payload of TENSOR_DATA: offset, bytes."""
+def read_tensor_data(payload: bytes) -> bytes:
+    """Payload of TENSOR_DATA behind its offset."""
     cursor = Cursor(payload, "TENSOR_DATA")
-    return cursor.numbers("I")[0], cursor.rest()
+    cursor.numbers("I")
+    return cursor.rest()
 
 
 def read_run_cost(payload: bytes) -> int:
