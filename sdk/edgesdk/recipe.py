@@ -29,7 +29,7 @@ class Recipe:
     window_frames: int = _choice(0, "feature frames per step; 0: as the model says")
     max_symbols: int = _choice(0, "most tokens per encoder frame; 0: as the model says")
     samples: int = _choice(
-        1, "calibration clips kept in the bundle with all their logits, for `validate`"
+        4, "calibration clips tried for `validate`'s samples, the one with most words is kept"
     )
 
 

@@ -24,7 +24,7 @@ def _names(debug: dict[str, Any], kind: str, count: int) -> list[str]:
 
 
 def _operators(plan: Plan, debug: dict[str, Any]) -> list[dict[str, Any]]:
-    named = debug.get("operators", [])
+    named = debug.get("ops", [])
     found = []
     for index, record in enumerate(plan.records):
         origin = named[index] if index < len(named) else {}
@@ -33,7 +33,7 @@ def _operators(plan: Plan, debug: dict[str, Any]) -> list[dict[str, Any]]:
                 "index": index,
                 "operator": record.op,
                 "output": f"{record.out} {record.out_dtype}, {record.out_bytes} bytes",
-                "tflite_operator": origin.get("op"),
+                "tflite_operator": origin.get("tflite_op"),
                 "tensor": origin.get("tensor"),
             }
         )
@@ -47,7 +47,10 @@ def _graph(role: str, plan: Plan, debug: dict[str, Any]) -> dict[str, Any]:
         "name": role,
         "inputs": [_port(port, name) for port, name in zip(plan.inputs, inputs, strict=True)],
         "outputs": [_port(port, name) for port, name in zip(plan.outputs, outputs, strict=True)],
-        "states": [],
+        "states": [
+            {"name": state["name"], "dtype": "bytes", "shape": [state["bytes"]]}
+            for state in debug.get("states", [])
+        ],
         "constant_bytes": len(plan.constants),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,

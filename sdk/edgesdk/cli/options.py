@@ -26,6 +26,15 @@ ExpectOption = Annotated[
     Path | None,
     typer.Option("--expect", help="Table with columns file and text: adds a word error rate."),
 ]
+LogitsOption = Annotated[bool, typer.Option("--logits", help="Add every int8 logit to the result.")]
+BundleOption = Annotated[
+    Path | None,
+    typer.Option("--bundle", help="The .edge file that the device should hold, to compare with."),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Longest silence of the device, in seconds.", min=0.1),
+]
 
 
 def terminal(context: typer.Context, as_json: bool) -> Terminal:

@@ -94,14 +94,14 @@ def _operators(
     whole = {stage.stage: stage.cost for stage in stages}
     for graph, role in ROLES.items():
         records = bundle.graphs[role].records
-        named = bundle.debug.get(role, {}).get("operators", [])
+        named = bundle.debug.get(role, {}).get("ops", [])
         spent = 0
         for index, record in enumerate(records):
             origin = named[index] if index < len(named) else {}
             cost = sum(clip.operators[graph][index].cost for clip in clips)
             spent += cost
-            operator = str(origin.get("op", record.op))
-            tensor = str(origin.get("tensor", ""))
+            operator = str(origin.get("tflite_op", record.op))
+            tensor = str(origin.get("tensor") or "")
             yield OperatorCost(role, index, operator, tensor, calls[role], cost)
         rest = whole[role] - spent
         yield OperatorCost(role, len(records), "between operators", "", calls[role], rest)

@@ -1,0 +1,154 @@
+"""`edgesdk convert`: a trained model to .tflite files and a bundle that fits the board."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+
+from edgesdk.board import Board, load_board
+from edgesdk.cli.memory_view import memory_document, memory_table
+from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
+from edgesdk.cli.output_folder import check_replaceable, write_folder
+from edgesdk.cli.terminal import Terminal
+from edgesdk.errors import ConvertError, EdgeError
+from edgesdk.fit import MemoryUse, check_fit, memory_use, peak_of
+from edgesdk.recipe import Recipe, load_recipe, recipe_toml
+
+if TYPE_CHECKING:
+    from edgesdk.cli.conversion import Conversion
+
+BUNDLE_FILE = "model.edge"
+
+
+def _convert(
+    term: Terminal, source: Path, calibration: Path | None, recipe: Recipe
+) -> "Conversion":
+    try:
+        from edgesdk.cli import conversion
+    except ImportError as error:
+        raise ConvertError(
+            f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
+        ) from error
+    if source.suffix == ".tflite":
+        return conversion.convert_single(source, recipe)
+    folder = conversion.find_calibration(source, calibration)
+    with term.progress(f"converting {source}, calibrating on {folder}"):
+        return conversion.convert_recogniser(source, folder, recipe)
+
+
+def _graph_table(graphs: Mapping[str, Any]) -> Table:
+    table = Table("graph", "operators", box=None, pad_edge=False)
+    for column in ("parameters", "bytes", "SQNR dB"):
+        table.add_column(column, justify="right")
+    table.add_column("ranges")
+    for role, graph in graphs.items():
+        operators = ", ".join(
+            f"{count} {name}" if count > 1 else name for name, count in graph["operators"].items()
+        )
+        noise = min(graph["sqnr_db"].values(), default=None)
+        table.add_row(
+            role,
+            operators,
+            f"{graph['parameters']:,}",
+            f"{graph['bytes']:,}",
+            "not measured" if noise is None else f"{noise:.1f}",
+            graph["method"],
+        )
+    return table
+
+
+def _document(
+    made: "Conversion", board: Board, recipe: Recipe, uses: tuple[MemoryUse, ...]
+) -> dict[str, Any]:
+    return {
+        "schema": "edgesdk.convert",
+        "version": 1,
+        "name": made.bundle.meta.get("name"),
+        "board": board.name,
+        "bundle_digest": made.bundle.digest,
+        "image_bytes": len(made.bundle.device_bytes()),
+        "graphs": {role: asdict(graph) for role, graph in made.graphs.items()},
+        "memory": memory_document(uses),
+        "peak": peak_of(made.bundle),
+        "recipe": asdict(recipe),
+        "notes": list(made.notes),
+    }
+
+
+def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[RenderableType]:
+    views: list[RenderableType] = []
+    if document["graphs"]:
+        views += [_graph_table(document["graphs"]), ""]
+    views += [memory_table(uses), f"peak of the arena: {document['peak']}"]
+    views += ["the firmware's own code and variables come on top; flash counts them", ""]
+    choices = ", ".join(
+        f"{name} {value or 'default'}" for name, value in document["recipe"].items()
+    )
+    views.append(f"recipe: {choices}")
+    views += [f"note: {note}" for note in document["notes"]]
+    return views
+
+
+def _facts(made: "Conversion", document: dict[str, Any]) -> dict[str, Any]:
+    about = made.bundle.meta
+    return {
+        "name": document["name"],
+        "board": document["board"],
+        "bundle_digest": document["bundle_digest"],
+        "tools": about.get("created_by", {}),
+        "sources": about.get("sources", {}),
+        "recipe": document["recipe"],
+    }
+
+
+def command(
+    context: typer.Context,
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of encoder, decoder and joiner .onnx; or one .tflite."),
+    ] = None,
+    board: OptionalBoardOption = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder to write; an earlier result is replaced.")
+    ] = Path("bundle"),
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", help="Folder of clips; default: calibration/ at the source."),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="TOML of choices; see --print-config.")
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the recipe in force and stop.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert a model for a board; exit 1 where it does not fit."""
+    term = terminal(context, as_json)
+    chosen = load_recipe(recipe) if recipe else Recipe()
+    if print_config:
+        document = {"schema": "edgesdk.recipe", "version": 1, "recipe": asdict(chosen)}
+        term.result(document, recipe_toml(chosen).rstrip())
+        return
+    if source is None or board is None:
+        raise EdgeError("a source and --board are needed; see edgesdk convert --help")
+    target = load_board(board)
+    check_replaceable(out)
+    made = _convert(term, source, calibration, chosen)
+    uses = memory_use(target, made.bundle)
+    document = _document(made, target, chosen, uses)
+    views = _views(document, uses)
+    try:
+        check_fit(target, made.bundle, uses)
+    except EdgeError:
+        if not as_json:
+            term.result(document, *views)
+        raise
+    files = {**made.files, BUNDLE_FILE: made.bundle.to_bytes()}
+    write_folder(out, files, _facts(made, document))
+    document["files"] = [str(out / name) for name in files]
+    term.result(document, *views, "", f"wrote {out}: {', '.join(files)}")

@@ -1,0 +1,93 @@
+"""`edgesdk emulate`: a bundle on this computer, in the same words as on a device."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.options import ExpectOption, JsonOption, LogitsOption, terminal
+from edgesdk.cli.terminal import Terminal
+from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
+from edgesdk.emulate import GraphRun, emulate, load_array, load_clips, run_graph
+from edgesdk.errors import EdgeError
+
+
+class Engine(StrEnum):
+    """What computes the graphs."""
+
+    TFLITE = "tflite"
+    CORE = "core"
+
+
+def _emulate_clips(
+    term: Terminal,
+    bundle: Bundle,
+    inputs: list[Path],
+    engine: Engine,
+    expect: Path | None,
+    logits: bool,
+) -> None:
+    paths = find_clips(inputs)
+    references = read_expected(expect, paths) if expect else None
+    clips = load_clips(paths, bundle.features.sample_rate_hz, references)
+    with Live(term) as live:
+        done = emulate(bundle, clips, engine=engine.value, keep_logits=logits, on_partial=live.show)
+    source = {
+        "kind": "laptop",
+        "engine": done.engine,
+        "caveat": done.caveat,
+        "bundle_digest": bundle.digest,
+    }
+    views = transcripts_views(done.transcripts)
+    if done.caveat:
+        views.append(f"{done.engine}: {done.caveat}")
+    term.result(transcripts_document(source, done.transcripts), *views)
+
+
+def _show_graph(term: Terminal, run: GraphRun) -> None:
+    document: dict[str, Any] = {"schema": "edgesdk.graph-run", "version": 1, **run.document()}
+    table = Table("step", "output", "values", box=None, pad_edge=False)
+    for step, outputs in enumerate(run.outputs):
+        for index, values in enumerate(outputs):
+            flat = values.reshape(-1).tolist()
+            shown = " ".join(map(str, flat[:16])) + (" ..." if len(flat) > 16 else "")
+            table.add_row(str(step), str(index), shown)
+    term.result(document, table, f"{run.engine} {run.caveat}".strip())
+
+
+def command(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(help="A .edge bundle, or a .tflite of one graph.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Clips or folders of them; .npy inputs where it is one graph."),
+    ],
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="TFLite's reference kernels, or the C core's.")
+    ] = Engine.TFLITE,
+    expect: ExpectOption = None,
+    logits: LogitsOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a bundle on this computer, on clips or, for a single graph, on arrays."""
+    term = terminal(context, as_json)
+    if model.suffix == ".tflite":
+        try:
+            data = model.read_bytes()
+        except OSError as error:
+            raise EdgeError(
+                f"{model}: cannot be read ({error.strerror}); check the path"
+            ) from error
+        arrays = [load_array(path) for path in inputs]
+        _show_graph(term, run_graph(data, arrays, engine=engine.value, source=str(model)))
+        return
+    bundle = load_bundle(model)
+    if bundle.is_recogniser:
+        _emulate_clips(term, bundle, inputs, engine, expect, logits)
+        return
+    arrays = [load_array(path) for path in inputs]
+    _show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

@@ -1,0 +1,159 @@
+"""`edgesdk run`: clips through a device, words as they come, costs where the laptop agrees."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.options import (
+    BundleOption,
+    ClipsArgument,
+    ExpectOption,
+    JsonOption,
+    LogitsOption,
+    OptionalBoardOption,
+    PortOption,
+    TimeoutOption,
+    terminal,
+)
+from edgesdk.cli.target import open_target
+from edgesdk.cli.terminal import Terminal
+from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
+from edgesdk.elf import Sizes
+from edgesdk.emulate import Clip, Transcript, load_clips
+from edgesdk.emulate.tflite import find_interpreter
+from edgesdk.fit import memory_use
+from edgesdk.flash.store import flashed_boards
+from edgesdk.link.device import Device
+from edgesdk.programs import program_version
+from edgesdk.report.make import DeviceClip, RunFacts, make_report
+from edgesdk.report.records import Report
+from edgesdk.report.table import report_views
+from edgesdk.report.write import require_page_tools, write_report
+from edgesdk.session import Heard, laptop_transcripts, run_clip
+
+DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
+
+
+def _run_clips(
+    term: Terminal, device: Device, clips: Sequence[Clip], rate: int, *, profile: bool
+) -> list[Heard]:
+    with Live(term) as live:
+        return [run_clip(device, clip, rate, live.show, profile=profile) for clip in clips]
+
+
+def _device_clips(
+    clips: Sequence[Clip],
+    rate: int,
+    heard: Sequence[Heard],
+    laptop: Sequence[Transcript | None],
+) -> list[DeviceClip]:
+    return [
+        DeviceClip(
+            clip=clip.name,
+            audio_s=len(clip.samples) / rate,
+            text=done.transcript.text,
+            reference=clip.reference,
+            logits=done.transcript.logits or (),
+            logits_sha256=done.transcript.logits_sha256 or "",
+            metrics=done.metrics,
+            operators=done.operators,
+            laptop_logits=None if oracle is None else oracle.logits,
+        )
+        for clip, done, oracle in zip(clips, heard, laptop, strict=True)
+    ]
+
+
+def _manifest(device: Device) -> dict[str, Any]:
+    """What flash wrote down about the firmware that runs; empty for a device by a port."""
+    wanted = device.identity.firmware_id
+    found = [flashed for flashed in flashed_boards() if flashed.firmware_id == wanted]
+    return found[0].manifest if found else {}
+
+
+def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
+    manifest = _manifest(device)
+    tools = {}
+    if "compiler" in manifest:
+        tools["compiler"] = f"{manifest['compiler']} {' '.join(manifest['flags'])}"
+    emulator = device.board.emulator
+    if emulator is not None and emulator.kind == "qemu":
+        tools["emulator"] = program_version("qemu-system-arm") or "unknown"
+    sizes = Sizes(**manifest["sizes"]) if "sizes" in manifest else None
+    if bundle is not None:
+        tools["laptop"] = find_interpreter().name
+    return RunFacts(
+        board=device.board,
+        bundle=bundle,
+        clock=device.identity.clock,
+        firmware_bytes=None if sizes is None else sizes.text + sizes.data,
+        tools={**tools, "firmware": device.identity.firmware_id, "link": device.channel.where},
+        memory=() if bundle is None else memory_use(device.board, bundle, sizes),
+    )
+
+
+def _document(
+    device: Device, heard: Sequence[Heard], report: Report, *, logits: bool
+) -> dict[str, Any]:
+    identity = device.identity
+    source = {
+        "kind": "device",
+        "board": identity.board,
+        "firmware_id": identity.firmware_id,
+        "bundle_digest": identity.bundle_digest,
+    }
+    shown = [
+        done.transcript if logits else dataclasses.replace(done.transcript, logits=None)
+        for done in heard
+    ]
+    document = transcripts_document(source, shown)
+    document["device_equals_laptop"] = report.correct
+    document["records"] = [dataclasses.asdict(record) for record in report.records]
+    return document
+
+
+def command(
+    context: typer.Context,
+    clips: ClipsArgument,
+    board: OptionalBoardOption = None,
+    port: PortOption = None,
+    bundle: BundleOption = None,
+    expect: ExpectOption = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write report.json and report.html there.")
+    ] = None,
+    logits: LogitsOption = False,
+    timeout: TimeoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stream clips to a device; exit 1 where it differs from the laptop."""
+    term = terminal(context, as_json)
+    if report is not None:
+        require_page_tools()
+    loaded = load_bundle(bundle) if bundle else None
+    rate = loaded.features.sample_rate_hz if loaded else DEFAULT_RATE
+    paths = find_clips(clips)
+    spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
+    with open_target(board, port, loaded, timeout) as device:
+        heard = _run_clips(term, device, spoken, rate, profile=loaded is not None)
+        facts = _facts(device, loaded)
+    laptop: Sequence[Transcript | None] = [None] * len(spoken)
+    if loaded is not None:
+        with term.progress("the same clips on the laptop"):
+            laptop = laptop_transcripts(loaded, spoken)
+    made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
+    document = _document(device, heard, made, logits=logits)
+    views = transcripts_views([done.transcript for done in heard])
+    if loaded is not None:
+        views += ["", *report_views(made)]
+    if report is not None:
+        written = write_report(made, report)
+        document["report"] = [str(path) for path in written]
+        views += ["", f"report: {', '.join(map(str, written))}"]
+    term.result(document, *views)
+    if made.correct is False:
+        raise typer.Exit(1)
