@@ -17,10 +17,12 @@ from edgesdk_converters.quantise.calibrate import (
     calibrate,
     decode,
 )
+from edgesdk_converters.quantise.cells import spell_cells
 from edgesdk_converters.quantise.emit import emit_graph
 from edgesdk_converters.quantise.measure import TfliteStream, measure, open_interpreter
 from edgesdk_converters.quantise.plan import Spec, plan_values
-from edgesdk_converters.quantise.ranges import METHODS, int16_quantisation
+from edgesdk_converters.quantise.precision import wide_values
+from edgesdk_converters.quantise.ranges import METHODS, cell_quantisation
 from edgesdk_converters.source import Source
 from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Model, Quantisation
@@ -96,6 +98,12 @@ def convert_source(
             f"range method {options.method!r} is none of {', '.join(METHODS)}, auto; choose one"
         )
     _check_calibration(source, calibration)
+    source = replace(
+        source,
+        encoder=spell_cells(source.encoder),
+        predictor=spell_cells(source.predictor),
+        joiner=spell_cells(source.joiner),
+    )
     used, held = _split(calibration)
     seen = calibrate(source, used)
     visits = [decode(source, utterance) for utterance in held]
@@ -152,9 +160,9 @@ def _best(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt
 
 def _attempt(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
     fixed = {name: q for name, q in seams.items() if name in job.graph.inputs}
-    specs = plan_values(job.graph, job.seen, method, fixed)
+    specs = plan_values(job.graph, job.seen, method, fixed, wide_values(job.graph))
     cells = {
-        node.outputs[2]: int16_quantisation(job.seen[node.outputs[2]])
+        node.outputs[2]: cell_quantisation(job.seen[node.outputs[2]])
         for node in job.graph.nodes
         if node.op == "lstm"
     }

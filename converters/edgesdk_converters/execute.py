@@ -7,6 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from edgesdk_converters.graph import Array, Graph, Node
 
+_SMALLEST_SQUARE = 1e-12
+
 Observer = Callable[[str, Array], None]
 
 
@@ -58,7 +60,7 @@ def _pad(node: Node, x: Array) -> Array:
 
 
 def lstm_steps(node: Node, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
-    """x [1, T, I], h [1, P], c [1, H] -> all h [T, P] and all c [T, H]."""
+    """x [1, T, I], h [1, H], c [1, H] -> all h and all c [T, H]."""
     p = node.params
     projected = x[0] @ p["weight"].T + p["bias"]
     outputs, cells = [], []
@@ -66,15 +68,13 @@ def lstm_steps(node: Node, x: Array, h: Array, c: Array) -> tuple[Array, Array]:
         i, f, g, o = np.split(projected[t : t + 1] + h @ p["recurrent"].T, 4, axis=1)
         c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
         h = _sigmoid(o) * np.tanh(c)
-        if "projection" in p:
-            h = h @ p["projection"].T
         outputs.append(h)
         cells.append(c)
     return np.concatenate(outputs), np.concatenate(cells)
 
 
 def _lstm(node: Node, x: Array, h: Array, c: Array) -> tuple[Array, Array, Array]:
-    """y [1, T, P] and the last h and c."""
+    """y [1, T, H] and the last h and c."""
     outputs, cells = lstm_steps(node, x, h, c)
     return outputs[None], outputs[-1:], cells[-1:]
 
@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, Callable[..., Array | tuple[Array, ...]]] = {
     "add_const": lambda node, x: x + node.params["value"],
     "mul_const": lambda node, x: x * node.params["value"],
     "rsub_const": lambda node, x: node.params["value"] - x,
+    "rsqrt": lambda node, x: 1 / np.sqrt(np.maximum(x, _SMALLEST_SQUARE)),
     "relu": lambda node, x: np.maximum(x, 0),
     "tanh": lambda node, x: np.tanh(x),
     "sigmoid": lambda node, x: _sigmoid(x),

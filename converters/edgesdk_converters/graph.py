@@ -18,7 +18,11 @@ Attribute = Any  # int, float or tuple of int
 
 @dataclass(frozen=True)
 class Node:
-    """One operator; `inputs` and `outputs` are value names, `params` its constants."""
+    """One operator; `inputs` and `outputs` are value names, `params` its constants.
+
+    Nodes of one non-empty `peer` are copies at other steps of a window: their values share one
+    quantisation, so that a step is the same integers wherever it stands.
+    """
 
     op: str
     name: str
@@ -26,6 +30,7 @@ class Node:
     outputs: tuple[str, ...]
     params: Mapping[str, Array] = field(default_factory=dict)
     attrs: Mapping[str, Attribute] = field(default_factory=dict)
+    peer: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,6 @@ class OpRule:
     inputs: int
     outputs: int = 1
     params: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
     attrs: tuple[str, ...] = ()
     variadic: bool = False
 
@@ -88,7 +92,7 @@ RULES: dict[str, OpRule] = {
     "conv": OpRule(1, params=("weight", "bias"), attrs=("stride", "dilation")),
     "depthwise": OpRule(1, params=("weight", "bias"), attrs=("stride", "dilation")),
     "pad": OpRule(1, attrs=("before", "after")),
-    "lstm": OpRule(3, 3, ("weight", "recurrent", "bias"), optional=("projection",)),
+    "lstm": OpRule(3, 3, ("weight", "recurrent", "bias")),
     "gru": OpRule(2, 2, ("weight", "recurrent", "bias", "recurrent_bias"), attrs=("reset_after",)),
     "layer_norm": OpRule(1, params=("gamma", "beta"), attrs=("epsilon",)),
     "add": OpRule(2),
@@ -97,6 +101,7 @@ RULES: dict[str, OpRule] = {
     "add_const": OpRule(1, params=("value",)),
     "mul_const": OpRule(1, params=("value",)),
     "rsub_const": OpRule(1, params=("value",)),
+    "rsqrt": OpRule(1),
     "relu": OpRule(1),
     "tanh": OpRule(1),
     "sigmoid": OpRule(1),
@@ -147,8 +152,7 @@ def _node_problem(node: Node, known: set[str]) -> str:
         return f"reads {missing[0]} before it is made"
     if any(n in known for n in node.outputs):
         return "writes a value that exists already"
-    allowed = set(rule.params) | set(rule.optional)
-    if not set(rule.params) <= set(node.params) <= allowed or set(node.attrs) != set(rule.attrs):
+    if set(node.params) != set(rule.params) or set(node.attrs) != set(rule.attrs):
         return f"has parameters {sorted(node.params)} and attributes {sorted(node.attrs)}"
     if any(not np.all(np.isfinite(p)) for p in node.params.values()):
         return "has parameters that are not finite"

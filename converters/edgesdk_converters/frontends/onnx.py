@@ -13,9 +13,9 @@ from onnx import TensorProto
 
 from edgesdk_converters.frontends.onnx_graph import Importer, import_nodes
 from edgesdk_converters.frontends.onnx_ops import HANDLERS
-from edgesdk_converters.frontends.passes import simplify
 from edgesdk_converters.frontends.roles import pair_states
 from edgesdk_converters.graph import Graph, Node, State, check_graph, prune
+from edgesdk_converters.simplify import simplify
 from edgesdk_converters.source import DEFAULT_FEATURES, Source
 
 # Role -> names of its file, best first; a variant is <name>-anything.onnx, int8 ones last.

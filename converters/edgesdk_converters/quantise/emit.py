@@ -1,6 +1,7 @@
 """A planned float graph as TFLite operators: the table EMITTERS lists what each node becomes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ from edgesdk.errors import ConvertError
 
 from edgesdk_converters.graph import Array, Graph, Node, State
 from edgesdk_converters.quantise.plan import PRESCRIBED, Spec, same
-from edgesdk_converters.quantise.ranges import asymmetric, quantise, symmetric_weights
+from edgesdk_converters.quantise.ranges import asymmetric, dequantise, quantise, symmetric_weights
 from edgesdk_converters.quantise.ranges import power_of_two_scale as pot_scale
 from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Operator, OptionValue, Quantisation, Tensor
@@ -31,6 +32,7 @@ VERSIONS = {
     ("TANH", "int8"): 2,
     ("TANH", "int16"): 3,
     ("RELU", "int8"): 2,
+    ("RSQRT", "int8"): 2,
     ("CONCATENATION", "int8"): 2,
     ("CONCATENATION", "int16"): 3,
     ("SLICE", "int8"): 2,
@@ -43,8 +45,8 @@ VERSIONS = {
     ("QUANTIZE", "int16"): 2,
     ("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8"): 1,
 }
-_RELU = 1  # ActivationFunctionType
 _INT32_MAX = 2**31 - 1
+_WIDE_BIAS_MAX = 2**47  # TFLite requantises 48-bit sums
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Emitter:
     tensors: list[Tensor] = field(default_factory=list)
     operators: list[Operator] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
+    widened: dict[str, int] = field(default_factory=dict)
 
     def tensor(
         self,
@@ -107,25 +110,65 @@ class Emitter:
             )
         )
 
-    def cast(self, index: int, spec: Spec) -> int:
-        """The tensor with another quantisation, through QUANTIZE where it differs."""
-        tensor = self.tensors[index]
-        assert tensor.quantisation is not None
-        if same(Spec(tensor.dtype, tensor.quantisation), spec):
+    def quantisation(self, index: int) -> Quantisation:
+        """Quantisation of a tensor that has one."""
+        quantisation = self.tensors[index].quantisation
+        if quantisation is None:
+            raise ConvertError(
+                f"{self.graph.name}: {self.tensors[index].name} holds indices where reals belong"
+            )
+        return quantisation
+
+    def read(self, name: str, wide: bool) -> int:
+        """A value as int8 or int16; int8 widens exactly, its zero point being 0."""
+        index = self.value(name)
+        spec = self.specs[name]
+        if wide == (spec.dtype == "int16"):
             return index
-        result = self.tensor(f"{tensor.name}.{spec.dtype}", spec, tensor.shape)
-        self.op("QUANTIZE", [index], [result], "QuantizeOptions")
+        if not wide:
+            return self._narrowed(name)
+        if name not in self.widened:
+            result = self.tensor(
+                f"{name}.wide", Spec("int16", spec.quantisation), self.graph.shapes[name]
+            )
+            options: dict[str, OptionValue] = {
+                "in_data_type": tflite.TensorType.INT8,
+                "out_data_type": tflite.TensorType.INT16,
+            }
+            self.op("CAST", [index], [result], "CastOptions", options)
+            self.widened[name] = result
+        return self.widened[name]
+
+    def _narrowed(self, name: str) -> int:
+        """An int16 value that is never negative, as int8 over the same range."""
+        spec = self.specs[name]
+        grid = asymmetric(0.0, 32767.0 * float(spec.quantisation.scale[0]))
+        result = self.tensor(f"{name}.narrow", Spec("int8", grid), self.graph.shapes[name])
+        self.op("QUANTIZE", [self.value(name)], [result], "QuantizeOptions")
         return result
 
-    def read(self, name: str, dtype: str) -> int:
-        """A value as `dtype`; int8 widens to int16 with its scale, so exactly."""
+    @contextmanager
+    def result(self, name: str, wide: bool, own: Quantisation | None = None) -> Iterator[int]:
+        """Tensor to compute `name` into; QUANTIZE follows where the plan wants another form.
+
+        `own` is the quantisation that the operator prescribes.
+        """
         spec = self.specs[name]
-        if spec.dtype == dtype:
-            return self.value(name)
-        scale = float(spec.quantisation.scale[0])
-        if dtype == "int8":
-            raise ConvertError(f"{self.graph.name}: {name} is int16 where int8 is needed")
-        return self.cast(self.value(name), Spec("int16", Quantisation.single(scale)))
+        computed = "int16" if wide else "int8"
+        if own is None and computed != spec.dtype:
+            low, high = (float(v) for v in dequantise(np.array([-128, 127]), spec.quantisation))
+            own = Quantisation.single(pot_scale(max(-low, high)))
+        made = Spec(computed, own or spec.quantisation)
+        if same(made, spec):
+            yield self.value(name)
+            return
+        raw = self.tensor(f"{name}.raw", made, self.graph.shapes[name])
+        yield raw
+        self.op("QUANTIZE", [raw], [self.value(name)], "QuantizeOptions")
+
+    def wide(self, *names: str) -> bool:
+        """Whether one of the values is int16, so that the operator works in int16."""
+        return any(name in self.specs and self.specs[name].dtype == "int16" for name in names)
 
 
 Emit = Callable[[Emitter, Node], None]
@@ -145,31 +188,28 @@ def _weighted(
     """FULLY_CONNECTED and the convolutions: int8 weights, wide bias, RELU fused."""
     relu = _fused_relu(e, node)
     output = (relu or node).outputs[0]
-    target = e.specs[output].dtype
-    source = e.specs[node.inputs[0]].dtype
-    wide = "int16" in (source, target)
-    x = e.read(node.inputs[0], "int16" if wide else "int8")
+    wide = e.wide(node.inputs[0], output)
+    x = e.read(node.inputs[0], wide)
     q, weights = symmetric_weights(node.params["weight"], axis)
     if code == "DEPTHWISE_CONV_2D":
         q = q[None]
         weights = Quantisation(weights.scale, weights.zero_point, 3)
-    input_quantisation = e.tensors[x].quantisation
-    assert input_quantisation is not None
-    scale = np.float64(input_quantisation.scale[0]) * weights.scale.astype(np.float64)
-    bias = np.round(node.params["bias"] / scale)
-    limit = _INT32_MAX if not wide else 2**47
-    bias = np.clip(bias, -limit, limit).astype(np.int64 if wide else np.int32)
-    scales = Quantisation(scale.astype(np.float32), np.zeros(scale.size, np.int64))
+    scale = np.float64(e.quantisation(x).scale[0]) * weights.scale.astype(np.float64)
+    limit = _WIDE_BIAS_MAX if wide else _INT32_MAX
+    bias = np.clip(np.round(node.params["bias"] / scale), -limit, limit)
     inputs = [
         x,
         e.constant(f"{node.name}/weight", q, weights),
-        e.constant(f"{node.name}/bias", bias, scales),
+        e.constant(
+            f"{node.name}/bias",
+            bias.astype(np.int64 if wide else np.int32),
+            Quantisation(scale.astype(np.float32), np.zeros(scale.size, np.int64)),
+        ),
     ]
-    if wide and target == "int8":
-        raise ConvertError(f"{e.graph.name}: {node.name} narrows int16 to int8")
     if relu is not None:
-        options["fused_activation_function"] = _RELU
-    e.op(code, inputs, [e.value(output)], _OPTIONS[code], options)
+        options["fused_activation_function"] = tflite.ActivationFunctionType.RELU
+    with e.result(output, wide) as result:
+        e.op(code, inputs, [result], _OPTIONS[code], options)
 
 
 _OPTIONS = {
@@ -219,34 +259,36 @@ def _embedding(e: Emitter, node: Node) -> None:
 
 def _binary(code: str) -> Emit:
     def emit(e: Emitter, node: Node) -> None:
-        dtype = e.specs[node.outputs[0]].dtype
-        inputs = [e.read(name, dtype) for name in node.inputs]
-        _pointwise(e, code, inputs, e.value(node.outputs[0]))
+        wide = e.wide(*node.inputs, *node.outputs)
+        inputs = [e.read(name, wide) for name in node.inputs]
+        with e.result(node.outputs[0], wide) as result:
+            e.op(code, inputs, [result], _OPTIONS[code], dict(_POINTWISE_OPTIONS[code]))
 
     return emit
 
 
-def _pointwise(e: Emitter, code: str, inputs: Sequence[int], output: int) -> None:
-    options: dict[str, OptionValue] = {}
-    if code in ("ADD", "SUB"):
-        options["pot_scale_int16"] = False
-    e.op(code, inputs, [output], _OPTIONS[code], options)
+_POINTWISE_OPTIONS: dict[str, dict[str, OptionValue]] = {
+    "ADD": {"pot_scale_int16": False},
+    "SUB": {"pot_scale_int16": False},
+    "MUL": {},
+}
 
 
 def _with_constant(code: str, reverse: bool = False) -> Emit:
     def emit(e: Emitter, node: Node) -> None:
         output = node.outputs[0]
-        dtype = e.specs[output].dtype
-        value = np.broadcast_to(node.params["value"], e.graph.shapes[output])
-        if dtype == "int16":
+        wide = e.wide(*node.inputs, output)
+        value = node.params["value"].astype(np.float64)
+        if wide:
             quantisation = Quantisation.single(pot_scale(float(np.abs(value).max()) or 1.0))
         else:
             quantisation = asymmetric(float(value.min()), float(value.max()))
-        constant = e.constant(
-            f"{node.name}/value", quantise(value, quantisation, dtype), quantisation
-        )
-        x = e.read(node.inputs[0], dtype)
-        _pointwise(e, code, [constant, x] if reverse else [x, constant], e.value(output))
+        ticks = quantise(value, quantisation, "int16" if wide else "int8")
+        constant = e.constant(f"{node.name}/value", ticks, quantisation)
+        x = e.read(node.inputs[0], wide)
+        inputs = [constant, x] if reverse else [x, constant]
+        with e.result(output, wide) as result:
+            e.op(code, inputs, [result], _OPTIONS[code], dict(_POINTWISE_OPTIONS[code]))
 
     return emit
 
@@ -266,17 +308,19 @@ def _curve(code: str) -> Emit:
 
     def emit(e: Emitter, node: Node) -> None:
         output = node.outputs[0]
-        spec = e.specs[output]
-        own = Spec(spec.dtype, PRESCRIBED[(node.op, spec.dtype)])
-        x = e.read(node.inputs[0], spec.dtype)
-        if same(own, spec):
-            e.op(code, [x], [e.value(output)])
-            return
-        raw = e.tensor(f"{output}.raw", own, e.graph.shapes[output])
-        e.op(code, [x], [raw])
-        e.op("QUANTIZE", [raw], [e.value(output)], "QuantizeOptions")
+        wide = e.wide(*node.inputs, output)
+        own = PRESCRIBED[(node.op, "int16" if wide else "int8")]
+        x = e.read(node.inputs[0], wide)
+        with e.result(output, wide, own) as result:
+            e.op(code, [x], [result])
 
     return emit
+
+
+def _rsqrt(e: Emitter, node: Node) -> None:
+    """RSQRT exists in int8 only; Newton steps in int16 follow it (see cells)."""
+    x = e.read(node.inputs[0], False)
+    e.op("RSQRT", [x], [e.value(node.outputs[0])])
 
 
 def _concat(e: Emitter, node: Node) -> None:
@@ -329,8 +373,7 @@ def _lstm(e: Emitter, node: Node) -> None:
     y = node.outputs[0]
     spec = e.specs[y]
     x = e.value(node.inputs[0])
-    input_quantisation = e.tensors[x].quantisation
-    assert input_quantisation is not None
+    input_scale = float(e.quantisation(x).scale[0])
     gates = ("input", "forget", "cell", "output")
     inputs = [x]
     biases = []
@@ -340,7 +383,7 @@ def _lstm(e: Emitter, node: Node) -> None:
     for gate, weight, bias in rows:
         q, quantisation = symmetric_weights(weight)
         inputs.append(e.constant(f"{node.name}/{gate}_weight", q, quantisation))
-        scale = float(input_quantisation.scale[0]) * float(quantisation.scale[0])
+        scale = input_scale * float(quantisation.scale[0])
         ticks = np.clip(np.round(bias / scale), -_INT32_MAX, _INT32_MAX).astype(np.int32)
         biases.append(e.constant(f"{node.name}/{gate}_bias", ticks, Quantisation.single(scale)))
     for gate, weight in zip(gates, np.split(node.params["recurrent"], 4), strict=True):
@@ -387,6 +430,7 @@ EMITTERS: dict[str, Emit] = {
     "mul_const": _with_constant("MUL"),
     "rsub_const": _with_constant("SUB", reverse=True),
     "relu": _relu,
+    "rsqrt": _rsqrt,
     "tanh": _curve("TANH"),
     "sigmoid": _curve("LOGISTIC"),
     "concat": _concat,

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesdk_converters.graph import Graph, Node
+from edgesdk_converters.quantise.precision import MOVES, POINTWISE
 from edgesdk_converters.quantise.ranges import (
     Range,
     int8_quantisation,
     int16_quantisation,
     merge,
+    symmetric,
 )
 from edgesdk_converters.tflite.model import Quantisation
-
-# These copy integers, so input and output have one quantisation.
-MOVES = ("reshape", "transpose", "slice", "concat", "pad", "embedding")
 
 # TFLite prescribes the output of these; another scale needs a QUANTIZE after them.
 PRESCRIBED = {
@@ -63,6 +62,8 @@ def plan_values(
     groups = _Groups()
     reals = [name for name in graph.shapes if name in seen]
     for node in graph.nodes:
+        if node.peer:
+            groups.join(f"peer {node.peer}", node.outputs[0])
         if node.op in MOVES:
             for name in (*node.inputs, *node.outputs):
                 if name in seen:
@@ -90,17 +91,41 @@ def _group_spec(
     given = [fixed[name] for name in names if name in fixed]
     if given:
         return Spec("int8", given[0])
-    dtype = "int16" if wide.intersection(names) else "int8"
-    kept = {name for state in graph.states for name in (state.input, state.output)}
-    makers = [n for n in graph.nodes if n.op not in MOVES and set(n.outputs) & set(names)]
-    prescribed = {PRESCRIBED.get((n.op, dtype)) is not None and n.op for n in makers}
-    if len(prescribed) == 1 and False not in prescribed and not kept.intersection(names):
-        return Spec(dtype, PRESCRIBED[(makers[0].op, dtype)])
-    if dtype == "int16":
+    together = merge(seen[name] for name in names)
+    prescribed = _prescribed(graph, names, wide)
+    if prescribed is not None:
+        return prescribed
+    if wide.intersection(names):
         if all(_only_gates(graph, name) for name in names if not _moved(graph, name)):
-            return Spec(dtype, GATE)
-        return Spec(dtype, int16_quantisation(merge(seen[n] for n in names)))
-    return Spec(dtype, int8_quantisation(merge(seen[n] for n in names), method))
+            return Spec("int16", GATE)
+        return Spec("int16", int16_quantisation(together))
+    quantisation = int8_quantisation(together, method)
+    if _widened(graph, names, wide):
+        quantisation = symmetric(quantisation)  # CAST widens integers only where zero is 0
+    return Spec("int8", quantisation)
+
+
+def _prescribed(graph: Graph, names: list[str], wide: frozenset[str]) -> Spec | None:
+    """The output form of sigmoid or tanh, where the values come from nothing else."""
+    kept = {name for state in graph.states for name in (state.input, state.output)}
+    makers = {n.op for n in graph.nodes if n.op not in MOVES and set(n.outputs) & set(names)}
+    dtype = "int16" if wide.intersection(names) else "int8"
+    if len(makers) != 1 or kept.intersection(names):
+        return None
+    quantisation = PRESCRIBED.get((makers.pop(), dtype))
+    if quantisation is None or (_widened(graph, names, wide) and dtype == "int8"):
+        return None
+    return Spec(dtype, quantisation)
+
+
+def _widened(graph: Graph, names: list[str], wide: frozenset[str]) -> bool:
+    return any(computes_wide(node, wide) for name in names for node in _readers(graph, name))
+
+
+def computes_wide(node: Node, wide: frozenset[str]) -> bool:
+    """Whether a node works on int16 operands: a wide value goes in or comes out."""
+    computing = (*POINTWISE, "linear")
+    return node.op in computing and bool(wide.intersection((*node.inputs, *node.outputs)))
 
 
 def _readers(graph: Graph, name: str) -> list[Node]:

@@ -77,6 +77,12 @@ def asymmetric(low: float, high: float) -> Quantisation:
     return Quantisation.single(float(np.float32(scale)), zero)
 
 
+def symmetric(quantisation: Quantisation) -> Quantisation:
+    """int8 with zero at 0 over the range of another int8 quantisation."""
+    scale, zero = float(quantisation.scale[0]), int(quantisation.zero_point[0])
+    return Quantisation.single(scale * max(127 - zero, zero + 128) / 127.0)
+
+
 def _least_error(seen: Range) -> tuple[float, float]:
     sample = seen.sample()
     best, chosen = np.inf, (seen.low, seen.high)
@@ -93,6 +99,15 @@ def int16_quantisation(seen: Range) -> Quantisation:
     """Symmetric int16 with the smallest power-of-two scale that holds the range."""
     largest = max(-seen.low, seen.high, _SMALLEST_RANGE)
     return Quantisation.single(power_of_two_scale(largest))
+
+
+def cell_quantisation(seen: Range) -> Quantisation:
+    """int16 for an LSTM's cell: as int16_quantisation, but a cell beyond 64 saturates.
+
+    TFLite's reference kernel takes the tanh of a cell with at most 6 integer bits (scale 2^-9).
+    """
+    largest = max(-seen.low, seen.high, _SMALLEST_RANGE)
+    return Quantisation.single(min(power_of_two_scale(largest), 2.0**-9))
 
 
 def power_of_two_scale(largest: float) -> float:
