@@ -15,6 +15,7 @@ from edgesdk_converters.lower.graph import Lowered, lower_graph
 from edgesdk_converters.lower.sections import make_features
 
 _MAX_CONTEXT = 8
+_MAX_SYMBOLS = 1000
 
 
 def lower_recogniser(
@@ -178,8 +179,8 @@ def _search(
             f"joiner: {vocab} {logits.dtype} logits for {len(tokens)} tokens, blank {blank}; "
             "give the token list that the model was trained with"
         )
-    if max_symbols < 1:
-        raise ConvertError(f"max_symbols is {max_symbols}, at least 1 is needed")
+    if not 1 <= max_symbols <= _MAX_SYMBOLS:
+        raise ConvertError(f"max_symbols is {max_symbols} (1 to {_MAX_SYMBOLS} are possible)")
     frames_out = _elements(frames) // dim
     step_us = round(float(features["frame_shift_ms"]) * 1000 * shift)
     return Search(

@@ -90,12 +90,11 @@ def _statistics(config: Mapping[str, Any], key: str, bins: int, rest: float) -> 
 
 
 def _flags(config: Mapping[str, Any]) -> int:
-    if not config.get("snip_edges", True) or not config.get("round_to_power_of_two", True):
+    if not config.get("round_to_power_of_two", True):
         raise ConvertError(
-            "features: snip_edges and round_to_power_of_two must be true; "
-            "train with Kaldi's defaults for both"
+            "features: round_to_power_of_two must be true; train with Kaldi's default"
         )
-    flags = SNIP_EDGES
+    flags = SNIP_EDGES if config.get("snip_edges", True) else 0
     flags |= REMOVE_DC_OFFSET if config.get("remove_dc_offset", True) else 0
     return flags | (USE_POWER if config.get("use_power", True) else 0)
 
@@ -109,6 +108,10 @@ def _check(config: Mapping[str, Any], length: int, shift: int, bins: int) -> Non
     if not 2 <= length <= _MAX_FFT or not 1 <= shift <= length:
         raise ConvertError(
             f"features: frames of {length} samples every {shift} (2 to {_MAX_FFT}, and no gaps)"
+        )
+    if length % 2 and not config.get("snip_edges", True):
+        raise ConvertError(
+            f"features: without snip_edges a frame has an even number of samples, not {length}"
         )
     if not 1 <= bins <= _MAX_BINS:
         raise ConvertError(f"features: {bins} mel bands (1 to {_MAX_BINS} are possible)")
