@@ -74,8 +74,3 @@ def laptop_transcripts(bundle: Bundle, clips: Sequence[Clip]) -> tuple[Transcrip
         EdgeError: no interpreter is installed.
     """
     return emulate(bundle, clips, keep_logits=True).transcripts
-
-
-def same(device: Transcript, laptop: Transcript) -> bool:
-    """Whether two transcripts agree in every token, time, probability and logit."""
-    return device == laptop

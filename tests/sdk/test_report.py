@@ -48,7 +48,7 @@ REPORT = Report(
 WRONG = dataclasses.replace(
     REPORT,
     correct=False,
-    difference=Difference("a.wav", 7, 3, -5, -4),
+    difference=Difference("a.wav", "joiner call 7, logit 3", -5, -4),
     stages=(),
     operators=(),
     clips=(dataclasses.replace(REPORT.clips[0], equal=False, cost=None),),

@@ -1,9 +1,11 @@
 """From what a device did to a report: sums, shares, the first difference, and no figures then."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from edgesdk.board import load_board
+from edgesdk.emulate import Transcript
 from edgesdk.link.messages import ClockKind, Metrics
 from edgesdk.report.make import DeviceClip, RunFacts, first_difference, make_report
 
@@ -26,16 +28,19 @@ METRICS = Metrics(
     receive_high_water=10,
     receive_lost=0,
 )
-CLIP = DeviceClip(
+HEARD = Transcript(
     clip="a.wav",
-    audio_s=2.0,
     text="yes",
+    tokens=("yes",),
+    timestamps=(0.4,),
+    ys_probs=(-0.1,),
+    logits_sha256="00",
+    logits_count=2,
     reference="yes no",
     logits=(b"\x01\xff", b"\x03\x04"),
-    logits_sha256="",
-    metrics=METRICS,
-    operators={},
-    laptop_logits=(b"\x01\xff", b"\x03\x04"),
+)
+CLIP = DeviceClip(
+    clip="a.wav", audio_s=2.0, heard=HEARD, laptop=HEARD, metrics=METRICS, operators={}
 )
 FACTS = RunFacts(
     board=load_board("qemu-mps3-an547"),
@@ -60,22 +65,24 @@ def test_costs_are_per_second_and_time_is_an_estimate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("laptop", "call", "logit", "values"),
+    ("laptop", "sentence"),
     [
-        ((b"\x01\xff", b"\x03\x05"), 1, 1, (4, 5)),
-        ((b"\x01\xfe", b"\x03\x04"), 0, 1, (-1, -2)),
-        ((b"\x01\xff",), 1, 0, (3, None)),
-        ((b"\x01\xff", b"\x03\x04", b"\x80"), 2, 0, (None, -128)),
+        ({"logits": (b"\x01\xff", b"\x03\x05")}, "joiner call 1, logit 1: device 4, laptop 5"),
+        ({"logits": (b"\x01\xfe", b"\x03\x04")}, "joiner call 0, logit 1: device -1, laptop -2"),
+        ({"logits": (b"\x01\xff",)}, "joiner call 1, logit 0: device 3, laptop None"),
+        ({"timestamps": (0.44,)}, "timestamps 0: device 0.4, laptop 0.44"),
+        ({"tokens": ("yes", "no")}, "tokens 1: device None, laptop no"),
+        ({"ys_probs": (-0.2,)}, "ys_probs 0: device -0.1, laptop -0.2"),
     ],
 )
 def test_first_difference_is_named_and_no_figure_shown(
-    laptop: tuple[bytes, ...], call: int, logit: int, values: tuple[int | None, int | None]
+    laptop: dict[str, Any], sentence: str
 ) -> None:
-    wrong = dataclasses.replace(CLIP, clip="b.wav", laptop_logits=laptop)
+    other = dataclasses.replace(HEARD, **laptop)
+    wrong = dataclasses.replace(CLIP, clip="b.wav", laptop=other)
     found = first_difference([CLIP, wrong])
     assert found is not None
-    assert (found.clip, found.call, found.logit) == ("b.wav", call, logit)
-    assert (found.device, found.laptop) == values
+    assert found.sentence() == f"b.wav: {sentence}"
     report = make_report(FACTS, [CLIP, wrong])
     assert report.correct is False
     assert [record.name for record in report.records] == ["device == laptop"]
@@ -84,7 +91,7 @@ def test_first_difference_is_named_and_no_figure_shown(
 
 
 def test_without_comparison_there_is_no_cost() -> None:
-    report = make_report(FACTS, [dataclasses.replace(CLIP, laptop_logits=None)])
+    report = make_report(FACTS, [dataclasses.replace(CLIP, laptop=None)])
     assert report.correct is None
     assert report.value("cost of a second of audio") is None
     assert report.value("word error rate") == 50.0

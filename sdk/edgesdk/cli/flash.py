@@ -13,6 +13,7 @@ from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.memory_view import memory_document, memory_table
 from edgesdk.cli.options import BoardOption, JsonOption, terminal
 from edgesdk.fit import MemoryUse, check_fit, memory_use
+from edgesdk.flash.kept import keep_bundle
 from edgesdk.flash.store import store
 
 
@@ -86,5 +87,7 @@ def command(
         image = build(chosen, loaded, options)
     uses = memory_use(chosen, loaded, image.sizes)
     check_fit(chosen, loaded, uses)
-    document = _document(image, uses, store(image))
+    manifest = store(image)
+    keep_bundle(loaded, chosen.name)
+    document = _document(image, uses, manifest)
     term.result(document, *_views(document, uses))

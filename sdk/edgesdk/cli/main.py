@@ -10,7 +10,7 @@ import typer
 from typer.main import get_command
 
 from edgesdk import __version__
-from edgesdk.cli import boards, convert, devices, doctor, emulate, flash, inspect, run
+from edgesdk.cli import boards, convert, devices, doctor, emulate, flash, inspect, run, validate
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import EdgeError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run)
+VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, validate)
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.bundle import Bundle
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.options import (
     BundleOption,
@@ -20,7 +20,7 @@ from edgesdk.cli.options import (
     TimeoutOption,
     terminal,
 )
-from edgesdk.cli.target import open_target
+from edgesdk.cli.target import expected_bundle, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.elf import Sizes
@@ -56,13 +56,10 @@ def _device_clips(
         DeviceClip(
             clip=clip.name,
             audio_s=len(clip.samples) / rate,
-            text=done.transcript.text,
-            reference=clip.reference,
-            logits=done.transcript.logits or (),
-            logits_sha256=done.transcript.logits_sha256 or "",
+            heard=done.transcript,
             metrics=done.metrics,
             operators=done.operators,
-            laptop_logits=None if oracle is None else oracle.logits,
+            laptop=oracle,
         )
         for clip, done, oracle in zip(clips, heard, laptop, strict=True)
     ]
@@ -134,7 +131,7 @@ def command(
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
-    loaded = load_bundle(bundle) if bundle else None
+    loaded = expected_bundle(bundle, board, port)
     rate = loaded.features.sample_rate_hz if loaded else DEFAULT_RATE
     paths = find_clips(clips)
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)

@@ -1,8 +1,11 @@
-"""The device that --board and --port name."""
+"""The device that --board and --port name, and the bundle that it should hold."""
+
+from pathlib import Path
 
 from edgesdk.board import load_board
-from edgesdk.bundle import Bundle
+from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.errors import DeviceError
+from edgesdk.flash.kept import kept_bundle
 from edgesdk.flash.store import flashed_boards
 from edgesdk.link.channel import Channel
 from edgesdk.link.device import (
@@ -13,6 +16,20 @@ from edgesdk.link.device import (
     open_device,
 )
 from edgesdk.link.transport import SerialTransport
+
+
+def expected_bundle(path: Path | None, board: str | None, port: str | None) -> Bundle | None:
+    """The bundle that --bundle names; without it, the one that was flashed on an emulated board.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    if path is not None:
+        return load_bundle(path)
+    if port is not None:
+        return None
+    name = board or _only_flashed_board()
+    return next((kept_bundle(it) for it in flashed_boards() if it.board == name), None)
 
 
 def open_target(

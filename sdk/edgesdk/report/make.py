@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
+from edgesdk.emulate import Transcript
 from edgesdk.fit import MemoryUse
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.records import (
@@ -26,22 +28,19 @@ COST_UNITS = {ClockKind.INSTRUCTIONS: "instructions", ClockKind.CYCLES: "cycles"
 
 @dataclass(frozen=True)
 class DeviceClip:
-    """One clip as the device did it; `laptop_logits` is None where it was not emulated."""
+    """One clip as the device did it, with its logits; `laptop` is None where not emulated."""
 
     clip: str
     audio_s: float
-    text: str
-    reference: str | None
-    logits: Sequence[bytes]
-    logits_sha256: str
+    heard: Transcript
+    laptop: Transcript | None
     metrics: Metrics
     operators: Mapping[GraphId, Sequence[OpCost]]
-    laptop_logits: Sequence[bytes] | None
 
     @property
     def equal(self) -> bool | None:
-        """Whether device and laptop agree in every logit."""
-        return None if self.laptop_logits is None else self.logits == self.laptop_logits
+        """Whether device and laptop agree in every token, time, probability and logit."""
+        return None if self.laptop is None else self.heard == self.laptop
 
 
 @dataclass(frozen=True)
@@ -57,25 +56,31 @@ class RunFacts:
 
 
 def first_difference(clips: Sequence[DeviceClip]) -> Difference | None:
-    """The first joiner call and logit at which device and laptop part."""
+    """The first value at which device and laptop part: a logit, or else what was made of them."""
     for clip in clips:
-        laptop = clip.laptop_logits
-        if laptop is None or list(laptop) == list(clip.logits):
+        if clip.laptop is None or clip.heard == clip.laptop:
             continue
-        for call in range(max(len(laptop), len(clip.logits))):
-            ours = clip.logits[call] if call < len(clip.logits) else b""
-            theirs = laptop[call] if call < len(laptop) else b""
-            if ours == theirs:
-                continue
-            for logit in range(max(len(ours), len(theirs))):
-                values = [_signed(part, logit) for part in (ours, theirs)]
-                if values[0] != values[1]:
-                    return Difference(clip.clip, call, logit, *values)
+        for place, ours, theirs in _values(clip.heard, clip.laptop):
+            if ours != theirs:
+                return Difference(clip.clip, place, ours, theirs)
     return None
 
 
-def _signed(logits: bytes, at: int) -> int | None:
-    return int.from_bytes(logits[at : at + 1], signed=True) if at < len(logits) else None
+def _values(
+    device: Transcript, laptop: Transcript
+) -> Iterator[tuple[str, float | str | None, float | str | None]]:
+    """Place, device's value and laptop's value of all that transcripts hold, logits first."""
+    calls = zip_longest(device.logits or (), laptop.logits or (), fillvalue=b"")
+    for call, (ours, theirs) in enumerate(calls):
+        if ours == theirs:
+            continue
+        pairs = zip_longest(memoryview(ours).cast("b"), memoryview(theirs).cast("b"))
+        for logit, (one, other) in enumerate(pairs):
+            yield f"joiner call {call}, logit {logit}", one, other
+    for name in ("tokens", "timestamps", "ys_probs"):
+        pairs = zip_longest(getattr(device, name), getattr(laptop, name))
+        for at, (one, other) in enumerate(pairs):
+            yield f"{name} {at}", one, other
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
@@ -118,7 +123,7 @@ def _cost_records(facts: RunFacts, cost: int, audio_s: float) -> Iterator[Record
     if facts.clock is ClockKind.CYCLES and measured == "hardware":
         yield Record("real-time factor", factor, "", measured, f"at {clock_hz / 1e6:g} MHz")
         return
-    note = f"estimate: one instruction per cycle at {clock_hz / 1e6:g} MHz"
+    note = f"one instruction per cycle at {clock_hz / 1e6:g} MHz"
     yield Record("real-time factor", factor, "", "estimate", note)
 
 
@@ -143,9 +148,9 @@ def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Re
 
 
 def _wer_records(clips: Sequence[DeviceClip]) -> Iterator[Record]:
-    scored = [clip for clip in clips if clip.reference is not None]
+    scored = [clip for clip in clips if clip.heard.reference is not None]
     if scored:
-        errors = sum_errors(word_errors(clip.reference or "", clip.text) for clip in scored)
+        errors = sum_errors(word_errors(it.heard.reference or "", it.heard.text) for it in scored)
         note = f"{errors.total} of {errors.words} words, {len(scored)} clips"
         yield Record("word error rate", errors.rate_pct, "%", "functional", note)
 
@@ -163,7 +168,7 @@ def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None)
     audio_s = sum(clip.audio_s for clip in clips)
     records = [*_wer_records(clips), Record("audio", round(audio_s, 3), "s", "functional")]
     if correct:
-        calls = sum(len(clip.logits) for clip in clips)
+        calls = sum(clip.heard.logits_count for clip in clips)
         note = f"{calls:,} joiner calls, every logit"
         records.insert(0, Record("device == laptop", True, "", "functional", note))
         if facts.clock in COST_UNITS:
@@ -197,9 +202,9 @@ def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
             ClipRecord(
                 clip=clip.clip,
                 audio_s=clip.audio_s,
-                reference=clip.reference,
-                text=clip.text,
-                logits_sha256=clip.logits_sha256,
+                reference=clip.heard.reference,
+                text=clip.heard.text,
+                logits_sha256=clip.heard.logits_sha256 or "",
                 equal=clip.equal,
                 cost=clip.metrics.total if counted else None,
             )

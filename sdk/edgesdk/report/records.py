@@ -52,20 +52,16 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first logit that parts between device and laptop."""
+    """The first value that parts between device and laptop; None where a side has none."""
 
     clip: str
-    call: int
-    logit: int
-    device: int | None
-    laptop: int | None
+    place: str
+    device: float | str | None
+    laptop: float | str | None
 
     def sentence(self) -> str:
         """The difference in words."""
-        return (
-            f"{self.clip}: joiner call {self.call}, logit {self.logit}: "
-            f"device {self.device}, laptop {self.laptop}"
-        )
+        return f"{self.clip}: {self.place}: device {self.device}, laptop {self.laptop}"
 
 
 @dataclass(frozen=True)

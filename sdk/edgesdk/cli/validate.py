@@ -1,0 +1,51 @@
+"""`edgesdk validate`: the bundle's samples on the device, and the first operator that parts."""
+
+from typing import Any
+
+import typer
+
+from edgesdk.cli.options import (
+    BundleOption,
+    JsonOption,
+    OptionalBoardOption,
+    PortOption,
+    TimeoutOption,
+    terminal,
+)
+from edgesdk.cli.target import expected_bundle, open_target
+from edgesdk.errors import EdgeError
+from edgesdk.link.validate import validate
+
+
+def command(
+    context: typer.Context,
+    board: OptionalBoardOption = None,
+    port: PortOption = None,
+    bundle: BundleOption = None,
+    timeout: TimeoutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Feed the bundle's samples to the device; exit 1 and name the operator where it differs."""
+    term = terminal(context, as_json)
+    loaded = expected_bundle(bundle, board, port)
+    if loaded is None:
+        raise EdgeError("the samples lie in the bundle; name its file with --bundle")
+    with open_target(board, port, loaded, timeout) as device:
+        identity = device.identity
+        with term.progress(f"validating {identity.board}"):
+            done = validate(device, loaded)
+    document: dict[str, Any] = {
+        "schema": "edgesdk.validate",
+        "version": 1,
+        "board": identity.board,
+        "firmware_id": identity.firmware_id,
+        "bundle_digest": identity.bundle_digest,
+        **done.document(),
+    }
+    steps = ", ".join(f"{role} {count}" for role, count in done.steps.items())
+    compared = f"{identity.board}: {done.values:,} values compared in steps of: {steps}"
+    verdict = "device == laptop: yes" if done.equal else "device == laptop: NO"
+    where = [] if done.difference is None else [done.difference.sentence()]
+    term.result(document, compared, verdict, *where)
+    if not done.equal:
+        raise typer.Exit(1)
