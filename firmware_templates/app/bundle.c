@@ -32,10 +32,10 @@ static edge_status_t open_single(edge_session_t *session, const edge_span_t *sec
   return edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
 }
 
-static edge_status_t open_content(edge_session_t *session, edge_content_t *content) {
+static edge_status_t open_content(edge_session_t *session, uint32_t bytes,
+                                  edge_content_t *content) {
   edge_span_t section;
-  const edge_status_t status =
-      edge_image_open(&session->image, session->port.model, session->port.model_bytes);
+  const edge_status_t status = edge_image_open(&session->image, session->port.model, bytes);
   if (status != EDGE_OK) {
     return status;
   }
@@ -47,9 +47,9 @@ static edge_status_t open_content(edge_session_t *session, edge_content_t *conte
   return open_recogniser(session);
 }
 
-void edge_session_open_image(edge_session_t *session) {
+void edge_session_open_image(edge_session_t *session, uint32_t bytes) {
   edge_content_t content = EDGE_CONTENT_NONE;
-  session->content_status = open_content(session, &content);
+  session->content_status = open_content(session, bytes, &content);
   session->content = session->content_status == EDGE_OK ? content : EDGE_CONTENT_NONE;
 }
 
@@ -132,7 +132,7 @@ static edge_status_t load_end(edge_session_t *session) {
     memset(session->port.model, 0, EDGE_IMAGE_HEADER_BYTES);
     return EDGE_BAD_CRC;
   }
-  edge_session_open_image(session);
+  edge_session_open_image(session, loading->bytes);
   return session->content_status;
 }
 

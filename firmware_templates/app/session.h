@@ -14,8 +14,9 @@
 #include "edge/wire.h"
 
 #ifndef EDGE_PAYLOAD_MAX
-#define EDGE_PAYLOAD_MAX 4096u /* longest payload in either direction; the build may set another   \
-                                */
+#define EDGE_PAYLOAD_MAX                                                                           \
+  4096u /* longest payload in either direction; the build may set another                          \
+         */
 #endif
 #define EDGE_PROFILE_OPS 512u /* operators profiled in all graphs together */
 #define EDGE_GRAPHS 4u        /* encoder, predictor, joiner, single */
@@ -66,8 +67,9 @@ typedef struct edge_session {
 /* Serve the host. Returns never; a port ends the process when its host has gone. */
 _Noreturn void edge_session_run(edge_session_t *session);
 
-/* Open the image that lies in the model region; sets content and content_status. (bundle.c) */
-void edge_session_open_image(edge_session_t *session);
+/* Open the image that lies in the first `bytes` of the model region; sets content and
+ * content_status. (bundle.c) */
+void edge_session_open_image(edge_session_t *session, uint32_t bytes);
 
 /* Graph 0 encoder, 1 predictor, 2 joiner, 3 single; NULL where the content lacks it. (bundle.c) */
 edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index);

@@ -113,7 +113,7 @@ def ended(process: subprocess.Popen[bytes], where: str) -> NoAnswerError:
     lines = []
     if process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
         text = os.read(process.stderr.fileno(), 65536).decode("utf-8", "replace")
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.splitlines() if line.strip() and "warning:" not in line]
     said = f": {lines[-1].strip()}" if lines else ""
     return NoAnswerError(f"{where}: ended ({how}{said}); start it again")
 

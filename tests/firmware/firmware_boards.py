@@ -1,0 +1,17 @@
+"""Firmware for tests, and the marks of the boards that it runs on."""
+
+import pytest
+from edgesdk.board import load_board
+from edgesdk.build import BuildOptions, Image, build
+
+QEMU = (pytest.mark.needs_gcc, pytest.mark.needs_qemu)
+BOARDS = [
+    pytest.param("host", marks=pytest.mark.needs_cc),
+    pytest.param("qemu-mps2-an386", marks=QEMU),
+    pytest.param("qemu-mps3-an547", marks=QEMU),
+]
+
+
+def firmware(board: str, **options: object) -> Image:
+    """Firmware without a bundle, from the user's cache where it is there."""
+    return build(load_board(board), None, BuildOptions(**options))  # type: ignore[arg-type]

@@ -1,0 +1,329 @@
+"""The firmware on every board: hello, loading, streaming, counting, faults, noise."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edgesdk.board import load_board
+from edgesdk.bundle import Bundle
+from edgesdk.core import Image, Recogniser, TokenEvent
+from edgesdk.errors import EdgeError, NoAnswerError, WireError
+from edgesdk.flash.store import load, store
+from edgesdk.link.channel import RefusedError
+from edgesdk.link.device import Device, Utterance, open_device
+from edgesdk.link.frames import encode
+from edgesdk.link.messages import ClockKind, Content, GraphId, Message, Reset, TensorKind
+from edgesdk.link.status import Status
+from firmware_boards import QEMU, firmware
+from small_bundle import recogniser_bundle, single_bundle
+
+RATE = 16000
+
+
+def _noise(seconds: float, seed: int = 3) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(0, 3000, int(seconds * RATE))
+    return values.clip(-32768, 32767).astype(np.int16)
+
+
+def _pieces(samples: np.ndarray, size: int) -> list[np.ndarray]:
+    return [samples[at : at + size] for at in range(0, len(samples), size)]
+
+
+def _laptop(bundle: Bundle, samples: np.ndarray) -> tuple[list[TokenEvent], list[bytes]]:
+    """The same core in this process, without any link."""
+    tokens: list[TokenEvent] = []
+    logits: list[bytes] = []
+    recogniser = Recogniser(
+        Image(bundle.device_bytes()), None, tokens.append, lambda f, s, v: logits.append(bytes(v))
+    )
+    recogniser.push(samples)
+    recogniser.finish()
+    return tokens, logits
+
+
+def _agree(heard: Utterance, bundle: Bundle, samples: np.ndarray) -> None:
+    tokens, logits = _laptop(bundle, samples)
+    assert [(t.id, round(t.logprob * 65536), t.time_ms) for t in heard.tokens] == [
+        (t.token, t.logprob_q16, t.time_ms) for t in tokens
+    ]
+    assert heard.logits == tuple(logits)
+    assert [t.piece for t in heard.tokens] == [bundle.tokens[t.token] for t in tokens]
+    assert len(tokens) > 10
+
+
+def test_identity_says_what_is_there(device: Device) -> None:
+    identity = device.hello()
+    assert identity.board == device.board.name
+    assert identity.kernels == tuple(range(1, len(identity.kernels) + 1))
+    assert identity.model_bytes == device.board.memory("model").size_bytes
+    assert identity.workspace_bytes == device.board.memory("workspace").size_bytes
+    if device.board.tier == "emulated":
+        assert identity.clock == ClockKind.INSTRUCTIONS
+
+
+@pytest.mark.parametrize("piece", [1, 160, 8000])
+def test_stream_in_any_pieces_equals_the_laptop(device: Device, piece: int) -> None:
+    bundle = recogniser_bundle()
+    device.load(bundle.device_bytes())
+    device.check_bundle(bundle.digest)
+    samples = _noise(0.3 if piece == 1 else 1.5)
+    heard = device.recognise(_pieces(samples, piece), trace=True)
+    _agree(heard, bundle, samples)
+    metrics = device.metrics()
+    assert metrics.samples == len(samples)
+    assert metrics.workspace_bytes == bundle.workspace_bytes
+    assert metrics.arena_bytes == max(plan.arena_bytes for plan in bundle.graphs.values())
+    assert metrics.state_bytes == sum(plan.state_bytes for plan in bundle.graphs.values())
+    assert metrics.receive_lost == 0
+    assert 0 < metrics.stack_high_water < metrics.stack_bytes // 2
+
+
+def test_counts_are_the_same_in_every_run_and_profiling_adds_little(device: Device) -> None:
+    bundle = recogniser_bundle()
+    device.load(bundle.device_bytes())
+    samples = _pieces(_noise(1), 160)
+    runs = []
+    for profile in (False, False, True):
+        device.recognise(samples, profile=profile)
+        runs.append(device.metrics())
+    if device.identity.clock == ClockKind.NONE:
+        assert all(run.total == 0 for run in runs)
+        assert device.op_costs(GraphId.ENCODER) == ()
+        return
+    costs = device.op_costs(GraphId.ENCODER)
+    assert [cost.code for cost in costs] == [12, 8, 12]
+    if device.board.tier == "emulated":
+        assert runs[0] == runs[1]
+        assert costs[0].cost == costs[2].cost  # the same look-up on as many values
+        assert runs[0].total <= runs[2].total <= 1.01 * runs[0].total
+        assert sum(cost.cost for cost in costs) < runs[2].encoder
+
+
+def test_single_graph_keeps_its_state_and_shows_each_operator(device: Device) -> None:
+    bundle = single_bundle()
+    assert device.load(bundle.device_bytes()).content == Content.SINGLE
+    facts = device.graph_facts(GraphId.SINGLE)
+    assert (facts.op_count, facts.input_count, facts.output_count) == (2, 1, 1)
+    values = np.arange(32, dtype=np.int8)
+    state = np.full(32, 5)
+    device.graph_reset(GraphId.SINGLE)
+    for _ in range(3):
+        device.graph_write(GraphId.SINGLE, 0, values.tobytes())
+        device.graph_run(GraphId.SINGLE)
+        state = state + (-1 - values.astype(int))
+        got = device.graph_read(GraphId.SINGLE, TensorKind.OUTPUT, 0)
+        np.testing.assert_array_equal(got, state[np.newaxis])
+    device.graph_write(GraphId.SINGLE, 0, values.tobytes())
+    device.graph_run(GraphId.SINGLE, 1)
+    looked_up = device.graph_read(GraphId.SINGLE, TensorKind.OPERATOR, 0)
+    np.testing.assert_array_equal(looked_up, -1 - values)
+    assert device.tensor_facts(GraphId.SINGLE, TensorKind.OPERATOR, 0).code == 12
+    unchanged = device.graph_read(GraphId.SINGLE, TensorKind.OUTPUT, 0)
+    np.testing.assert_array_equal(unchanged, state[np.newaxis])
+
+
+def test_refused_images_leave_the_device_alive_and_empty(device: Device) -> None:
+    good = recogniser_bundle().device_bytes()
+    device.load(good)
+    spoiled = bytearray(good)
+    spoiled[len(good) // 2] ^= 1
+    cases = [
+        (bytes(spoiled), Status.BAD_CRC),
+        (b"nonsense" * 100, Status.BAD_MAGIC),
+        (good[:-16], Status.TRUNCATED),
+        (b"", Status.TRUNCATED),
+    ]
+    for image, expected in cases:
+        with pytest.raises(RefusedError) as caught:
+            device.load(image)
+        assert caught.value.code == expected
+        assert device.hello().content == Content.NONE
+        with pytest.raises(RefusedError):
+            device.recognise([_noise(0.1)])
+    with pytest.raises(WireError, match="has no bundle"):
+        device.check_bundle("00")
+    device.load(good)
+    _agree(device.recognise([_noise(1)], trace=True), recogniser_bundle(), _noise(1))
+
+
+def test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device: Device) -> None:
+    good = single_bundle().device_bytes()
+
+    def status_of(message: Message, payload: bytes = b"") -> int:
+        try:
+            device.channel.request(message, payload)
+        except RefusedError as error:
+            return error.code
+        return Status.OK
+
+    too_large = struct.pack("<II", device.identity.model_bytes + 1, 0)
+    assert status_of(Message.LOAD_BEGIN, too_large) == Status.NO_MEMORY
+    assert status_of(Message.LOAD_BEGIN, b"short") == Status.BAD_MESSAGE
+    assert status_of(Message.LOAD_DATA, bytes(8)) == Status.BAD_STATE
+    assert status_of(Message.LOAD_END) == Status.BAD_STATE
+    begin = struct.pack("<II", len(good), zlib.crc32(good) ^ 1)
+    assert status_of(Message.LOAD_BEGIN, begin) == Status.OK
+    assert status_of(Message.LOAD_DATA, struct.pack("<I", 4) + good[4:20]) == Status.BAD_ARGUMENT
+    assert status_of(Message.LOAD_DATA, struct.pack("<I", 0) + good) == Status.OK
+    assert status_of(Message.LOAD_DATA, struct.pack("<I", len(good)) + b"x") == Status.BAD_ARGUMENT
+    assert status_of(Message.LOAD_END) == Status.BAD_CRC
+    assert status_of(Message.LOAD_BEGIN, begin) == Status.OK
+    assert status_of(Message.LOAD_END) == Status.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("message", "payload", "expected"),
+    [
+        (0x7F, b"", Status.BAD_MESSAGE),
+        (Message.RESET, b"\x09", Status.BAD_MESSAGE),
+        (Message.START, b"", Status.BAD_MESSAGE),
+        (Message.START, b"\xff\xff\xff\xff", Status.BAD_ARGUMENT),
+        (Message.FINISH, b"", Status.BAD_STATE),
+        (Message.OP_COSTS, b"", Status.BAD_MESSAGE),
+        (Message.GRAPH_INFO, b"\x09", Status.BAD_ARGUMENT),
+        (Message.GRAPH_INFO, b"", Status.BAD_ARGUMENT),
+        (Message.GRAPH_TENSOR, struct.pack("<BBI", 0, 0, 99), Status.BAD_ARGUMENT),
+        (Message.GRAPH_TENSOR, struct.pack("<BBI", 0, 7, 0), Status.BAD_ARGUMENT),
+        (Message.GRAPH_WRITE, struct.pack("<BII", 0, 0, 31) + b"xy", Status.BAD_ARGUMENT),
+        (Message.GRAPH_WRITE, struct.pack("<BII", 0, 0, 0xFFFFFFFF) + b"x", Status.BAD_ARGUMENT),
+        (Message.GRAPH_READ, struct.pack("<BBIII", 0, 0, 0, 1, 32), Status.BAD_ARGUMENT),
+        (Message.GRAPH_READ, struct.pack("<BBIII", 0, 0, 0, 0, 0xFFFFFFFF), Status.BAD_ARGUMENT),
+        (Message.GRAPH_RUN, b"\0", Status.BAD_ARGUMENT),
+        (Message.GRAPH_RESET, b"\0", Status.BAD_ARGUMENT),
+    ],
+)
+def test_bad_requests_are_answered_with_a_status(
+    device: Device, message: int, payload: bytes, expected: Status
+) -> None:
+    if device.hello().content != Content.RECOGNISER:
+        device.load(recogniser_bundle().device_bytes())
+    channel = device.channel
+    channel.transport.write(encode(message, 77, payload), 1)
+    frame = channel._next_frame()
+    assert (frame.type, frame.seq) == (Message.STATUS, 77)
+    assert struct.unpack("<iB", frame.payload) == (expected, message)
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [
+        (b"\x7e" + b"z" * 9000 + b"\x7e", Status.TOO_LONG),
+        (b"\x7e123\x7e", Status.BAD_FRAME),
+        (b"\x7e12345678\x7e", Status.BAD_CRC),
+    ],
+)
+def test_damaged_frames_are_answered_and_the_next_one_is_served(
+    device: Device, noise: bytes, expected: Status
+) -> None:
+    channel = device.channel
+    channel.transport.write(noise, 1)
+    frame = channel._next_frame()
+    assert struct.unpack("<iB", frame.payload) == (expected, 0)
+    device.ping(b"next")
+
+
+def test_noise_between_frames_is_ignored(device: Device) -> None:
+    generator = np.random.default_rng(11)
+    for _ in range(20):
+        noise = generator.integers(0, 256, 300).astype(np.uint8).tobytes().replace(b"\x7e", b"")
+        device.channel.transport.write(noise, 1)
+        device.ping(noise[:50])
+
+
+def test_audio_that_skips_samples_is_refused(device: Device) -> None:
+    device.load(recogniser_bundle().device_bytes())
+    channel = device.channel
+    channel.request(Message.START, bytes(4))
+    answer = channel.request(Message.AUDIO, struct.pack("<I", 5) + bytes(8), Message.AUDIO_TAKEN)
+    assert struct.unpack("<iI", answer) == (Status.BAD_ARGUMENT, 0)
+    device.reset()
+    answer = channel.request(Message.AUDIO, bytes(8), Message.AUDIO_TAKEN)
+    assert struct.unpack("<iI", answer)[0] == Status.BAD_STATE
+
+
+def test_device_restarts_on_request_and_after_a_fault_and_says_why(device: Device) -> None:
+    boot = device.reset(Reset.REBOOT)
+    assert boot is not None
+    assert boot.describe() == "restart on request"
+    boot = device.reset(Reset.TRAP)
+    assert boot is not None
+    assert boot.faulted
+    assert device.identity.boot == boot
+    if device.board.tier == "emulated":
+        code = device.board.memory("code")
+        assert (code.base or 0) <= boot.pc < code.end
+        assert boot.cfsr & 0x10000  # UNDEFINSTR (DDI 0403, B3.2.15)
+    device.load(recogniser_bundle().device_bytes())
+    _agree(device.recognise([_noise(1)], trace=True), recogniser_bundle(), _noise(1))
+
+
+@pytest.mark.parametrize(
+    "board", ["host", pytest.param("qemu-mps3-an547", marks=QEMU)], ids=["process", "qemu"]
+)
+def test_killed_emulator_is_named_at_once(board: str, devices: Path) -> None:
+    bundle = recogniser_bundle()
+    store(firmware(board), devices)
+    with open_device(load_board(board), devices=devices) as device:
+        device.load(bundle.device_bytes())
+
+        def pieces() -> list[np.ndarray]:
+            for _ in range(50):
+                yield _noise(0.01)
+            device.channel.transport.process.kill()  # type: ignore[attr-defined]
+            for _ in range(5000):
+                yield _noise(0.01)
+
+        with pytest.raises(NoAnswerError, match=r"ended \(signal 9\)"):
+            device.recognise(pieces())
+    assert device.channel.transport.process.returncode is not None  # type: ignore[attr-defined]
+
+
+def test_a_fault_in_the_middle_of_an_utterance_is_reported(device: Device) -> None:
+    device.load(recogniser_bundle().device_bytes())
+
+    def pieces() -> list[np.ndarray]:
+        yield _noise(0.2)
+        device.channel.transport.write(encode(Message.RESET, 0, bytes([Reset.TRAP])), 1)
+        yield _noise(0.2)
+
+    with pytest.raises(EdgeError) as caught:
+        device.recognise(pieces())
+    assert caught.value.exit_code == 6
+    device.channel.await_boot(10)
+    device.hello()
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
+@pytest.mark.parametrize("board", ["qemu-mps2-an386", "qemu-mps3-an547"])
+def test_real_uart_carries_a_stream(board: str, devices: Path) -> None:
+    """The CMSDK UART with its interrupt, through pyserial: slower, the same words."""
+    bundle = recogniser_bundle()
+    image = firmware(board, link="uart")
+    store(image, devices)
+    assert load(board, devices).link == "uart"
+    with open_device(load_board(board), devices=devices) as device:
+        device.load(bundle.device_bytes())
+        samples = _noise(0.5)
+        _agree(device.recognise(_pieces(samples, 160), trace=True), bundle, samples)
+        assert device.metrics().receive_lost == 0
+
+
+@pytest.mark.needs_cc
+def test_host_firmware_is_clean_under_sanitizers(devices: Path) -> None:
+    """All requests once, under AddressSanitizer and UBSan; it ends with its host, without leaks."""
+    store(firmware("host", sanitize=True), devices)
+    bundle = recogniser_bundle()
+    with open_device(load_board("host"), devices=devices) as device:
+        device.load(bundle.device_bytes())
+        _agree(device.recognise([_noise(1)], trace=True, profile=True), bundle, _noise(1))
+        device.metrics()
+        test_refused_images_leave_the_device_alive_and_empty(device)
+        test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device)
+        test_single_graph_keeps_its_state_and_shows_each_operator(device)
+        device.channel.transport.write(b"\x7e" + b"z" * 9000, 1)
+        process = device.channel.transport.process  # type: ignore[attr-defined]
+        process.stdin.close()
+        assert process.wait(5) == 0, process.stderr.read().decode()
