@@ -18,13 +18,10 @@ from edgesdk_converters.quantise.calibrate import (
     decode,
 )
 from edgesdk_converters.quantise.cells import spell_cells
-from edgesdk_converters.quantise.emit import emit_graph
+from edgesdk_converters.quantise.emit import QuantisedGraph, quantise_graph
 from edgesdk_converters.quantise.measure import TfliteStream, measure, open_interpreter
-from edgesdk_converters.quantise.plan import Spec, plan_values
-from edgesdk_converters.quantise.precision import wide_values
-from edgesdk_converters.quantise.ranges import METHODS, cell_quantisation
+from edgesdk_converters.quantise.ranges import METHODS
 from edgesdk_converters.source import Source
-from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Model, Quantisation
 from edgesdk_converters.tflite.write import write_tflite
 
@@ -78,8 +75,7 @@ class _Attempt:
 
     method: str
     data: bytes
-    graph: TfliteGraph
-    specs: Mapping[str, Spec]
+    quantised: QuantisedGraph
     sqnr_db: Mapping[str, float]
     tried_db: Mapping[str, float] = field(default_factory=dict)
 
@@ -115,7 +111,7 @@ def convert_source(
         name = job.graph.name
         best = _best(job, options.method, seams)
         files[name], report[name] = best.data, _report(job, best)
-        seams |= {output: best.specs[output].quantisation for output in job.graph.outputs}
+        seams |= {output: best.quantised.specs[output].quantisation for output in job.graph.outputs}
     if open_interpreter(files["joiner"]) is None:
         notes.append("tflite-runtime is not installed: quantisation noise was not measured")
     return Converted(**files, report=report, notes=tuple(notes))
@@ -160,25 +156,19 @@ def _best(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt
 
 def _attempt(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
     fixed = {name: q for name, q in seams.items() if name in job.graph.inputs}
-    specs = plan_values(job.graph, job.seen, method, fixed, wide_values(job.graph))
-    cells = {
-        node.outputs[2]: cell_quantisation(job.seen[node.outputs[2]])
-        for node in job.graph.nodes
-        if node.op == "lstm"
-    }
-    graph = emit_graph(job.graph, specs, cells)
-    data = write_tflite(Model((graph,), description=f"edgesdk {__version__}"))
+    quantised = quantise_graph(job.graph, job.seen, method, fixed)
+    data = write_tflite(Model((quantised.graph,), description=f"edgesdk {__version__}"))
     interpreter = open_interpreter(data)
     noise = {}
     if interpreter is not None:
         noise = measure(job.graph, TfliteStream(interpreter), job.sequences)
-    return _Attempt(method, data, graph, specs, noise)
+    return _Attempt(method, data, quantised, noise)
 
 
 def _report(job: _Job, best: _Attempt) -> GraphReport:
     shown = (*job.graph.inputs, *job.graph.results())
     return GraphReport(
-        operators=dict(sorted(Counter(op.code for op in best.graph.operators).items())),
+        operators=dict(sorted(Counter(op.code for op in best.quantised.graph.operators).items())),
         parameters=job.graph.parameters(),
         bytes=len(best.data),
         method=best.method,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgesdk.errors import ConvertError
-from edgesdk_converters.tflite.read import option_fields, read_tflite
+from edgesdk_converters.tflite.read import option_fields, option_key, read_tflite
 from tflite_runtime.interpreter import Interpreter
 
 SHARED = Path(
@@ -76,3 +76,16 @@ def test_option_fields_keep_the_schema_order() -> None:
         "WeightsFormat",
         "KeepNumDims",
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("DilationHFactor", "dilation_h_factor"),
+        ("PotScaleInt16", "pot_scale_int16"),
+        ("StrideW", "stride_w"),
+        ("FusedActivationFunction", "fused_activation_function"),
+    ],
+)
+def test_option_key_is_the_schema_files_spelling(field: str, key: str) -> None:
+    assert option_key(field) == key

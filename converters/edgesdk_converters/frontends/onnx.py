@@ -1,7 +1,7 @@
 """A folder of ONNX files, named as sherpa-onnx and icefall name them, to a Source."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ import onnx
 from edgesdk.errors import ConvertError
 from onnx import TensorProto
 
+from edgesdk_converters.frontends.canonical import canonical_graph
 from edgesdk_converters.frontends.onnx_graph import Importer, import_nodes
 from edgesdk_converters.frontends.onnx_ops import HANDLERS
 from edgesdk_converters.frontends.roles import pair_states
-from edgesdk_converters.graph import Graph, Node, State, check_graph, prune
-from edgesdk_converters.simplify import simplify
+from edgesdk_converters.graph import Graph, State, prune
 from edgesdk_converters.source import DEFAULT_FEATURES, Source
 
 # Role -> names of its file, best first; a variant is <name>-anything.onnx, int8 ones last.
@@ -26,6 +26,7 @@ ROLE_FILES = {
 }
 _WINDOWS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
 _DEFAULT_MAX_SYMBOLS = 3
+_INTEGERS = (TensorProto.INT64, TensorProto.INT32)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def _encoder(
     notes: list[str],
 ) -> tuple[Graph, int]:
     file, model = models.files["encoder"], models.encoder
-    inputs, outputs = _signature(model)
+    inputs = _signature(model)[0]
     audio = next((n for n, dims in inputs.items() if len(dims) == 3), None)
     if audio is None or inputs[audio][0] > 1:
         raise ConvertError(f"{file}: no input [1, T, mel]; export the encoder with batch 1")
@@ -204,13 +205,18 @@ def _encoder(
     for frames in candidates:
         shapes = _state_shapes(file, inputs, audio) | {audio: (1, frames, mel)}
         try:
-            graph = _graph("encoder", file, model, shapes, [audio], outputs[:1], notes)
+            graph, found = import_graph("encoder", file, model, shapes, [audio])
         except ConvertError as err:
             error = error or err
             continue
+        notes.extend(found)
         if not chosen:
             notes.append(f"{file}: no chunk length given; the smallest that works is {frames}")
-        return _canonical(graph, ["x"], ["encoder_out"], None), frames
+        shape = graph.shapes[graph.outputs[0]]
+        frames_out = int(np.prod(shape[:-1]))
+        return canonical_graph(
+            graph, {"x": (1, frames, mel)}, {"encoder_out": (1, frames_out, shape[-1])}
+        ), frames
     raise error or ConvertError(f"{file}: no chunk length works")
 
 
@@ -239,16 +245,16 @@ def _predictor(
     models: OnnxModels, metadata: Mapping[str, str], joiner_dim: int, notes: list[str]
 ) -> Graph:
     file, model = models.files["predictor"], models.predictor
-    inputs, outputs = _signature(model)
+    inputs = _signature(model)[0]
     kinds = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
-    integer = (TensorProto.INT64, TensorProto.INT32)
-    tokens = next((n for n in inputs if kinds[n] in integer and len(inputs[n]) == 2), None)
+    tokens = next((n for n in inputs if kinds[n] in _INTEGERS and len(inputs[n]) == 2), None)
     if tokens is None:
         raise ConvertError(f"{file}: no input of token indices [1, context]; export it so")
     context = inputs[tokens][1] or _number(metadata, "context_size") or 1
     shapes = _state_shapes(file, inputs, tokens) | {tokens: (1, context)}
-    graph = _graph("predictor", file, model, shapes, [tokens], outputs[:1], notes, {tokens})
-    return _canonical(graph, ["y"], ["decoder_out"], (1, joiner_dim))
+    graph, found = import_graph("predictor", file, model, shapes, [tokens])
+    notes.extend(found)
+    return canonical_graph(graph, {"y": (1, context)}, {"decoder_out": (1, joiner_dim)})
 
 
 def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
@@ -261,26 +267,33 @@ def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
         )
     names = sorted(inputs, key=lambda n: ("dec" in n or "pred" in n, list(inputs).index(n)))
     shapes = {n: (*(1,) * (len(dims) - 1), dims[-1] or joiner_dim) for n, dims in inputs.items()}
-    graph = _graph("joiner", file, model, shapes, names, outputs, notes)
+    graph, found = import_graph("joiner", file, model, shapes, names)
+    notes.extend(found)
     vocab = int(np.prod(graph.shapes[graph.outputs[0]]))
-    return _canonical(graph, ["encoder_out", "decoder_out"], ["logit"], (1, vocab))
+    entries = {
+        "encoder_out": (1, shapes[names[0]][-1]),
+        "decoder_out": (1, shapes[names[1]][-1]),
+    }
+    return canonical_graph(graph, entries, {"logit": (1, vocab)})
 
 
-def _graph(
+def import_graph(
     role: str,
     file: str,
     model: onnx.ModelProto,
     shapes: Mapping[str, tuple[int, ...]],
-    mains: list[str],
-    results: list[str],
-    notes: list[str],
-    indices: set[str] | None = None,
-) -> Graph:
-    """The float graph of one model; inputs other than `mains` are states."""
+    mains: Sequence[str],
+) -> tuple[Graph, list[str]]:
+    """The float graph of one model, and notes.
+
+    `shapes` has every input; those outside `mains` are states. The first output is the result,
+    the others are the next states.
+    """
     importer = Importer(file, list(model.opset_import))
+    kinds = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
     for name, shape in shapes.items():
-        kind = np.int64 if indices and name in indices else np.float32
-        importer.samples[name] = np.zeros(shape, kind)
+        dtype = np.int64 if kinds[name] in _INTEGERS else np.float32
+        importer.samples[name] = np.zeros(shape, dtype)
         importer.names[name] = name
     import_nodes(importer, model.graph, HANDLERS)
     outputs = [v.name for v in model.graph.output]
@@ -288,71 +301,19 @@ def _graph(
         if name not in importer.names:
             raise ConvertError(f"{file}: output {name} does not depend on the input; export again")
     state_in = {n: shapes[n] for n in shapes if n not in mains}
-    state_out = {n: importer.shape(n) for n in outputs if n not in results}
+    state_out = {n: importer.shape(n) for n in outputs[1:]}
     pairs = pair_states(file, state_in, state_out)
     states = [State(before, before, importer.names[after]) for before, after in pairs]
     states += [State(before, before, after) for before, after in importer.implied]
+    notes = list(importer.notes)
     if importer.implied:
         notes.append(f"{file}: recurrent layers without state inputs keep their state themselves")
-    notes.extend(importer.notes)
     graph = Graph(
         name=role,
         inputs=tuple(mains),
-        outputs=tuple(importer.names[n] for n in results),
+        outputs=(importer.names[outputs[0]],),
         states=tuple(states),
         nodes=tuple(importer.nodes),
         shapes={name: sample.shape for name, sample in importer.samples.items()},
     )
-    return prune(graph)
-
-
-def _canonical(
-    graph: Graph, inputs: list[str], outputs: list[str], shape: tuple[int, ...] | None
-) -> Graph:
-    """Standard names and shapes of inputs [1, ...] and outputs, then simplified and checked."""
-    shapes, nodes = dict(graph.shapes), list(graph.nodes)
-    entry, exit_ = [], []
-    for new, old in zip(inputs, graph.inputs, strict=True):
-        wanted = shapes[old]
-        if graph.name == "joiner":
-            wanted = (1, wanted[-1])
-        shapes[new] = wanted
-        entry.append(Node("reshape", new + ".in", (new,), (old,), attrs={"shape": shapes[old]}))
-    for new, old in zip(outputs, graph.outputs, strict=True):
-        wanted = shape or shapes[old]
-        if int(np.prod(wanted)) != int(np.prod(shapes[old])) or len(wanted) > 3:
-            raise ConvertError(f"{graph.name}: output has shape {shapes[old]}, expected {wanted}")
-        if graph.name == "encoder":
-            wanted = (1, int(np.prod(wanted[:-1])), wanted[-1])
-        exit_.append(Node("reshape", new + ".out", (old,), (new,), attrs={"shape": wanted}))
-        shapes[new] = wanted
-    names = {old: f"{old}.inner" for old in graph.inputs if old in (*inputs, *outputs)}
-    names |= {old: f"{old}.inner" for old in graph.outputs if old in (*inputs, *outputs)}
-    result = Graph(
-        name=graph.name,
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
-        states=tuple(
-            State(s.name, names.get(s.input, s.input), names.get(s.output, s.output))
-            for s in graph.states
-        ),
-        nodes=tuple(
-            [_renamed(n, names, inputs=False) for n in entry]
-            + [_renamed(n, names) for n in nodes]
-            + [_renamed(n, names, outputs=False) for n in exit_]
-        ),
-        shapes=shapes | {new: graph.shapes[old] for old, new in names.items()},
-    )
-    result = simplify(result)
-    check_graph(result)
-    return result
-
-
-def _renamed(
-    node: Node, names: Mapping[str, str], inputs: bool = True, outputs: bool = True
-) -> Node:
-    return replace(
-        node,
-        inputs=tuple(names.get(n, n) for n in node.inputs) if inputs else node.inputs,
-        outputs=tuple(names.get(n, n) for n in node.outputs) if outputs else node.outputs,
-    )
+    return prune(graph), notes

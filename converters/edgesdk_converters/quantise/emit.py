@@ -9,8 +9,16 @@ import tflite
 from edgesdk.errors import ConvertError
 
 from edgesdk_converters.graph import Array, Graph, Node, State
-from edgesdk_converters.quantise.plan import PRESCRIBED, Spec, same
-from edgesdk_converters.quantise.ranges import asymmetric, dequantise, quantise, symmetric_weights
+from edgesdk_converters.quantise.plan import PRESCRIBED, Spec, plan_values, same
+from edgesdk_converters.quantise.precision import wide_values
+from edgesdk_converters.quantise.ranges import (
+    Range,
+    asymmetric,
+    dequantise,
+    int16_quantisation,
+    quantise,
+    symmetric_weights,
+)
 from edgesdk_converters.quantise.ranges import power_of_two_scale as pot_scale
 from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Operator, OptionValue, Quantisation, Tensor
@@ -438,6 +446,27 @@ EMITTERS: dict[str, Emit] = {
     "reshape": _reshape,
     "transpose": _transpose,
 }
+
+
+@dataclass(frozen=True)
+class QuantisedGraph:
+    """An integer graph and the form of every value in it."""
+
+    graph: TfliteGraph
+    specs: Mapping[str, Spec]
+
+
+def quantise_graph(
+    graph: Graph, seen: Mapping[str, Range], method: str, fixed: Mapping[str, Quantisation]
+) -> QuantisedGraph:
+    """The integer form of a spelled graph whose values were `seen`; `fixed` ones are given."""
+    specs = plan_values(graph, seen, method, fixed, wide_values(graph))
+    cells = {
+        node.outputs[2]: int16_quantisation(seen[node.outputs[2]])
+        for node in graph.nodes
+        if node.op == "lstm"
+    }
+    return QuantisedGraph(emit_graph(graph, specs, cells), specs)
 
 
 def explicit_states(graph: Graph) -> tuple[State, ...]:

@@ -23,6 +23,7 @@ PRESCRIBED = {
     ("sigmoid", "int16"): Quantisation.single(1 / 32768, 0),
     ("tanh", "int16"): Quantisation.single(1 / 32768, 0),
 }
+_PASSING = tuple(op for op in MOVES if op != "embedding")
 # An int16 value that only enters sigmoid or tanh: Q3.12, both are flat beyond 8.
 GATE = Quantisation.single(2.0**-12)
 
@@ -108,7 +109,8 @@ def _group_spec(
 def _prescribed(graph: Graph, names: list[str], wide: frozenset[str]) -> Spec | None:
     """The output form of sigmoid or tanh, where the values come from nothing else."""
     kept = {name for state in graph.states for name in (state.input, state.output)}
-    makers = {n.op for n in graph.nodes if n.op not in MOVES and set(n.outputs) & set(names)}
+    kept.update(graph.inputs)
+    makers = {n.op for n in graph.nodes if n.op not in _PASSING and set(n.outputs) & set(names)}
     dtype = "int16" if wide.intersection(names) else "int8"
     if len(makers) != 1 or kept.intersection(names):
         return None

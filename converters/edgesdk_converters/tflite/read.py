@@ -216,7 +216,7 @@ def _option(options: Any, field: str, kind: str) -> OptionValue:
 
 def option_key(name: str) -> str:
     """Key of a schema field in `Operator.options`: FusedActivation -> fused_activation."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _text(raw: bytes | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
+from edgesdk.errors import ConvertError
 
 from edgesdk_converters.tflite.model import (
     DTYPES,
@@ -144,6 +145,9 @@ class _Writer:
         return int(tflite.OperatorEnd(b))
 
     def _options(self, name: str, values: dict[str, OptionValue]) -> int:
+        unknown = set(values) - {option_key(field) for field, _ in option_fields(name)}
+        if unknown:
+            raise ConvertError(f"{name} has no fields {sorted(unknown)}; use the schema's names")
         fields: dict[str, Any] = {}
         for field, kind in option_fields(name):
             value = values.get(option_key(field))
