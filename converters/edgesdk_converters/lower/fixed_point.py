@@ -8,8 +8,6 @@ import math
 
 _MAX = (1 << 31) - 1
 _MIN = -(1 << 31)
-_C48_17 = 1515870810  # 48/17 with 2 integer bits
-_C32_17 = -1010580540  # -32/17
 # exp(-2^k) for k = -2 .. 4 as Q0.31
 _EXP_FACTORS = (1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242)
 _EXP_EIGHTH = 1895147668  # exp(-1/8)
@@ -85,30 +83,3 @@ def exp_negative(a: int, integer_bits: int) -> int:
         if remainder & (quarter << k):
             result = doubling_high_mul(result, factor)
     return result
-
-
-def _reciprocal_of_half_sum(e: int) -> int:
-    """2 / (1 + e) of Q0.31, with 2 integer bits."""
-    half = (e + _MAX + 1) // 2
-    x = _C48_17 + doubling_high_mul(half, _C32_17)
-    for _ in range(3):
-        error = (1 << 29) - doubling_high_mul(half, x)
-        x += _scale_up(doubling_high_mul(x, error), 2)
-    return x
-
-
-def logistic(x: int, integer_bits: int) -> int:
-    """1 / (1 + exp(-x)) as Q0.31."""
-    if x == 0:
-        return 1 << 30
-    positive = _scale_up(_reciprocal_of_half_sum(exp_negative(-abs(x), integer_bits)), 1)
-    return positive if x > 0 else _MAX - positive
-
-
-def tanh(x: int, integer_bits: int) -> int:
-    """tanh(x) as Q0.31."""
-    if x == 0:
-        return 0
-    e = exp_negative(-abs(x), integer_bits + 1)
-    t = _scale_up(_reciprocal_of_half_sum(e) - (1 << 29), 2)
-    return t if x > 0 else -t

@@ -18,6 +18,7 @@ from edgesdk_converters.tflite.read import read_tflite
 LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "ADD": pointwise.lower_sum,
     "AVERAGE_POOL_2D": pointwise.lower_pool,
+    "CAST": pointwise.lower_cast,
     "CONCATENATION": movement.lower_concat,
     "CONV_2D": weighted.lower_conv,
     "DEPTHWISE_CONV_2D": weighted.lower_conv,

@@ -1,6 +1,7 @@
 """Operators on single elements: arithmetic, activations, requantisation, softmax, mean, pools."""
 
 import numpy as np
+from edgesdk.bundle.plan import DTYPE_CODES
 
 from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower import tables
@@ -9,7 +10,13 @@ from edgesdk_converters.lower.context import RANGES, Context, elements
 from edgesdk_converters.lower.weighted import window
 from edgesdk_converters.tflite.model import Operator
 
-_DTYPE_CODES = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4}
+# What TFLite's reference kernel converts between integers.
+_QUANTIZE = {
+    "int8": ("int8", "uint8"),
+    "uint8": ("int8", "uint8"),
+    "int16": ("int8", "int16", "int32"),
+    "int32": ("int8", "int16"),
+}
 
 
 def _strides(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
@@ -190,7 +197,7 @@ def lower_relu(ctx: Context, operator: Operator) -> None:
 def lower_quantize(ctx: Context, operator: Operator) -> None:
     """QUANTIZE between integer types: a table from 8 to 8 bits, arithmetic otherwise."""
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
-    if source.dtype not in _DTYPE_CODES or result.dtype not in _DTYPE_CODES:
+    if result.dtype not in _QUANTIZE.get(source.dtype, ()):
         ctx.refuse(
             operator,
             f"{source.dtype} to {result.dtype} is not covered",
@@ -211,12 +218,35 @@ def lower_quantize(ctx: Context, operator: Operator) -> None:
         ctx.out(operator),
         dict(
             input=ctx.view(operator, 0),
-            input_dtype=_DTYPE_CODES[source.dtype],
+            input_dtype=DTYPE_CODES[source.dtype],
             count=elements(source),
             multiplier=multiplier,
             shift=shift,
             input_zero_point=zero_point,
             zero_point=out_zero_point,
+        ),
+    )
+
+
+def lower_cast(ctx: Context, operator: Operator) -> None:
+    """CAST from int8 to int16 or from either to int32: the same numbers, wider."""
+    source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
+    widths = {"int8": 1, "int16": 2, "int32": 4}
+    if widths.get(source.dtype, 9) >= widths.get(result.dtype, 0):
+        ctx.refuse(operator, f"{source.dtype} to {result.dtype} is not covered")
+    multiplier, shift = fp.quantise_multiplier(1.0)
+    ctx.emit(
+        operator,
+        "REQUANTISE",
+        ctx.out(operator),
+        dict(
+            input=ctx.view(operator, 0),
+            input_dtype=DTYPE_CODES[source.dtype],
+            count=elements(source),
+            multiplier=multiplier,
+            shift=shift,
+            input_zero_point=0,
+            zero_point=0,
         ),
     )
 

@@ -1,14 +1,12 @@
 """Tables that a device looks up: 8-bit functions, int16 curves, softmax exponentials."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgesdk_converters.lower import fixed_point as fp
 
-_CURVE_BITS = 4  # integer bits of the argument of int8 logistic and tanh
 _SOFTMAX_BITS = 5
 
 
@@ -18,34 +16,33 @@ def _radius(integer_bits: int, left_shift: int) -> int:
     return math.floor(largest / 2.0**left_shift)
 
 
-def _curve_table(
-    scale: float, zero_point: int, curve: Callable[[int, int], int], unit: int, low: int, add: int
-) -> NDArray[np.int8]:
-    """Table of `curve`: `unit` bits of its Q0.31 result are dropped, saturating at low and 127."""
-    multiplier, shift = fp.quantise_multiplier(scale * (1 << (31 - _CURVE_BITS)))
-    radius = _radius(_CURVE_BITS, shift)
-    table = np.zeros(256, np.int8)
-    for q in range(-128, 128):
-        x = q - zero_point
-        if x <= -radius:
-            value = low
-        elif x >= radius:
-            value = 127
-        else:
-            argument = fp.rescale(x, multiplier, shift)
-            value = fp.rounding_shift(curve(argument, _CURVE_BITS), unit) + add
-        table[q + 128] = max(-128, min(127, value))
-    return table
+def _arguments(scale: float, zero_point: int) -> NDArray[np.float32]:
+    q = np.arange(-128, 128) - zero_point
+    real: NDArray[np.float32] = np.float32(scale) * q.astype(np.float32)
+    return real
+
+
+def _quantised(value: NDArray[np.float32], scale: float, zero_point: int) -> NDArray[np.int8]:
+    scaled = (value * np.float32(1.0 / scale)).astype(np.float64)
+    rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
+    table: NDArray[np.float64] = np.clip(rounded, -128, 127)
+    return table.astype(np.int8)
 
 
 def logistic_s8(scale: float, zero_point: int) -> NDArray[np.int8]:
-    """int8 logistic with output scale 1/256 and zero point -128, as TFLite's reference kernel."""
-    return _curve_table(scale, zero_point, fp.logistic, 31 - 8, -128, -128)
+    """int8 logistic with output scale 1/256 and zero point -128, in TFLite's float32 steps.
+
+    exp is evaluated in float64 and rounded once, so that no machine's libm shows.
+    """
+    x = _arguments(scale, zero_point).astype(np.float64)
+    one = np.float32(1.0)
+    return _quantised(one / (one + np.exp(-x).astype(np.float32)), 2.0**-8, -128)
 
 
 def tanh_s8(scale: float, zero_point: int) -> NDArray[np.int8]:
-    """int8 tanh with output scale 1/128 and zero point 0, as TFLite's reference kernel."""
-    return _curve_table(scale, zero_point, fp.tanh, 31 - 7, -128, 0)
+    """int8 tanh with output scale 1/128 and zero point 0; as logistic_s8."""
+    x = _arguments(scale, zero_point).astype(np.float64)
+    return _quantised(np.tanh(x).astype(np.float32), 2.0**-7, 0)
 
 
 def affine_8(
@@ -64,9 +61,15 @@ def affine_8(
 
 
 def logistic_u16() -> NDArray[np.uint16]:
-    """TFLite's table for int16 curves: logistic(i / 24) as Q0.16, i = 0 .. 255."""
-    x = np.arange(256, dtype=np.float64) / 24.0
-    table: NDArray[np.float64] = np.minimum(np.rint(65536.0 / (1.0 + np.exp(-x))), 65535)
+    """TFLite's table for int16 curves: logistic(i / 24) as Q0.16, i = 0 .. 255.
+
+    Its entries lie above the curve by half of what linear interpolation between them would miss,
+    h^2 / 16 times the second derivative; the last one is 1.
+    """
+    y = 1.0 / (1.0 + np.exp(-np.arange(256) / 24.0))
+    lift = y * (1.0 - y) * (2.0 * y - 1.0) / (24.0**2 * 16.0)
+    table: NDArray[np.float64] = np.rint(65536.0 * (y + lift))
+    table[255] = 65535
     return table.astype(np.uint16)
 
 

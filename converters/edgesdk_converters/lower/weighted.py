@@ -61,6 +61,11 @@ def _channel_scales(
     return _pairs([source * float(s) / result for s in scales])
 
 
+def _wide_bias(ctx: Context, operator: Operator) -> bool:
+    """Whether TFLite sums over 64 bits: only where the bias has 64."""
+    return ctx.has(operator, 2) and ctx.tensor(operator, 2).dtype == "int64"
+
+
 def lower_fully_connected(ctx: Context, operator: Operator) -> None:
     """Batches x depth times rows x depth; int8, or int16 with 64-bit sums."""
     dtype = ctx.types(operator, "int8", "int16")
@@ -96,6 +101,7 @@ def lower_fully_connected(ctx: Context, operator: Operator) -> None:
             batches=elements(source) // depth,
             depth=depth,
             rows=rows,
+            sum_bits=64 if _wide_bias(ctx, operator) else 32,
             multiplier=pair[0],
             shift=pair[1],
             zero_point=out_zero_point,

@@ -204,7 +204,17 @@ def read_search(data: bytes, source: str) -> Search:
     """
     if len(data) != SEARCH_BYTES:
         raise BundleError(f"{source}: damaged section SRCH ({len(data)} of {SEARCH_BYTES} bytes)")
-    words = struct.unpack_from("<12I", data)
+    words: tuple[int, ...] = struct.unpack_from("<12I", data)
     if words[0] != GREEDY:
         raise BundleError(f"{source}: search kind {words[0]} is not known; convert the model again")
-    return Search(*words[1:9], words[9] / (1 << 24))
+    return Search(
+        blank=words[1],
+        start=words[2],
+        context_size=words[3],
+        max_symbols=words[4],
+        vocab=words[5],
+        joiner_dim=words[6],
+        frames_out=words[7],
+        frame_us=words[8],
+        logit_scale=words[9] / (1 << 24),
+    )

@@ -84,6 +84,7 @@ typedef struct edge_op_fully_connected {
   uint32_t batches;
   uint32_t depth;
   uint32_t rows;
+  uint32_t sum_bits; /* 32 or 64 */
   int32_t multiplier;
   int32_t shift;
   int32_t zero_point;

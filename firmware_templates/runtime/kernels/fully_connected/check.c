@@ -13,9 +13,11 @@ static edge_status_t check(const edge_plan_t *plan, const edge_op_fully_connecte
       !edge_is_const(plan, op->bias, op->rows, wide ? 8 : 4) ||
       !edge_apart(op->head.out, op->head.out_bytes, op->input, inputs * width))
     return EDGE_BAD_LAYOUT;
-  bool scaled = op->scales ? edge_scales_ok(plan, op->scales, op->rows, wide)
-                : wide     ? edge_scale64_ok(op->multiplier, op->shift)
+  bool wide_sum = op->sum_bits == 64;
+  bool scaled = op->scales ? edge_scales_ok(plan, op->scales, op->rows, wide_sum)
+                : wide_sum ? edge_scale64_ok(op->multiplier, op->shift)
                            : edge_scale_ok(op->multiplier, op->shift);
+  scaled = scaled && (op->sum_bits == 32 || (wide && wide_sum));
   if (!scaled || op->depth > EDGE_MAX_DEPTH || op->head.variant != 0 ||
       !edge_range_ok(dtype, op->zero_point, op->low, op->high))
     return EDGE_BAD_OPERATOR;

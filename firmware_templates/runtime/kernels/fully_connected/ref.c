@@ -35,6 +35,15 @@ edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const voi
   return EDGE_OK;
 }
 
+static int16_t output_s16(const edge_op_fully_connected_t *op, const int32_t *scales, uint32_t row,
+                          int64_t acc) {
+  int32_t multiplier = scales ? scales[2 * row] : op->multiplier;
+  int32_t shift = scales ? scales[2 * row + 1] : op->shift;
+  int32_t value = op->sum_bits == 64 ? edge_rescale64(acc, multiplier, shift)
+                                     : edge_rescale((int32_t)(uint32_t)acc, multiplier, shift);
+  return (int16_t)edge_clamp(edge_wrap_add(value, op->zero_point), op->low, op->high);
+}
+
 edge_status_t edge_fully_connected_s16_run(const edge_memory_t *memory, const void *record) {
   const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
   const int16_t *input = (const int16_t *)edge_at(memory, op->input);
@@ -49,10 +58,7 @@ edge_status_t edge_fully_connected_s16_run(const edge_memory_t *memory, const vo
       for (uint32_t i = 0; i < op->depth; i++)
         dot += (int32_t)input[i] * w[i];
       int64_t acc = (int64_t)((uint64_t)dot + (uint64_t)bias[row]);
-      int32_t multiplier = scales ? scales[2 * row] : op->multiplier;
-      int32_t shift = scales ? scales[2 * row + 1] : op->shift;
-      int32_t value = edge_wrap_add(edge_rescale64(acc, multiplier, shift), op->zero_point);
-      out[row] = (int16_t)edge_clamp(value, op->low, op->high);
+      out[row] = output_s16(op, scales, row, acc);
     }
   }
   return EDGE_OK;

@@ -6,11 +6,10 @@ edge_status_t edge_mean_check(const edge_plan_t *plan, const void *record) {
   const edge_op_mean_t *op = (const edge_op_mean_t *)record;
   uint32_t dtype = op->head.out_dtype;
   uint32_t width = dtype == EDGE_S16 ? 2u : 1u;
-  if ((dtype != EDGE_S8 && dtype != EDGE_S16) || op->head.variant != 0 || op->reduce > 1u << 20 ||
-      !edge_range_ok(dtype, op->zero_point, 0, 0) ||
+  if ((dtype != EDGE_S8 && dtype != EDGE_S16) || op->head.variant != 0 ||
+      op->reduce > EDGE_MAX_DEPTH / 4 || !edge_range_ok(dtype, op->zero_point, 0, 0) ||
       !edge_range_ok(dtype, op->input_zero_point, 0, 0) ||
-      !(dtype == EDGE_S16 ? edge_scale64_ok(op->multiplier, op->shift)
-                          : edge_scale_ok(op->multiplier, op->shift)))
+      !edge_scale_ok(op->multiplier, op->shift))
     return EDGE_BAD_OPERATOR;
   uint32_t inputs = edge_product3(op->outer, op->reduce, op->inner);
   if (!edge_out_is(plan, &op->head, dtype, edge_product2(op->outer, op->inner)) ||

@@ -17,11 +17,11 @@ static void mean_s8(const edge_op_mean_t *op, const int8_t *input, int8_t *out) 
 static void mean_s16(const edge_op_mean_t *op, const int16_t *input, int16_t *out) {
   for (uint32_t o = 0; o < op->outer; o++) {
     for (uint32_t i = 0; i < op->inner; i++) {
-      int64_t sum = 0;
+      int32_t sum = 0;
       for (uint32_t r = 0; r < op->reduce; r++)
         sum += input[(o * op->reduce + r) * op->inner + i] - op->input_zero_point;
-      int32_t value = edge_rescale64(sum, op->multiplier, op->shift);
-      *out++ = (int16_t)edge_clamp(edge_wrap_add(value, op->zero_point), -32768, 32767);
+      *out++ =
+          (int16_t)edge_requantise(sum, op->multiplier, op->shift, op->zero_point, -32768, 32767);
     }
   }
 }
