@@ -5,6 +5,7 @@ They lie in the bundle's `smpl` section, an .npz archive (docs/image.md).
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,17 @@ from edgesdk.errors import BundleError
 Array = npt.NDArray[Any]
 
 MAX_STEPS = 24
+
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    NotImplementedError,  # an unknown compression method
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass
@@ -123,7 +135,7 @@ def read_samples(bundle: Bundle) -> dict[str, GraphSamples]:
             role: _unpack(role, {key[1:]: v for key, v in parts if key[0] == role})
             for role in roles
         }
-    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise BundleError(
             f"{bundle.source}: damaged section smpl ({error}); convert the model again"
         ) from error
@@ -145,4 +157,3 @@ def _unpack(role: str, arrays: dict[tuple[str, ...], Array]) -> GraphSamples:
         for i in range(len(inputs[0]))
     ]
     return GraphSamples(role, tuple(steps))
-

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.core import TensorInfo
-from edgesdk.emulate.variables import variable_tensors
+from edgesdk.emulate.flatbuffer import operator_outputs, variable_tensors, with_outputs
 from edgesdk.errors import BundleError, EdgeError
 
 Array = npt.NDArray[Any]
@@ -71,8 +71,8 @@ class TfliteGraph:
     come back as outputs `state.X.next`.
     """
 
-    def __init__(self, model: bytes, source: str, preserve_all: bool = False) -> None:
-        """Load `model`; with `preserve_all`, every intermediate tensor can be read.
+    def __init__(self, model: bytes, source: str) -> None:
+        """Load `model`.
 
         Raises:
             BundleError: the interpreter refuses it; `source` names it.
@@ -85,7 +85,6 @@ class TfliteGraph:
                 model_content=model,
                 num_threads=1,
                 experimental_op_resolver_type=kind.module.OpResolverType.BUILTIN_REF,
-                experimental_preserve_all_tensors=preserve_all,
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -159,28 +158,26 @@ class TfliteGraph:
             raise BundleError(f"{self._source}: the interpreter failed: {reason}") from error
         for name, (_, following) in self._states.items():
             self._explicit[name] = self._interpreter.get_tensor(following)
-        return [self._interpreter.get_tensor(o["index"]) for o in self._outputs]
+        return [self.tensor(o["index"]) for o in self._outputs]
 
-    def tensors(self) -> dict[int, Array]:
-        """Every tensor that has data, by index; all of them only with `preserve_all`."""
-        found = {}
-        for detail in self._interpreter.get_tensor_details():
-            try:
-                found[int(detail["index"])] = self._interpreter.get_tensor(detail["index"])
-            except ValueError:
-                continue  # scratch of a kernel, without data
-        return found
+    def tensor(self, index: int) -> Array:
+        """A copy of a tensor, valid after `run` where it is an input, an output or a state."""
+        values: Array = self._interpreter.get_tensor(index)
+        return values
 
 
 def op_outputs(
     model: bytes, inputs: Sequence[Array], state: State | None = None, source: str = "graph"
 ) -> dict[int, Array]:
-    """Every intermediate tensor of one run from `state` (None: the start), by tensor index.
+    """Outputs of all operators in one run from `state` (None: the start), by tensor index.
 
-    The bundle's `dbug` section names the tensor index of every plan operator.
+    The bundle's `dbug` section names the tensor index of every plan operator. Every tensor is made
+    an output of the graph, since tflite-runtime's experimental_preserve_all_tensors does not keep
+    those that the next operator overwrites in place.
     """
-    graph = TfliteGraph(model, source, preserve_all=True)
+    indices = operator_outputs(model, source)
+    graph = TfliteGraph(with_outputs(model, indices, source), source)
     if state is not None:
         graph.state = state
     graph.run(*inputs)
-    return graph.tensors()
+    return {index: graph.tensor(index) for index in indices}
