@@ -164,8 +164,7 @@ class _Table:
         self.known.append(key)
         if key not in self.values:
             if needed and default is None:
-                self.finish()
-                raise BoardError(f"{self.where}: {key} is missing; add it (docs/porting.md)")
+                raise self._missing(key)
             return default  # type: ignore[return-value]
         value = self.values[key]
         if type(value) is not kind:
@@ -174,6 +173,14 @@ class _Table:
                 f"not a {kind.__name__}; correct it"
             )
         return value
+
+    def _missing(self, key: str) -> BoardError:
+        close = difflib.get_close_matches(key, self.values.keys() - set(self.known), n=1)
+        if close:
+            return BoardError(
+                f"{self.where}: key {close[0]!r} is unknown{_did_you_mean(close[0], [key])}"
+            )
+        return BoardError(f"{self.where}: {key} is missing; add it (docs/porting.md)")
 
     def positive(self, key: str) -> int:
         value = self.take(key, int)
