@@ -1,6 +1,7 @@
 """Live torch modules: float graphs equal torch, integer graphs stay close, step by step."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ KINDS = {
 FLOORS = {"lstm2": 35.0, "projection": 29.0, "gru": 32.0, "layer_norm_cell": 21.0}
 
 
-def make(kind: str, norm: bool = False) -> tuple[TorchModels, Source]:
+def make(kind: str, norm: bool = False, window: int = 4) -> tuple[TorchModels, Source]:
     torch.manual_seed(5)
     build, width, states, _ = KINDS[kind]
     encoder, predictor, joiner = Encoder(build(), width, norm), Predictor(), Joiner()
@@ -115,7 +116,7 @@ def make(kind: str, norm: bool = False) -> tuple[TorchModels, Source]:
         encoder,
         predictor,
         joiner,
-        (torch.zeros(1, 4, MEL_BINS), *zeros(*states)),
+        (torch.zeros(1, window, MEL_BINS), *zeros(*states)),
         (torch.zeros(1, 1, dtype=torch.int64), *zeros((1, 1, 16), (1, 1, 16))),
         zeros((1, JOINER), (1, JOINER)),
     )
@@ -169,6 +170,34 @@ def test_layer_norm_between_layers_then_noise_is_low() -> None:
     _, source = make("lstm2", norm=True)
     report = convert_source(source, tiny_features(8)).report["encoder"]
     assert report.sqnr_db["encoder_out"] > 31.0, report
+
+
+class LastHidden(Predictor):
+    """Reads h instead of the sequence; `cell` also reads c, which no fused operator gives."""
+
+    def __init__(self, cell: bool) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, y: Any, h: Any, c: Any) -> tuple[Any, Any, Any]:
+        y, (h, c) = self.lstm(self.embedding(y), (h, c))
+        return self.out(h + torch.tanh(c) if self.cell else h), h, c
+
+
+@pytest.mark.parametrize(("cell", "fused"), [(False, 1), (True, 0)])
+def test_predictor_that_reads_its_states_then_streams_like_torch(cell: bool, fused: int) -> None:
+    models, _ = make("gru")
+    models = replace(models, predictor=LastHidden(cell))
+    source = load_torch(models, TOKENS, FEATURES)
+    stream, states = Stream(source.predictor), models.predictor_inputs[1:]
+    for token in (3, 0, 7):
+        y = np.array([[token]], np.int64)
+        with torch.no_grad():
+            expected, *states = models.predictor(torch.from_numpy(y), *states)
+        np.testing.assert_allclose(stream.step(y)[0], expected.numpy()[0], atol=1e-5)
+    report = convert_source(source, tiny_features(6)).report["predictor"]
+    assert report.operators.get("UNIDIRECTIONAL_SEQUENCE_LSTM", 0) == fused
+    assert report.sqnr_db["decoder_out"] > 28.0
 
 
 def test_module_that_cannot_be_exported_then_one_line() -> None:

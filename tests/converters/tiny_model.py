@@ -110,7 +110,7 @@ def _floats(shapes: dict[str, list[int]]) -> list[onnx.ValueInfoProto]:
     ]
 
 
-def _encoder(path: Path, rng: np.random.Generator) -> None:
+def _encoder(path: Path, rng: np.random.Generator, window: int) -> None:
     b = _Builder(rng)
     x = b.node("Reshape", ["x", b.constant("sh0", np.array([1, -1, 2 * MEL_BINS]))], "stacked")
     x = b.lstm(0, x, 2 * MEL_BINS)
@@ -120,10 +120,10 @@ def _encoder(path: Path, rng: np.random.Generator) -> None:
     b.linear("project", x, "encoder_out", (HIDDEN, JOINER_DIM), 6.0)
     states = [f"cached_{s}_{layer}" for layer in range(3) for s in "hc"]
     state_shape = [1, 1, HIDDEN]
-    inputs = {"x": [1, WINDOW, MEL_BINS]} | dict.fromkeys(states, state_shape)
-    outputs = {"encoder_out": [1, WINDOW // 4, JOINER_DIM]}
+    inputs = {"x": [1, window, MEL_BINS]} | dict.fromkeys(states, state_shape)
+    outputs = {"encoder_out": [1, window // 4, JOINER_DIM]}
     outputs |= {f"new_{s}": state_shape for s in states}
-    b.save(path, _floats(inputs), outputs, {"T": WINDOW, "decode_chunk_len": WINDOW})
+    b.save(path, _floats(inputs), outputs, {"T": window, "decode_chunk_len": window})
 
 
 def _decoder(path: Path, rng: np.random.Generator) -> None:
@@ -152,11 +152,11 @@ def _joiner(path: Path, rng: np.random.Generator) -> None:
     b.save(path, _floats(inputs), {"logit": [1, VOCAB]}, metadata)
 
 
-def write_tiny_model(folder: Path, seed: int = 2) -> Path:
+def write_tiny_model(folder: Path, seed: int = 2, window: int = WINDOW) -> Path:
     """Write encoder, decoder and joiner .onnx, tokens.txt and features.json; return `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    _encoder(folder / "encoder.onnx", rng)
+    _encoder(folder / "encoder.onnx", rng, window)
     _decoder(folder / "decoder.onnx", rng)
     _joiner(folder / "joiner.onnx", rng)
     lines = (f"{token} {index}\n" for index, token in enumerate(TOKENS))

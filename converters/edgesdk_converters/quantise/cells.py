@@ -39,6 +39,26 @@ def fused_lstms(graph: Graph) -> set[str]:
     return fused
 
 
+def last_outputs(graph: Graph) -> Graph:
+    """Readers of an lstm's last h read the last row of its y, so that h only feeds itself."""
+    consumers = graph.consumers()
+    nodes: list[Node] = []
+    names: dict[str, str] = {}
+    for node in graph.nodes:
+        nodes.append(replace(node, inputs=tuple(names.get(n, n) for n in node.inputs)))
+        if node.op != "lstm" or node.outputs[1] not in consumers:
+            continue
+        spell = _Spelling(f"{node.name}/last")
+        frames = graph.shapes[node.outputs[0]][1]
+        row = node.outputs[0]
+        if frames > 1:
+            row = spell("slice", (row,), "row", axis=1, start=frames - 1, stop=frames)
+        shape = graph.shapes[node.outputs[1]]
+        names[node.outputs[1]] = spell("reshape", (row,), "h", shape=shape)
+        nodes += spell.nodes
+    return _shaped(graph, nodes) if names else graph
+
+
 @dataclass
 class _Spelling:
     """Nodes that replace one node; `prefix` keeps their names apart.
@@ -183,6 +203,7 @@ RSQRT = "rsqrt"
 
 def spell_cells(graph: Graph) -> Graph:
     """The graph with only nodes that have an integer operator."""
+    graph = last_outputs(graph)
     fused = fused_lstms(graph)
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -196,10 +217,15 @@ def spell_cells(graph: Graph) -> Graph:
             nodes.append(node)
     if len(nodes) == len(graph.nodes):
         return graph
-    entries = {name: graph.shapes[name] for name in graph.inputs}
-    entries |= {state.input: graph.shapes[state.input] for state in graph.states}
-    indices = {name for node in graph.nodes if node.op == "embedding" for name in node.inputs}
-    shapes = infer_shapes(tuple(nodes), entries, indices & set(graph.inputs))
-    result = simplify(replace(graph, nodes=tuple(nodes), shapes=shapes))
+    result = simplify(_shaped(graph, nodes))
     check_graph(result)
     return result
+
+
+def _shaped(graph: Graph, nodes: list[Node]) -> Graph:
+    """`graph` with other nodes and the shapes that they give."""
+    entries = {name: graph.shapes[name] for name in graph.inputs}
+    entries |= {state.input: graph.shapes[state.input] for state in graph.states}
+    indices = {name for node in nodes if node.op == "embedding" for name in node.inputs}
+    shapes = infer_shapes(tuple(nodes), entries, indices & set(graph.inputs))
+    return replace(graph, nodes=tuple(nodes), shapes=shapes)

@@ -14,8 +14,8 @@ from edgesdk_converters.quantise.precision import wide_values
 from edgesdk_converters.quantise.ranges import (
     Range,
     asymmetric,
+    cell_quantisation,
     dequantise,
-    int16_quantisation,
     quantise,
     symmetric_weights,
 )
@@ -462,7 +462,7 @@ def quantise_graph(
     """The integer form of a spelled graph whose values were `seen`; `fixed` ones are given."""
     specs = plan_values(graph, seen, method, fixed, wide_values(graph))
     cells = {
-        node.outputs[2]: int16_quantisation(seen[node.outputs[2]])
+        node.outputs[2]: cell_quantisation(seen[node.outputs[2]])
         for node in graph.nodes
         if node.op == "lstm"
     }
