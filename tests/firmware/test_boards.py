@@ -327,3 +327,40 @@ def test_host_firmware_is_clean_under_sanitizers(devices: Path) -> None:
         process = device.channel.transport.process  # type: ignore[attr-defined]
         process.stdin.close()
         assert process.wait(5) == 0, process.stderr.read().decode()
+
+
+def _any_request(rng: np.random.Generator) -> tuple[int, bytes]:
+    """A request with a likely type and a payload of likely and unlikely numbers."""
+    known = [m for m in Message if m < Message.STATUS and m != Message.RESET]
+    kind = int(rng.choice([*known, *known, *known, 0x44, 0x90]))
+    numbers = [0, 1, 2, 3, 4, 31, 32, 33, 4096, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
+    payload = b""
+    for _ in range(int(rng.integers(0, 4))):
+        if rng.random() < 0.5:
+            payload += bytes([int(rng.integers(0, 5))])
+        else:
+            payload += struct.pack("<I", int(rng.choice(numbers)))
+    return kind, payload + rng.bytes(int(rng.choice([0, 0, 2, 64, 1000])))
+
+
+@pytest.mark.needs_cc
+def test_host_firmware_survives_any_requests_under_sanitizers(devices: Path) -> None:
+    """Seeded fuzzing of the messages: each is answered once, nothing leaves its buffers."""
+    store(firmware("host", sanitize=True), devices)
+    images = [recogniser_bundle().device_bytes(), single_bundle().device_bytes()]
+    seed = int(np.random.default_rng().integers(1 << 31))
+    rng = np.random.default_rng(seed)
+    with open_device(load_board("host"), devices=devices, timeout_s=20) as device:
+        channel = device.channel
+        for round_number in range(40):
+            device.load(images[round_number % 2])
+            for seq in range(1, 60):
+                kind, payload = _any_request(rng)
+                channel.transport.write(encode(kind, seq, payload), 5)
+                frame = channel._next_frame()
+                while frame.type >= Message.BOOT:
+                    assert frame.type != Message.BOOT, f"seed {seed}: restarted"
+                    frame = channel._next_frame()
+                assert frame.seq == seq, f"seed {seed}"
+            channel._event_seq = None
+            device.reset()
