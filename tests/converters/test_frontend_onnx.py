@@ -275,6 +275,18 @@ def test_open_chunk_length_then_metadata_or_the_smallest(folder: Path) -> None:
     assert any("smallest that works is 4" in note for note in source.notes)
 
 
+def test_joiner_with_log_softmax_then_left_to_the_search(folder: Path) -> None:
+    def normalise(model: onnx.ModelProto) -> None:
+        model.graph.node[-1].output[0] = "scores"
+        model.graph.node.append(helper.make_node("LogSoftmax", ["scores"], ["logit"], axis=-1))
+
+    expected = load_source(folder).joiner.nodes
+    edit(folder / "joiner.onnx", normalise)
+    source = load_source(folder)
+    assert [n.op for n in source.joiner.nodes] == [n.op for n in expected]
+    assert any("LogSoftmax is left to the search" in note for note in source.notes)
+
+
 def broken(name: str, keep: int) -> Callable[[Path], object]:
     def damage(folder: Path) -> None:
         data = (folder / name).read_bytes()

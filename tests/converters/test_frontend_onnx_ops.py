@@ -12,7 +12,7 @@ from edgesdk.errors import ConvertError
 from edgesdk_converters.execute import Stream
 from edgesdk_converters.frontends.canonical import canonical_graph
 from edgesdk_converters.frontends.onnx import import_graph
-from edgesdk_converters.frontends.onnx_ops import HANDLERS
+from edgesdk_converters.frontends.onnx_ops import HANDLERS, supported_operators
 from edgesdk_converters.graph import Graph
 from edgesdk_converters.quantise.calibrate import Observation
 from edgesdk_converters.quantise.cells import spell_cells
@@ -110,6 +110,55 @@ def conv1d_with_cache() -> Case:
             "a": ints(2),
         },
         states={"cached_conv": (1, 6, 2)},
+    )
+
+
+def spelled_layer_norm() -> Case:
+    """As exporters before opset 17 write it."""
+    return Case(
+        "layer norm spelled",
+        [
+            ("ReduceMean", ["x"], ["m"], {"axes": [-1]}),
+            ("Sub", ["x", "m"], ["d"], {}),
+            ("Pow", ["d", "two"], ["s"], {}),
+            ("ReduceMean", ["s"], ["v"], {"axes": [-1]}),
+            ("Add", ["v", "eps"], ["ve"], {}),
+            ("Sqrt", ["ve"], ["root"], {}),
+            ("Div", ["d", "root"], ["n"], {}),
+            ("Mul", ["n", "g"], ["ng"], {}),
+            ("Add", ["ng", "b"], ["y"], {}),
+        ],
+        {
+            "two": np.array(2.0, np.float32),
+            "eps": np.array(1e-5, np.float32),
+            "g": weight(24) + 1,
+            "b": weight(24),
+        },
+        (1, 4, 24),
+    )
+
+
+def branch() -> Case:
+    """An If whose condition the shape decides, as torch's squeeze exports it."""
+
+    def inner(name: str, op: str) -> onnx.GraphProto:
+        out = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([helper.make_node(op, ["x"], [name])], name, [], [out])
+
+    return Case(
+        "If",
+        [
+            ("Shape", ["x"], ["shape"], {}),
+            ("Gather", ["shape", "zero"], ["batch"], {}),
+            ("Equal", ["batch", "one"], ["single"], {}),
+            (
+                "If",
+                ["single"],
+                ["y"],
+                {"then_branch": inner("a", "Tanh"), "else_branch": inner("b", "Relu")},
+            ),
+        ],
+        {"zero": np.array(0, np.int64), "one": np.array(1, np.int64)},
     )
 
 
@@ -217,6 +266,8 @@ CASES = [
         {"g": weight(24) + 1, "b": weight(24)},
         (1, 4, 24),
     ),
+    spelled_layer_norm(),
+    branch(),
     Case(
         "BatchNormalization after Conv",
         [
@@ -295,6 +346,11 @@ def test_every_operator_is_tried() -> None:
     tried = {op for case in CASES for op, *_ in case.nodes}
     on_indices = {"Clip", "GreaterOrEqual"}  # tests of the predictor
     assert set(HANDLERS) - on_indices <= tried
+
+
+def test_every_operator_says_what_of_it_is_supported() -> None:
+    assert [op for op, _ in supported_operators()] == sorted(HANDLERS)
+    assert all(text.endswith((".", "neighbour.")) for _, text in supported_operators())
 
 
 REFUSED = [

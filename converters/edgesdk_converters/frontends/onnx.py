@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from edgesdk_converters.frontends.canonical import canonical_graph
 from edgesdk_converters.frontends.onnx_graph import Importer, import_nodes
+from edgesdk_converters.frontends.onnx_layer_norm import fuse_layer_norm
 from edgesdk_converters.frontends.onnx_ops import HANDLERS
 from edgesdk_converters.frontends.roles import pair_states
 from edgesdk_converters.graph import Graph, State, prune
@@ -258,7 +259,7 @@ def _predictor(
 
 
 def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
-    file, model = models.files["joiner"], models.joiner
+    file, model = models.files["joiner"], _without_softmax(models.joiner, models.files, notes)
     inputs, outputs = _signature(model)
     if len(inputs) != 2 or len(outputs) != 1:
         raise ConvertError(
@@ -275,6 +276,23 @@ def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
         "decoder_out": (1, shapes[names[1]][-1]),
     }
     return canonical_graph(graph, entries, {"logit": (1, vocab)})
+
+
+def _without_softmax(
+    model: onnx.ModelProto, files: Mapping[str, str], notes: list[str]
+) -> onnx.ModelProto:
+    """The joiner up to its logits: the search has its own log softmax, in fixed point."""
+    result = model.graph.output[0].name
+    last = next((n for n in model.graph.node if result in n.output), None)
+    if last is None or last.op_type not in ("LogSoftmax", "Softmax"):
+        return model
+    notes.append(f"{files['joiner']}: the final {last.op_type} is left to the search")
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    bare.graph.node.remove(last)
+    for node in bare.graph.node:
+        node.output[:] = [result if n == last.input[0] else n for n in node.output]
+    return bare
 
 
 def import_graph(
@@ -295,7 +313,7 @@ def import_graph(
         dtype = np.int64 if kinds[name] in _INTEGERS else np.float32
         importer.samples[name] = np.zeros(shape, dtype)
         importer.names[name] = name
-    import_nodes(importer, model.graph, HANDLERS)
+    import_nodes(importer, fuse_layer_norm(model).graph, HANDLERS)
     outputs = [v.name for v in model.graph.output]
     for name in outputs:
         if name not in importer.names:

@@ -119,23 +119,41 @@ def import_nodes(
     for initializer in graph.initializer:
         importer.constants[initializer.name] = numpy_helper.to_array(initializer)
     for node in graph.node:
-        known = [n in importer.constants or n in importer.names for n in node.input if n]
-        if not all(known):
-            missing = [n for n in node.input if n][known.index(False)]
-            importer.refuse(node, f"reads {missing}, which nothing makes", "export it again")
-        if node.op_type == "Constant" or (
-            node.op_type not in ("If", "Loop", "Scan")
-            and all(n in importer.constants for n in node.input if n)
-            and not node.op_type.startswith("Random")
-        ):
+        missing = [
+            n for n in node.input if n and n not in importer.constants and n not in importer.names
+        ]
+        if missing:
+            importer.refuse(node, f"reads {missing[0]}, which nothing makes", "export it again")
+        constant = all(n in importer.constants for n in node.input if n)
+        if node.op_type == "If" and constant:
+            _import_branch(importer, node, handlers)
+        elif constant and node.op_type not in _NEVER_FOLDED:
             importer.fold(node)
-            continue
-        handler = handlers.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if handler is None:
-            importer.refuse(
-                node,
-                "this operator has no integer form here",
-                "re-express it with supported operators "
-                f"({', '.join(sorted(handlers))}) or keep that part off the device",
-            )
-        handler(importer, node, attributes(node))
+        else:
+            _handle(importer, node, handlers)
+
+
+_NEVER_FOLDED = ("Loop", "Scan", "RandomNormal", "RandomUniform", "Multinomial", "Bernoulli")
+
+
+def _import_branch(
+    importer: Importer, node: onnx.NodeProto, handlers: Mapping[str, Handler]
+) -> None:
+    """The branch that a constant condition takes, as if it stood in the graph."""
+    condition = bool(importer.constants[node.input[0]].reshape(-1)[0])
+    branch = attributes(node)["then_branch" if condition else "else_branch"]
+    import_nodes(importer, branch, handlers)
+    for outer, inner in zip(node.output, branch.output, strict=True):
+        importer.alias(outer, inner.name)
+
+
+def _handle(importer: Importer, node: onnx.NodeProto, handlers: Mapping[str, Handler]) -> None:
+    handler = handlers.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+    if handler is None:
+        importer.refuse(
+            node,
+            "this operator has no integer form here",
+            "re-express it with supported operators "
+            f"({', '.join(sorted(handlers))}) or keep that part off the device",
+        )
+    handler(importer, node, attributes(node))

@@ -21,6 +21,7 @@ def _linear(ctx: Importer, node: onnx.NodeProto, weight: Array, bias: Array | No
 
 
 def _matmul(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """A value times a constant matrix: a linear layer."""
     weight = ctx.constant(node.input[1])
     if weight is None or weight.ndim != 2:
         ctx.refuse(
@@ -33,6 +34,7 @@ def _matmul(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _gemm(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """A linear layer; transA must be 0."""
     weight, bias = ctx.constant(node.input[1]), None
     if len(node.input) > 2 and node.input[2]:
         bias = ctx.constant(node.input[2])
@@ -50,6 +52,7 @@ def _binary(op: str) -> Handler:
     """Add, Sub, Mul, Div of two values or of a value and a constant."""
 
     def handle(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+        """Two values of one size, or a value and a constant that does not enlarge it."""
         left, right = node.input
         a, b = ctx.constant(left), ctx.constant(right)
         if a is None and b is None:
@@ -111,16 +114,19 @@ def _with_constant(
 
 def _unary(op: str) -> Handler:
     def handle(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+        """Element by element."""
         ctx.bind(node.output[0], ctx.emit(op, [ctx.names[node.input[0]]], [node.output[0]]))
 
     return handle
 
 
 def _negate(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Times -1."""
     _with_constant(ctx, node, node.input[0], "mul", np.array([-1.0]))
 
 
 def _power(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Squares only."""
     exponent = ctx.constant(node.input[1])
     if exponent is None or exponent.size != 1 or float(exponent.reshape(-1)[0]) != 2.0:
         ctx.refuse(node, "only squares have an integer form", "rewrite it with products")
@@ -129,10 +135,12 @@ def _power(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _same(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Passes its input on."""
     ctx.alias(node.output[0], node.input[0])
 
 
 def _cast(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Between reals, or between token indices."""
     integer = attrs["to"] in (onnx.TensorProto.INT32, onnx.TensorProto.INT64)
     if integer != ctx.is_index(node.input[0]):
         ctx.refuse(node, "casts between reals and integers", "keep tokens and reals apart")
@@ -140,6 +148,7 @@ def _cast(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _clip(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Token indices only, where it is dropped."""
     if not ctx.is_index(node.input[0]):
         ctx.refuse(node, "only token indices may be clipped", "use Relu, Tanh or Sigmoid")
     ctx.notes.append(
@@ -150,6 +159,7 @@ def _clip(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _greater_or_equal(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Token indices against 0 only, where it is true."""
     limit = ctx.constant(node.input[1])
     if not ctx.is_index(node.input[0]) or limit is None or np.any(limit > 0):
         ctx.refuse(node, "comparisons have no integer form", "only `token >= 0` is understood")
@@ -157,6 +167,7 @@ def _greater_or_equal(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None
 
 
 def _shape(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Folded to a constant."""
     shape = ctx.shape(node.input[0])
     ctx.constants[node.output[0]] = np.array(
         shape[attrs.get("start", 0) : attrs.get("end", len(shape))], np.int64
@@ -164,6 +175,7 @@ def _shape(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _gather(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Embedding rows, or rows of a value that stand in a row."""
     table, indices = (ctx.constant(name) for name in node.input)
     axis = attrs.get("axis", 0)
     if table is not None and indices is None:
@@ -194,6 +206,7 @@ def _cut(ctx: Importer, name: str, output: str, axis: int, start: int, stop: int
 
 
 def _slice(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Steps of 1, constant bounds."""
     shape = ctx.shape(node.input[0])
 
     def operand(index: int, name: str) -> list[int] | None:
@@ -223,6 +236,7 @@ def _slice(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _split(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Constant sizes."""
     shape = ctx.shape(node.input[0])
     axis = attrs.get("axis", 0) % len(shape)
     sizes = attrs.get("split")
@@ -238,6 +252,7 @@ def _split(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _concat(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Values, or one value with zeros around it."""
     axis = attrs["axis"] % len(ctx.shape(node.input[0]))
     parts = [name for name in node.input if 0 not in ctx.shape(name)]
     computed = [name for name in parts if ctx.constant(name) is None]
@@ -272,6 +287,7 @@ def _to_shape(ctx: Importer, node: onnx.NodeProto, shape: tuple[int, ...]) -> No
 
 
 def _reshape(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Constant shape."""
     target = ctx.constant(node.input[1])
     if target is None:
         ctx.refuse(node, "the shape depends on the input", "export with fixed shapes")
@@ -299,6 +315,7 @@ def _axes(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> list[int] | None
 
 
 def _squeeze(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Drops dimensions of 1."""
     shape = ctx.shape(node.input[0])
     axes = _axes(ctx, node, attrs)
     drop = [i for i, d in enumerate(shape) if d == 1] if axes is None else axes
@@ -309,6 +326,7 @@ def _squeeze(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _unsqueeze(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Adds dimensions of 1."""
     shape = list(ctx.shape(node.input[0]))
     axes = _axes(ctx, node, attrs) or []
     rank = len(shape) + len(axes)
@@ -318,6 +336,7 @@ def _unsqueeze(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _flatten(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Into two dimensions."""
     shape = ctx.shape(node.input[0])
     axis = attrs.get("axis", 1)
     axis = axis + len(shape) if axis < 0 else axis
@@ -325,6 +344,7 @@ def _flatten(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _transpose(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Any order of dimensions."""
     shape = ctx.shape(node.input[0])
     perm = tuple(attrs.get("perm", reversed(range(len(shape)))))
     value = ctx.emit("transpose", [ctx.names[node.input[0]]], [node.output[0]], perm=perm)
@@ -332,6 +352,7 @@ def _transpose(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _expand(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Only where nothing is repeated."""
     target = ctx.constant(node.input[1])
     shape = ctx.shape(node.input[0])
     if target is None or np.broadcast_shapes(shape, tuple(int(d) for d in target)) != shape:
@@ -340,6 +361,7 @@ def _expand(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
 
 
 def _layer_normalization(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Over the last dimension."""
     shape = ctx.shape(node.input[0])
     if attrs.get("axis", -1) % len(shape) != len(shape) - 1:
         ctx.refuse(node, "only the last dimension can be normalised", "transpose before it")
@@ -398,3 +420,8 @@ HANDLERS: dict[str, Handler] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+
+
+def supported_operators() -> list[tuple[str, str]]:
+    """(ONNX operator, what of it is supported), in order: the source of docs/operators.md."""
+    return [(op, (handler.__doc__ or "").splitlines()[0]) for op, handler in HANDLERS.items()]
