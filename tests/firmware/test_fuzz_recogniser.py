@@ -1,0 +1,60 @@
+"""Seeded fuzzing of features, search, tokens and recogniser under ASan and UBSan."""
+
+import random
+import subprocess
+from pathlib import Path
+
+import front_sections
+import pytest
+from edgesdk.bundle.image import pack_image
+from edgesdk.core.compile import find_compiler
+from front_sections import FrontEnd, Search
+
+pytestmark = pytest.mark.needs_cc
+
+HERE = Path(__file__).parent
+RUNTIME = HERE.parents[1] / "firmware_templates" / "runtime"
+PIECES = ["<blk>", "▁", *"abcdefghijklmn"]
+FRONTS = {
+    "16_kHz": FrontEnd(mel_bins=20, tail_padding=1600),
+    "8_kHz_edges": FrontEnd(
+        sample_rate=8000,
+        frame_length=200,
+        frame_shift=80,
+        mel_bins=20,
+        tail_padding=800,
+        snip_edges=False,
+        use_power=False,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("fuzz") / "fuzz_recogniser"
+    sources = [path for path in (RUNTIME / "src").glob("*.c") if path.name != "wire.c"]
+    sources += (RUNTIME / "kernels").rglob("*.c")
+    flags = ["-std=c11", "-O1", "-g", "-ffp-contract=off"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    if "clang" not in find_compiler()[0]:
+        flags.append("-fsanitize=float-cast-overflow")
+    flags += [f"-I{RUNTIME / folder}" for folder in ("include", "kernels")]
+    files = [str(HERE / "fuzz_recogniser.c"), *map(str, sources)]
+    subprocess.run([*find_compiler(), *flags, *files, "-o", str(program)], check=True)
+    return program
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_damaged_sections_and_images_then_stay_in_their_buffers(
+    fuzzer: Path, tmp_path: Path, front: str
+) -> None:
+    image = tmp_path / "image.edge"
+    sections = front_sections.recogniser_image(FRONTS[front], Search(), PIECES)
+    image.write_bytes(pack_image(sections))
+    seed = random.randrange(1 << 31)
+    done = subprocess.run(
+        [str(fuzzer), str(image), str(seed), "6000"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"seed {seed}: {done.stdout}{done.stderr}"
+    accepted = [int(word) for word in done.stdout.split()]
+    assert min(accepted) > 100, f"seed {seed}: too few inputs pass the checks: {accepted}"
