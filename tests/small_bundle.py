@@ -55,19 +55,19 @@ def echo_plan(count: int = 32) -> Plan:
     """state = table[input] + state, starting at 5; the output is the state."""
     table = np.arange(-128, 128).astype(np.int8)[::-1].tobytes()
     arena, state = Ref("arena", 0), Ref("state", 0)
-    looked_up = Ref("arena", 48)
+    looked_up = Ref("arena", count)
     records = (
         _look_up(looked_up, arena, Ref("const", 0), count),
         _add(state, looked_up, state, count),
     )
     outputs = (_port("state", 0, (1, count)),)
     inputs = (_port("arena", 0, (1, count)),)
-    return Plan(records, inputs, outputs, (Fill(0, count, 1, 5),), table, 96, 32)
+    return Plan(records, inputs, outputs, (Fill(0, count, 1, 5),), table, 2 * count, count)
 
 
-def single_bundle() -> Bundle:
-    """One graph with a state and two operators."""
-    return Bundle({"GNET": echo_plan().encode()}, "single")
+def single_bundle(count: int = 32) -> Bundle:
+    """One graph with a state and two operators on `count` values, a multiple of 16."""
+    return Bundle({"GNET": echo_plan(count).encode()}, "single")
 
 
 def _encoder(generator: np.random.Generator) -> Plan:
@@ -116,9 +116,7 @@ def recogniser_bundle(seed: int = 7) -> Bundle:
         input_scale=SCALE,
         input_zero_point=0,
     )
-    search = Search(
-        vocab=VOCAB, joiner_dim=VOCAB, context_size=1, max_symbols=2, logit_scale=SCALE
-    )
+    search = Search(vocab=VOCAB, joiner_dim=VOCAB, context_size=1, max_symbols=2, logit_scale=SCALE)
     pieces = ["<blk>", *(f"▁t{i}" if i % 3 == 0 else f"p{i}" for i in range(1, VOCAB))]
     return Bundle(
         {

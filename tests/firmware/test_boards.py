@@ -124,6 +124,24 @@ def test_single_graph_keeps_its_state_and_shows_each_operator(device: Device) ->
     np.testing.assert_array_equal(unchanged, state[np.newaxis])
 
 
+def test_counts_are_exact(device: Device) -> None:
+    """A loop over n values takes a + b n instructions: no rounding, no noise, in any position."""
+    if device.board.tier != "emulated":
+        return
+    costs = []
+    for count in (64, 128, 192, 1024):
+        device.load(single_bundle(count).device_bytes())
+        device.graph_reset(GraphId.SINGLE, profile=True)
+        for _ in range(10):
+            device.graph_run(GraphId.SINGLE)
+        look_up, _ = device.op_costs(GraphId.SINGLE)  # its work depends on no value
+        costs.append(look_up.cost)
+    first, second, third, last = costs
+    assert third - second == second - first > 0
+    assert last - third == 13 * (third - second)
+    assert first % 10 == 0  # ten equal runs
+
+
 def test_refused_images_leave_the_device_alive_and_empty(device: Device) -> None:
     good = recogniser_bundle().device_bytes()
     device.load(good)

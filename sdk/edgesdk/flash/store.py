@@ -39,8 +39,13 @@ def store(image: Image, root: Path | None = None) -> Path:
     interrupted flash leaves the old content.
 
     Raises:
-        BuildError: the folder cannot be written.
+        BuildError: the folder cannot be written, or the board is real hardware.
     """
+    if image.board.emulator is None:
+        raise BuildError(
+            f"{image.board.name} is real hardware, which this edgesdk cannot flash; write "
+            f"{image.firmware} with the probe's own tool, then load the bundle over the link"
+        )
     folder = (root or devices_dir()) / image.board.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
