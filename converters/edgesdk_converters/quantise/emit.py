@@ -22,6 +22,7 @@ from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import OptionValue, Quantisation, Tensor
 
 _INT32_MAX = 2**31 - 1
+_RSQRT_BINS = 512
 _WIDE_BIAS_MAX = 2**47  # TFLite requantises 48-bit sums
 
 
@@ -172,9 +173,24 @@ def _curve(code: str) -> Emit:
 
 
 def _rsqrt(e: Emitter, node: Node) -> None:
-    """RSQRT exists in int8 only; Newton steps in int16 follow it (see cells)."""
-    x = e.read(node.inputs[0], False)
-    e.op("RSQRT", [x], [e.value(node.outputs[0])])
+    """A table by the value's leading bits, since RSQRT has no int16 form; Newton steps follow."""
+    value, output = node.inputs[0], node.outputs[0]
+    shape = e.graph.shapes[value]
+    step = float(e.specs[value].quantisation.scale[0]) * (32768 // _RSQRT_BINS)
+    bins = e.tensor(f"{value}.bins", Spec("int16", Quantisation.single(step)), shape)
+    e.op("QUANTIZE", [e.value(value)], [bins], "QuantizeOptions")
+    e.tensors.append(Tensor(f"{value}.index", "int32", shape))
+    index = len(e.tensors) - 1
+    options: dict[str, OptionValue] = {
+        "in_data_type": tflite.TensorType.INT16,
+        "out_data_type": tflite.TensorType.INT32,
+    }
+    e.op("CAST", [bins], [index], "CastOptions", options)
+    centres = np.maximum(np.arange(_RSQRT_BINS + 1), 0.5) * step
+    spec = e.specs[output]
+    table = quantise(1.0 / np.sqrt(centres), spec.quantisation, spec.dtype)
+    inputs = [e.constant(f"{node.name}/table", table, spec.quantisation), index]
+    e.op("GATHER", inputs, [e.value(output)], "GatherOptions", {"axis": 0})
 
 
 def _concat(e: Emitter, node: Node) -> None:

@@ -10,7 +10,7 @@ from edgesdk.errors import ConvertError
 
 from edgesdk_converters.graph import Array, Graph
 from edgesdk_converters.quantise.plan import Spec, same
-from edgesdk_converters.quantise.ranges import asymmetric, dequantise
+from edgesdk_converters.quantise.ranges import dequantise
 from edgesdk_converters.quantise.ranges import power_of_two_scale as pot_scale
 from edgesdk_converters.tflite.model import Operator, OptionValue, Quantisation, Tensor
 
@@ -31,7 +31,6 @@ VERSIONS = {
     ("TANH", "int8"): 2,
     ("TANH", "int16"): 3,
     ("RELU", "int8"): 2,
-    ("RSQRT", "int8"): 2,
     ("CONCATENATION", "int8"): 2,
     ("CONCATENATION", "int16"): 3,
     ("SLICE", "int8"): 2,
@@ -123,7 +122,7 @@ class Emitter:
         if wide == (spec.dtype == "int16"):
             return index
         if not wide:
-            return self._narrowed(name)
+            raise ConvertError(f"{self.graph.name}: {name} is int16 where int8 is read")
         if name not in self.widened:
             result = self.tensor(
                 f"{name}.wide", Spec("int16", spec.quantisation), self.graph.shapes[name]
@@ -135,14 +134,6 @@ class Emitter:
             self.op("CAST", [index], [result], "CastOptions", options)
             self.widened[name] = result
         return self.widened[name]
-
-    def _narrowed(self, name: str) -> int:
-        """An int16 value that is never negative, as int8 over the same range."""
-        spec = self.specs[name]
-        grid = asymmetric(0.0, 32767.0 * float(spec.quantisation.scale[0]))
-        result = self.tensor(f"{name}.narrow", Spec("int8", grid), self.graph.shapes[name])
-        self.op("QUANTIZE", [self.value(name)], [result], "QuantizeOptions")
-        return result
 
     @contextmanager
     def result(self, name: str, wide: bool, own: Quantisation | None = None) -> Iterator[int]:

@@ -27,7 +27,6 @@ def wide_values(graph: Graph) -> frozenset[str]:
     pointwise operators read from other layers, and hand to further pointwise operators.
     """
     barred = _narrow_states(graph) | set(graph.outputs)
-    barred |= {name for node in graph.nodes if node.op == "rsqrt" for name in node.outputs}
     wide = {
         name
         for node in _nodes_in_loops(graph)
@@ -68,7 +67,7 @@ def _handed_on(graph: Graph, wide: set[str]) -> set[str]:
 
 
 def _normalisation(graph: Graph) -> set[str]:
-    """What leads to a rsqrt: the centred value, its square, the variance; and the Newton steps."""
+    """A rsqrt and what leads to it: the centred value, its square, the variance."""
     made = graph.producers()
     wide: set[str] = set()
     for node in graph.nodes:
@@ -76,7 +75,9 @@ def _normalisation(graph: Graph) -> set[str]:
             variance = made[node.inputs[0]]
             square = made[variance.inputs[0]]
             mean = made[made[square.inputs[0]].inputs[1]]
-            wide.update((*node.inputs, *variance.inputs, *square.inputs, *mean.outputs))
+            wide.update(
+                (*node.outputs, *node.inputs, *variance.inputs, *square.inputs, *mean.outputs)
+            )
     return wide
 
 
