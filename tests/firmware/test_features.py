@@ -1,6 +1,5 @@
 """C features against kaldi-native-fbank, against float64, and against themselves in pieces."""
 
-import dataclasses
 import math
 
 import front_sections
@@ -136,6 +135,17 @@ def test_features_of_short_utterances_then_equal_float64(count: int, snip: bool)
         assert np.abs(ours - exact).max() <= 1e-3
 
 
+@pytest.mark.parametrize(("length", "shift"), [(300, 97), (64, 32), (64, 1), (20, 33)])
+def test_features_at_every_end_then_have_kaldis_number_of_frames(length: int, shift: int) -> None:
+    front = FrontEnd(frame_length=length, frame_shift=shift, mel_bins=4, snip_edges=False)
+    samples = SIGNALS["full_scale_noise"]
+    for count in range(0, 2 * length, 1 if shift > 1 else 7):
+        ours, _ = _extract(front, samples[:count], [53])
+        exact = front_sections.log_mel(front, samples[:count])
+        assert ours.shape == exact.shape
+        assert not len(ours) or np.abs(ours - exact).max() <= 1e-3
+
+
 def test_features_when_shift_exceeds_length_then_skip_samples() -> None:
     for snip in (True, False):
         front = FrontEnd(frame_length=100, frame_shift=350, mel_bins=10, snip_edges=snip)
@@ -152,17 +162,28 @@ def test_quantised_features_then_round_halves_away_from_zero_and_clamp() -> None
     rounded = np.clip(np.round(exact), -128, 127)
     near_half = np.abs(exact - np.floor(exact) - 0.5) < 1e-3
     assert np.array_equal(quantised[~near_half], rounded[~near_half].astype(np.int8))
-    # Powers of two make every product exact, so that halves really occur.
-    floor = float(np.float32(ours[0, 0]))
-    offsets = np.array([0.5, 1.5, -0.5, -1.5, 2.4990234375, -2.5009765625, 4000.0, -4000.0])
-    mean = tuple(floor - offset * 0.25 for offset in offsets)
-    scaled = dataclasses.replace(
-        front, mel_bins=8, mean=mean, inv_std=(1.0,) * 8, input_scale=0.25, input_zero_point=5
-    )
-    silence, values = _extract(scaled, SIGNALS["silence"][:400])
-    real = (silence[0].astype(np.float64) - np.float32(mean)) / 0.25
-    away = np.sign(real) * np.floor(np.abs(real) + 0.5) + 5
-    assert np.array_equal(values[0], np.clip(away, -128, 127).astype(np.int8))
+
+
+def test_quantised_halves_then_round_away_from_zero() -> None:
+    """Steps of 1/8 from the floor of silence, exact in float32; a mean above it keeps them so."""
+    silence, _ = _extract(FrontEnd(mel_bins=1), SIGNALS["silence"][:400])
+    steps = [0.5, 1.5, 2.5, 2.4999, 2.5001, 3.0, 12.5, 0.0]
+    mean = tuple(float(silence[0, 0]) + step * 0.25 for step in steps)
+    for sign in (1.0, -1.0):
+        front = FrontEnd(
+            mel_bins=8,
+            mean=mean,
+            inv_std=(sign,) * 8,
+            input_scale=0.25,
+            input_zero_point=5,
+        )
+        _, values = _extract(front, SIGNALS["silence"][:400])
+        away = [5 - int(sign) * math.floor(step + 0.5) for step in steps]
+        assert values[0].tolist() == away
+    for gain, end in ((1e6, 127), (-1e6, -128), (1e38, 127)):
+        front = FrontEnd(mel_bins=8, mean=(-20.0,) * 8, inv_std=(gain,) * 8, input_scale=1e-3)
+        _, values = _extract(front, SIGNALS["silence"][:400])
+        assert values[0].tolist() == [end] * 8
 
 
 def test_logarithm_then_is_within_two_units_in_the_last_place() -> None:

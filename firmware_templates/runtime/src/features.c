@@ -390,10 +390,10 @@ bool edge_features_push(edge_features_t *f, const int16_t *samples, uint32_t cou
 }
 
 bool edge_features_flush(edge_features_t *f) {
-  /* A frame belongs to the utterance when its centre lies before the end. */
+  /* A frame belongs to the utterance when its centre lies before the end; it then holds at least
+   * one sample. */
   const uint32_t needed = f->frame_length / 2 + f->frame_shift % 2;
-  if ((f->flags & EDGE_FEATURES_SNIP_EDGES) != 0 || f->skip > 0 || f->filled < needed ||
-      f->filled <= f->lead) {
+  if ((f->flags & EDGE_FEATURES_SNIP_EDGES) != 0 || f->filled < needed) {
     return false;
   }
   mirror_edges(f);
