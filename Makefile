@@ -17,9 +17,10 @@ C_FILES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
 demo:
 	tools/setup.sh $(BOARD) convert,emulate,report
 	$(EDGESDK) doctor --board $(BOARD)
-	$(EDGESDK) convert $(MODEL) --board $(BOARD) -o $(OUT)/bundle
+	$(EDGESDK) convert $(MODEL)/onnx --calibration $(MODEL)/calibration \
+	    --board $(BOARD) -o $(OUT)/bundle
 	$(EDGESDK) flash $(OUT)/bundle/model.edge --board $(BOARD)
-	$(EDGESDK) run $(MODEL)/clips --board $(BOARD) --bundle $(OUT)/bundle/model.edge \
+	$(EDGESDK) run $(MODEL)/clips --board $(BOARD) \
 	    --expect $(MODEL)/clips/clips.tsv --report $(OUT)/report
 
 test:

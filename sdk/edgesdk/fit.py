@@ -36,7 +36,7 @@ def _parts(
     if "stack" in memory.holds:
         parts.append(("stack", board.stack_bytes))
     if "workspace" in memory.holds:
-        parts += [(buffer.name, buffer.size_bytes) for buffer in bundle.memory()]
+        parts += [(it.name, it.size_bytes) for it in bundle.memory() if it.size_bytes]
     if "model" in memory.holds:
         parts.append(("image", len(bundle.device_bytes())))
     if "mailbox" in memory.holds:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import onnx
-from edgesdk_converters.frontends.onnx_ops import HANDLERS
+from edgesdk_converters.frontends.onnx_ops import supported_operators
 from edgesdk_converters.tflite.model import Graph, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 from google.protobuf.message import DecodeError
@@ -79,6 +79,7 @@ def describe_onnx(data: bytes, source: str) -> dict[str, Any]:
     graph = model.graph
     if not graph.node:
         raise ConvertError(f"{source}: no ONNX model, it has no nodes; export it again")
+    supported = {"Constant", *(name for name, _ in supported_operators())}
     constants = {tensor.name for tensor in graph.initializer}
     described = {
         "name": graph.name,
@@ -91,7 +92,7 @@ def describe_onnx(data: bytes, source: str) -> dict[str, Any]:
                 "index": index,
                 "operator": node.op_type,
                 "output": ", ".join(node.output),
-                "supported": node.op_type in HANDLERS or node.op_type == "Constant",
+                "supported": node.op_type in supported,
             }
             for index, node in enumerate(graph.node)
         ],
