@@ -95,9 +95,10 @@ def test_counts_are_the_same_in_every_run_and_profiling_adds_little(device: Devi
     costs = device.op_costs(GraphId.ENCODER)
     assert [cost.code for cost in costs] == [12, 8, 12]
     if device.board.tier == "emulated":
-        assert runs[0] == runs[1]
+        parts = ("features", "encoder", "predictor", "joiner", "search")
+        assert all(getattr(runs[0], part) == getattr(runs[1], part) > 0 for part in parts)
         assert costs[0].cost == costs[2].cost  # the same look-up on as many values
-        assert runs[0].total <= runs[2].total <= 1.01 * runs[0].total
+        assert runs[0].encoder <= runs[2].encoder <= 1.03 * runs[0].encoder
         assert sum(cost.cost for cost in costs) < runs[2].encoder
 
 
