@@ -29,7 +29,7 @@ class Recipe:
     window_frames: int = _choice(0, "feature frames per step; 0: as the model says")
     max_symbols: int = _choice(0, "most tokens per encoder frame; 0: as the model says")
     samples: int = _choice(
-        4, "calibration clips tried for `validate`'s samples, the one with most words is kept"
+        4, "clips tried for validate's samples, the wordiest is kept; of a .tflite: random steps"
     )
 
 
@@ -41,8 +41,9 @@ def _check(recipe: Recipe, where: str) -> Recipe:
     limits = {"window_frames": 1024, "max_symbols": 64, "samples": MOST_SAMPLES}
     for name, most in limits.items():
         value = getattr(recipe, name)
-        if not 0 <= value <= most:
-            raise ConvertError(f"{where}: {name} = {value} must lie in 0..{most}; correct it")
+        least = 1 if name == "samples" else 0
+        if not least <= value <= most:
+            raise ConvertError(f"{where}: {name} = {value} must lie in {least}..{most}; correct it")
     return recipe
 
 

@@ -14,7 +14,7 @@ RECIPES = st.builds(
     ranges=st.sampled_from(["auto", "minmax", "percentile", "mse"]),
     window_frames=st.integers(0, 1024),
     max_symbols=st.integers(0, 64),
-    samples=st.integers(0, 16),
+    samples=st.integers(1, 16),
 )
 
 
@@ -37,7 +37,7 @@ def test_printed_recipe_reads_back(
         ("schema = 1\nranges = 'min'", "none of auto"),
         ("schema = 1\nsamples = '1'", "must be of type int"),
         ("schema = 1\nsamples = true", "must be of type int"),
-        ("schema = 1\nsamples = 17", "must lie in 0..16"),
+        ("schema = 1\nsamples = 17", "must lie in 1..16"),
         ("schema = ", "not valid TOML"),
     ],
 )

@@ -15,7 +15,7 @@ from edgesdk_converters.tflite.model import Graph, Operator, Tensor
 RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
 _RELU, _RELU_N1_TO_1, _RELU6 = 1, 2, 3
 _UNCOVERED = (
-    "Replace it in the model by covered operators (docs/image.md), or quantise the model fully."
+    "Replace it in the model by covered operators (docs/operators.md), or quantise the model fully."
 )
 
 

@@ -21,6 +21,7 @@ from edgesdk.bundle.layout import SAMPLES
 from edgesdk.cli.clips import find_clips
 from edgesdk.core import Features
 from edgesdk.emulate import Clip, load_clips, make_samples
+from edgesdk.emulate.samples import make_graph_samples
 from edgesdk.errors import ConvertError, EdgeError
 from edgesdk.recipe import Recipe
 
@@ -99,8 +100,6 @@ def _meta(
 def _with_samples(
     bundle: Bundle, recipe: Recipe, clips: Sequence[Clip]
 ) -> tuple[Bundle, tuple[str, ...]]:
-    if not recipe.samples:
-        return bundle, ("no validation samples, as the recipe says: `validate` needs them",)
     try:
         section = make_samples(bundle, clips[: recipe.samples])
     except EdgeError as error:
@@ -155,4 +154,23 @@ def convert_single(source: Path, recipe: Recipe) -> Conversion:
         ) from error
     meta = {"created_by": _tool_versions(), "sources": source_digests(source)}
     bundle = lower_single(data, name=recipe.name or source.stem, meta=meta)
-    return Conversion(bundle, {source.name: data}, {}, ())
+    bundle, notes = _with_random_samples(bundle, recipe)
+    return Conversion(bundle, {source.name: data}, {}, notes)
+
+
+def _with_random_samples(bundle: Bundle, recipe: Recipe) -> tuple[Bundle, tuple[str, ...]]:
+    """Samples of uniform random inputs, always the same: nothing is known of real ones."""
+    generator = np.random.default_rng(0)
+    limits = [(port, np.iinfo(port.dtype)) for port in bundle.graphs["net"].inputs]
+    steps = [
+        [
+            generator.integers(it.min, it.max + 1, port.shape).astype(port.dtype)
+            for port, it in limits
+        ]
+        for _ in range(recipe.samples)
+    ]
+    try:
+        section = make_graph_samples(bundle, steps)
+    except EdgeError as error:
+        return bundle, (f"no validation samples: {error}",)
+    return bundle.with_sections(**{SAMPLES: section}), ()
