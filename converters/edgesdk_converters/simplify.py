@@ -89,6 +89,40 @@ def name_results(graph: Graph) -> Graph:
     return graph
 
 
+def hoist_pointwise(graph: Graph) -> Graph:
+    """relu, times or plus a constant, behind a move -> before it, next to its layer."""
+    consumers, producers = graph.consumers(), graph.producers()
+    for node in graph.nodes:
+        move = producers.get(node.inputs[0])
+        if move is None or len(node.inputs) > 1 or not _commutes(graph, node, move):
+            continue
+        if len(consumers[move.outputs[0]]) > 1 or move.outputs[0] in graph.results():
+            continue
+        inner = f"{node.outputs[0]}.inner"
+        swapped = {
+            move.name: replace(node, inputs=move.inputs, outputs=(inner,)),
+            node.name: replace(move, inputs=(inner,), outputs=node.outputs),
+        }
+        shapes = dict(graph.shapes) | {inner: graph.shapes[move.inputs[0]]}
+        nodes = [swapped.get(n.name, n) for n in graph.nodes]
+        return hoist_pointwise(replace_nodes(replace(graph, shapes=shapes), nodes))
+    return graph
+
+
+def _commutes(graph: Graph, node: Node, move: Node) -> bool:
+    """Whether `node` gives the same before `move`."""
+    if move.op not in ("reshape", "transpose"):
+        return False
+    if node.op == "relu":
+        return True
+    if node.op not in ("add_const", "mul_const"):
+        return False
+    value = node.params["value"]
+    before, after = graph.shapes[move.inputs[0]], graph.shapes[move.outputs[0]]
+    same_last = move.op == "reshape" and before[-1:] == after[-1:]
+    return value.size == 1 or (value.ndim == 1 and same_last)
+
+
 def fold_affine(graph: Graph) -> Graph:
     """linear or conv, then times or plus a constant -> one linear or conv.
 
@@ -213,6 +247,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unit_transposes,
     merge_moves,
     name_results,
+    hoist_pointwise,
     fold_affine,
     peel_states,
     split_states,

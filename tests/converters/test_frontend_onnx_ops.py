@@ -271,11 +271,12 @@ CASES = [
     Case(
         "BatchNormalization after Conv",
         [
-            ("Conv", ["x", "w"], ["c"], {"kernel_shape": [3], "pads": [2, 0], "strides": [2]}),
+            ("Conv", ["x", "w", "k"], ["c"], {"kernel_shape": [3], "pads": [2, 0], "strides": [2]}),
             ("BatchNormalization", ["c", "g", "b", "m", "v"], ["y"], {}),
         ],
         {
             "w": weight(5, 6, 3),
+            "k": weight(5, gain=3.0),
             "g": weight(5) + 1,
             "b": weight(5),
             "m": weight(5),
@@ -340,6 +341,20 @@ def test_operator_when_quantised_then_noise_is_low(case: Case) -> None:
     runner = TfliteStream(open_interpreter(write_tflite(Model((result.graph,)))))
     noise = measure(graph, runner, [steps])
     assert noise["y"] > case.floor_db, noise
+
+
+@pytest.mark.parametrize(
+    ("name", "ops"),
+    [
+        ("BatchNormalization after Conv", ["pad", "conv"]),
+        ("cached convolution", ["concat", "slice", "conv", "relu"]),
+        ("MatMul Add Relu", ["linear", "relu"]),
+        ("shape chain", []),
+    ],
+)
+def test_graph_then_neighbours_are_folded(name: str, ops: list[str]) -> None:
+    graph = graph_of(next(case for case in CASES if case.name == name))
+    assert [n.op for n in graph.nodes if n.op not in ("reshape", "transpose")] == ops
 
 
 def test_every_operator_is_tried() -> None:
