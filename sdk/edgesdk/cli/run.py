@@ -76,7 +76,9 @@ def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
     manifest = _manifest(device)
     tools = {}
     if "compiler" in manifest:
-        tools["compiler"] = f"{manifest['compiler']} {' '.join(manifest['flags'])}"
+        # Warnings and definitions say nothing about speed.
+        flags = [flag for flag in manifest["flags"] if not flag.startswith(("-W", "-D"))]
+        tools["compiler"] = f"{manifest['compiler']} {' '.join(flags)}"
     emulator = device.board.emulator
     if emulator is not None and emulator.kind == "qemu":
         tools["emulator"] = program_version("qemu-system-arm") or "unknown"
