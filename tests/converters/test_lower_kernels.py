@@ -50,10 +50,38 @@ def test_fully_connected(wide: bool) -> None:
     assert np.mean(inside[::4]) > 0.8
 
 
-def test_fully_connected_uses_float32_product_of_scales() -> None:
-    """A product in float64 would move 1 output in 100,000."""
+def _between(scales: tuple[float, float, float]) -> np.ndarray:
+    """Sums whose output differs between a float32 and a float64 product of the first two scales."""
+    a, b, out = scales
+    in_float32 = float(np.float32(a) * np.float32(b)) / out
+    in_float64 = a * b / out
+    steps = np.arange(-120, 121) + 0.5
+    return np.rint((steps / in_float32 + steps / in_float64) / 2).astype(np.int32)
+
+
+@pytest.mark.parametrize("code", ["FULLY_CONNECTED", "CONV_2D"])
+def test_precision_of_the_product_of_scales(code: str) -> None:
+    """TFLite multiplies them in float32 for FULLY_CONNECTED, in float64 for convolutions."""
     rng = np.random.default_rng(5)
-    check_agreement(_fully_connected(rng, 4000, 64, 64, False, NONE), rng, runs=3)
+    for _ in range(20):
+        scales = [float(np.float32(s)) for s in (*rng.uniform(0.001, 0.1, 2), 1.0)]
+        scales[2] = float(np.float32(scales[0] * scales[1] * rng.uniform(5e6, 8e6)))
+        bias = _between((scales[0], scales[1], scales[2]))
+        net = Net()
+        rows = bias.size
+        bias_at = net.constant(bias, float(np.float32(scales[0] * scales[1])))
+        if code == "CONV_2D":
+            x = net.input((1, 1, 1, 1), "int8", scales[0])
+            weights = net.constant(np.zeros((rows, 1, 1, 1), np.int8), scales[1])
+            y = net.tensor("y", (1, 1, 1, rows), "int8", scales[2])
+            options = {"padding": 1, "stride_h": 1, "stride_w": 1}
+            net.op(code, [x, weights, bias_at], [y], "Conv2DOptions", 3, **options)
+        else:
+            x = net.input((1, 1), "int8", scales[0])
+            weights = net.constant(np.zeros((rows, 1), np.int8), scales[1])
+            y = net.tensor("y", (1, rows), "int8", scales[2])
+            net.op(code, [x, weights, bias_at], [y], "FullyConnectedOptions", 4)
+        check_agreement(net.file(y), rng, runs=2)
 
 
 def _conv(rng: np.random.Generator, depthwise: bool, case: int) -> bytes:
@@ -136,6 +164,8 @@ _SHAPES = [
     ((2, 1, 5), (1, 3, 5)),
     ((2, 3, 4, 5), (4, 5)),
     ((3, 7), (1, 1)),
+    ((2, 1, 1), (2, 3, 5)),
+    ((1, 1), (3, 7)),
 ]
 
 
@@ -144,7 +174,7 @@ _SHAPES = [
 def test_arithmetic(code: str, dtype: str) -> None:
     rng = np.random.default_rng(30)
     inside = []
-    for case in range(48):
+    for case in range(60):
         net = Net()
         shapes = _SHAPES[case % len(_SHAPES)]
         wide = dtype == "int16"

@@ -36,7 +36,9 @@ def logistic_s8(scale: float, zero_point: int) -> NDArray[np.int8]:
     """
     x = _arguments(scale, zero_point).astype(np.float64)
     one = np.float32(1.0)
-    return _quantised(one / (one + np.exp(-x).astype(np.float32)), 2.0**-8, -128)
+    with np.errstate(over="ignore"):  # exp of a large argument: the quotient is 0
+        power = np.exp(-x).astype(np.float32)
+    return _quantised(one / (one + power), 2.0**-8, -128)
 
 
 def tanh_s8(scale: float, zero_point: int) -> NDArray[np.int8]:
