@@ -147,53 +147,91 @@ void edge_features_reset(edge_features_t *f) {
   f->filled = f->lead;
 }
 
-/* The samples less their mean, pre-emphasised and windowed, two by two as complex numbers in
- * bit-reversed order, the input order of the FFT. */
-static void load_frame(edge_features_t *f) {
-  const int16_t *samples = f->samples;
-  const uint32_t length = f->frame_length;
-  const uint32_t points = f->fft_size / 2;
-  int32_t whole = 0;
-  float fraction = 0.0f;
-  if ((f->flags & EDGE_FEATURES_REMOVE_DC) != 0) {
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < length; i++) {
-      sum += samples[i];
-    }
-    whole = sum / (int32_t)length;
-    fraction = (float)(sum - whole * (int32_t)length) / (float)length;
+/* Sum of int16 samples, four at a time. */
+static int32_t sum_samples(const int16_t *samples, uint32_t count) {
+  int32_t sum = 0;
+  uint32_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    sum += samples[i] + samples[i + 1] + (samples[i + 2] + samples[i + 3]);
   }
-  const float preemph = f->preemph;
-  float previous = (float)(samples[0] - whole) - fraction;
+  for (; i < count; i++) {
+    sum += samples[i];
+  }
+  return sum;
+}
+
+/* Where the samples of a frame come from, and what is done to each. */
+typedef struct source {
+  const int16_t *samples;
+  const float *window;
+  uint32_t left;
+  int32_t whole; /* the mean: its whole part and the rest */
+  float fraction;
+  float preemph;
+  float previous;
+} source_t;
+
+/* The next sample less the mean, pre-emphasised and windowed. */
+static inline float next_sample(source_t *from) {
+  const float x = (float)(*from->samples++ - from->whole) - from->fraction;
+  const float y = (x - from->preemph * from->previous) * *from->window++;
+  from->previous = x;
+  return y;
+}
+
+static float next_or_zero(source_t *from) {
+  if (from->left == 0) {
+    return 0.0f;
+  }
+  from->left--;
+  return next_sample(from);
+}
+
+static source_t frame_source(const edge_features_t *f) {
+  const int32_t length = (int32_t)f->frame_length;
+  source_t from = {f->samples, f->window, f->frame_length, 0, 0.0f, f->preemph, 0.0f};
+  if ((f->flags & EDGE_FEATURES_REMOVE_DC) != 0) {
+    const int32_t sum = sum_samples(f->samples, f->frame_length);
+    from.whole = sum / length;
+    from.fraction = (float)(sum - from.whole * length) / (float)length;
+  }
+  from.previous = (float)(f->samples[0] - from.whole) - from.fraction;
+  return from;
+}
+
+/* The frame, two samples each as a complex number, in bit-reversed order: the FFT's input order. */
+static void load_frame(edge_features_t *f) {
+  source_t from = frame_source(f);
+  const uint32_t half = f->fft_size / 4; /* of the complex numbers */
   uint32_t reversed = 0;
-  for (uint32_t i = 0; i < points; i++) {
-    float *out = f->spectrum + 2 * reversed;
-    const uint32_t at = 2 * i;
-    if (at + 1 < length) {
-      const float even = (float)(samples[at] - whole) - fraction;
-      const float odd = (float)(samples[at + 1] - whole) - fraction;
-      out[0] = (even - preemph * previous) * f->window[at];
-      out[1] = (odd - preemph * even) * f->window[at + 1];
-      previous = odd;
+  for (uint32_t i = 0; i < half; i++) {
+    float *even = f->spectrum + 2 * reversed; /* number 2 i, then number 2 i + 1 */
+    float *odd = even + 2 * half;
+    if (from.left >= 4) {
+      even[0] = next_sample(&from);
+      even[1] = next_sample(&from);
+      odd[0] = next_sample(&from);
+      odd[1] = next_sample(&from);
+      from.left -= 4;
     } else {
-      out[0] = 0.0f;
-      if (at < length) {
-        out[0] = ((float)(samples[at] - whole) - fraction - preemph * previous) * f->window[at];
-      }
-      out[1] = 0.0f;
+      even[0] = next_or_zero(&from);
+      even[1] = next_or_zero(&from);
+      odd[0] = next_or_zero(&from);
+      odd[1] = next_or_zero(&from);
     }
     /* Adding 1 flips the trailing ones and the next bit; reversed, these are the highest bits. */
-    reversed ^= points - (points >> (1 + __builtin_ctz(i + 1)));
+    reversed ^= half - (half >> (1 + __builtin_ctz(i + 1)));
   }
 }
 
 /* Butterflies with factor 1: every fourth of the data, `length` complex numbers apart. */
 static void radix4_first(float *z, uint32_t points, uint32_t length) {
-  for (uint32_t block = 0; block < points; block += 4 * length) {
-    float *a = z + 2 * block;
-    float *b = a + 2 * length;
-    float *c = b + 2 * length;
-    float *d = c + 2 * length;
+  const uint32_t gap = 2 * length;
+  const float *end = z + 2 * points;
+  for (float *a = z; a < end; a += 4 * gap) {
+    float *b = a + gap;
+    float *c = b + gap;
+    float *d = c + gap;
     const float sum_ab_r = a[0] + b[0], sum_ab_i = a[1] + b[1];
     const float dif_ab_r = a[0] - b[0], dif_ab_i = a[1] - b[1];
     const float sum_cd_r = c[0] + d[0], sum_cd_i = c[1] + d[1];
@@ -212,11 +250,12 @@ static void radix4_first(float *z, uint32_t points, uint32_t length) {
 /* Butterflies at position k of every block, factors w1 = W^k, w2 = W^2k, w3 = W^3k. */
 static void radix4(float *z, uint32_t points, uint32_t length, uint32_t k, const float w[6]) {
   const float w1r = w[0], w1i = w[1], w2r = w[2], w2i = w[3], w3r = w[4], w3i = w[5];
-  for (uint32_t block = k; block < points; block += 4 * length) {
-    float *a = z + 2 * block;
-    float *b = a + 2 * length;
-    float *c = b + 2 * length;
-    float *d = c + 2 * length;
+  const uint32_t gap = 2 * length;
+  const float *end = z + 2 * points;
+  for (float *a = z + 2 * k; a < end; a += 4 * gap) {
+    float *b = a + gap;
+    float *c = b + gap;
+    float *d = c + gap;
     const float br = b[0] * w2r - b[1] * w2i, bi = b[0] * w2i + b[1] * w2r;
     const float cr = c[0] * w1r - c[1] * w1i, ci = c[0] * w1i + c[1] * w1r;
     const float dr = d[0] * w3r - d[1] * w3i, di = d[0] * w3i + d[1] * w3r;
@@ -336,8 +375,15 @@ static void compute_frame(edge_features_t *f) {
     const uint32_t count = edge_load_u16(band + 2);
     const float *weight = f->weights + edge_load_u32(band + 4);
     float sum = 0.0f;
-    for (uint32_t i = 0; i < count; i++) {
-      sum += bin[2 * i] * weight[i];
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4, bin += 8, weight += 4) {
+      sum += bin[0] * weight[0];
+      sum += bin[2] * weight[1];
+      sum += bin[4] * weight[2];
+      sum += bin[6] * weight[3];
+    }
+    for (; i < count; i++, bin += 2, weight++) {
+      sum += bin[0] * weight[0];
     }
     const float energy = sum * f->band_scale;
     f->log_mel[m] = edge_log(energy > f->energy_floor ? energy : f->energy_floor);
