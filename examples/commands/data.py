@@ -1,6 +1,7 @@
 """Clips of real and synthetic speech, and their mixing into training utterances."""
 
 import csv
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,14 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 import torch
-
 from features import FRAME_SHIFT, SAMPLE_RATE, TAIL_PADDING_MS, fbank
 from model import CHUNK_FRAMES
-from synthesis import synthesise
+from synthesis import Samples, synthesise
 from vocabulary import DIGITS, PHONES_OF_WORD, WORDS, encode, encode_phones, is_in_vocabulary
 
+Sound = npt.NDArray[np.float32]
+BATCH_FRAMES = 10_000
+POOL_UTTERANCES = 256
 TAIL_SAMPLES = SAMPLE_RATE * TAIL_PADDING_MS // 1000
 # Sentences teach the model to stay silent, but not where they hold a word or sound like one.
 _SOUND_ALIKES = frozenset(
@@ -35,7 +39,7 @@ class Clip:
     source: str
     speaker: str
     text: str
-    samples: np.ndarray
+    samples: Samples
 
 
 @dataclass
@@ -43,7 +47,7 @@ class Corpus:
     """All clips of one split, and its noises."""
 
     clips: list[Clip]
-    noises: list[np.ndarray]
+    noises: list[Samples]
     by_word: dict[tuple[str, str], list[Clip]] = field(default_factory=dict)
     by_speaker: dict[str, list[Clip]] = field(default_factory=dict)
     strings: list[Clip] = field(default_factory=list)
@@ -62,7 +66,7 @@ class Corpus:
         self.by_word, self.by_speaker = dict(by_word), dict(by_speaker)
 
 
-def trim(samples: np.ndarray, margin_ms: int = 40) -> np.ndarray:
+def trim(samples: Samples, margin_ms: int = 40) -> Samples:
     """Return the samples without quiet ends; unchanged where speech does not stand out."""
     hop = SAMPLE_RATE // 100
     count = len(samples) // hop
@@ -100,7 +104,7 @@ def load_real_clips(data: Path, split: str) -> list[Clip]:
     return clips
 
 
-def load_noises(data: Path, split: str) -> list[np.ndarray]:
+def load_noises(data: Path, split: str) -> list[Samples]:
     """Return the background noises of a split."""
     return [
         soundfile.read(data / row["path"], dtype="int16")[0]
@@ -138,13 +142,13 @@ def pick_clips(corpus: Corpus, rng: random.Random) -> list[Clip]:
     return clips
 
 
-def change_speed(samples: np.ndarray, factor: float) -> np.ndarray:
+def change_speed(samples: Samples, factor: float) -> Sound:
     """Return the samples played `factor` times as fast (pitch moves too)."""
     positions = np.arange(0, len(samples) - 1, factor, dtype=np.float32)
     return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
 
 
-def background(corpus: Corpus, rng: random.Random, count: int) -> np.ndarray:
+def background(corpus: Corpus, rng: random.Random, count: int) -> Sound:
     """Return `count` samples of noise of unit power: recorded, or white to brown."""
     if rng.random() < 0.75:
         noise = rng.choice(corpus.noises).astype(np.float32)
@@ -158,7 +162,7 @@ def background(corpus: Corpus, rng: random.Random, count: int) -> np.ndarray:
     return noise / (np.sqrt(np.square(noise).mean()) + 1e-3)
 
 
-def _join(clips: list[Clip], rng: random.Random) -> np.ndarray:
+def _join(clips: list[Clip], rng: random.Random) -> Sound:
     """Return the clips one after another, each with its own speed and nearly one loudness."""
     tight = rng.random() < 0.35
     speed = rng.uniform(0.88, 1.14)
@@ -176,7 +180,7 @@ def _join(clips: list[Clip], rng: random.Random) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _channel(samples: np.ndarray, rng: random.Random) -> np.ndarray:
+def _channel(samples: Sound, rng: random.Random) -> Sound:
     """Return the samples through a random room, microphone and band limit."""
     size = 1 << (len(samples) + 4000).bit_length()
     spectrum = np.fft.rfft(samples, size)
@@ -198,16 +202,19 @@ def _channel(samples: np.ndarray, rng: random.Random) -> np.ndarray:
     return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
 
 
-def mix(corpus: Corpus, rng: random.Random) -> tuple[np.ndarray, str]:
-    """Return a random utterance (int16, with the device's tail of zeros) and its text."""
-    clips = pick_clips(corpus, rng)
+def mix(corpus: Corpus, rng: random.Random, easy: bool = False) -> tuple[Samples, str]:
+    """Return a random utterance (int16, with the device's tail of zeros) and its text.
+
+    An `easy` one is a single word without noise, room or microphone.
+    """
+    clips = pick_clips(corpus, rng)[:1] if easy else pick_clips(corpus, rng)
     samples = _join(clips, rng)
     samples = np.concatenate([samples, np.zeros(int(rng.uniform(0, 0.4) * 16000), np.float32)])
     level = 1000.0
-    if rng.random() < 0.75:
-        level *= 10 ** (-rng.uniform(0, 30) / 20)
+    if not easy and rng.random() < 0.65:
+        level *= 10 ** (-rng.uniform(5, 35) / 20)
         samples += level * background(corpus, rng, len(samples))
-    if rng.random() < 0.85:
+    if not easy and rng.random() < 0.65:
         samples = _channel(samples, rng)
     peak = 32000 * 10 ** (-rng.uniform(0, 30) / 20)
     samples *= peak / (np.abs(samples).max() + 1.0)
@@ -215,10 +222,10 @@ def mix(corpus: Corpus, rng: random.Random) -> tuple[np.ndarray, str]:
     return samples.astype(np.int16), " ".join(clip.text for clip in clips if clip.text)
 
 
-def warped_features(samples: np.ndarray, rng: random.Random) -> torch.Tensor:
+def warped_features(samples: Samples, rng: random.Random) -> torch.Tensor:
     """Return features with random formants (VTLP) and tempo, a whole number of chunks."""
-    warp = round(rng.uniform(0.84, 1.2), 2) if rng.random() < 0.8 else 1.0
-    shift = int(FRAME_SHIFT * rng.uniform(0.8, 1.25)) if rng.random() < 0.6 else FRAME_SHIFT
+    warp = round(rng.uniform(0.88, 1.15), 2) if rng.random() < 0.75 else 1.0
+    shift = int(FRAME_SHIFT * rng.uniform(0.85, 1.18)) if rng.random() < 0.5 else FRAME_SHIFT
     features = fbank(torch.from_numpy(samples) / 32768.0, warp, shift)
     return features[: len(features) // CHUNK_FRAMES * CHUNK_FRAMES]
 
@@ -226,10 +233,10 @@ def warped_features(samples: np.ndarray, rng: random.Random) -> torch.Tensor:
 def mask(features: torch.Tensor, rng: random.Random, fill: torch.Tensor) -> None:
     """Blank random bands and moments of the features in place (SpecAugment)."""
     for _ in range(rng.randrange(3)):
-        low, width = rng.randrange(features.shape[1]), rng.randrange(1, 7)
+        low, width = rng.randrange(features.shape[1]), rng.randrange(1, 6)
         features[:, low : low + width] = fill[low : low + width]
-    for _ in range(rng.randrange(3) if rng.random() < 0.6 else 0):
-        start, width = rng.randrange(len(features)), rng.randrange(1, 9)
+    for _ in range(rng.randrange(2)):
+        start, width = rng.randrange(len(features)), rng.randrange(1, 7)
         features[start : start + width] = fill
 
 
@@ -266,22 +273,24 @@ def collate(utterances: list[tuple[torch.Tensor, str]]) -> Batch:
     )
 
 
-def batches(corpus: Corpus, seed: int, frames: int = 10_000, pool: int = 256) -> Iterator[Batch]:
-    """Yield batches of about `frames` feature frames for ever, each of similar lengths."""
+def batches(corpus: Corpus, seed: int, easy_pools: int = 0) -> Iterator[Batch]:
+    """Yield batches of about 10,000 frames for ever, each of similar lengths.
+
+    The share of easy utterances falls from one to zero over the first `easy_pools` pools.
+    """
     rng = random.Random(seed)
-    fill = torch.tensor(0.0)
-    while True:
+    for index in itertools.count():
         utterances = []
-        for _ in range(pool):
-            samples, text = mix(corpus, rng)
+        for _ in range(POOL_UTTERANCES):
+            easy = rng.random() * easy_pools > index
+            samples, text = mix(corpus, rng, easy)
             features = warped_features(samples, rng)
-            fill = features.mean(dim=0)
-            mask(features, rng, fill)
+            mask(features, rng, features.mean(dim=0))
             utterances.append((features, text))
         utterances.sort(key=lambda pair: len(pair[0]))
         groups, group = [], utterances[:0]
         for pair in utterances:
-            if group and (len(group) + 1) * len(pair[0]) > frames:
+            if group and (len(group) + 1) * len(pair[0]) > BATCH_FRAMES:
                 groups.append(group)
                 group = []
             group.append(pair)

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
-
 from features import fbank
 from model import CHUNK_FRAMES, CONTEXT_SIZE, MAX_SYMBOLS_PER_FRAME, Transducer
+from synthesis import Samples
+from torch import Tensor
 from vocabulary import BLANK, decode
 
 
-def device_features(samples: np.ndarray) -> Tensor:
+def device_features(samples: Samples) -> Tensor:
     """Return unwarped features of int16 samples, cut to whole chunks."""
     features = fbank(torch.from_numpy(samples) / 32768.0)
     return features[: len(features) // CHUNK_FRAMES * CHUNK_FRAMES]
@@ -40,16 +39,14 @@ def greedy_search(model: Transducer, utterances: Sequence[Tensor]) -> list[str]:
     return [decode(ids) for ids in hypotheses]
 
 
-def recognise(model: Transducer, clips: Sequence[np.ndarray], batch: int = 64) -> list[str]:
+def recognise(model: Transducer, clips: Sequence[Samples], batch: int = 64) -> list[str]:
     """Return the texts of int16 clips that already end in the device's tail of zeros."""
     features = [device_features(clip) for clip in clips]
     order = sorted(range(len(clips)), key=lambda i: len(features[i]))
     texts = [""] * len(clips)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        for row, text in zip(
-            rows, greedy_search(model, [features[i] for i in rows]), strict=True
-        ):
+        for row, text in zip(rows, greedy_search(model, [features[i] for i in rows]), strict=True):
             texts[row] = text
     return texts
 

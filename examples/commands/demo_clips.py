@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-
 from data import trim
 from features import SAMPLE_RATE
-from synthesis import Voice, held_out_voices, random_text
+from synthesis import Samples, Voice, held_out_voices, random_text
 
 HERE = Path(__file__).parent
 DEMO_TEXTS = (
@@ -30,12 +29,12 @@ DEMO_TEXTS = (
 CALIBRATION_COUNT = 16
 
 
-def _quiet_ends(samples: np.ndarray) -> np.ndarray:
+def _quiet_ends(samples: Samples) -> Samples:
     pad = np.zeros(SAMPLE_RATE // 5, np.int16)
     return np.concatenate([pad, trim(samples), pad])
 
 
-def _noisy(voice: Voice, text: str, rng: random.Random) -> np.ndarray:
+def _noisy(voice: Voice, text: str, rng: random.Random) -> Samples:
     """Return speech of random loudness over white noise 5 to 35 dB below it."""
     speech = _quiet_ends(voice.speak(text)).astype(np.float64)
     noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(len(speech))
@@ -45,7 +44,7 @@ def _noisy(voice: Voice, text: str, rng: random.Random) -> np.ndarray:
     return np.rint(mixed * peak / np.abs(mixed).max()).astype(np.int16)
 
 
-def _write(folder: Path, clips: list[tuple[str, np.ndarray]], table: str) -> None:
+def _write(folder: Path, clips: list[tuple[str, Samples]], table: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["file\ttext\n"]
     for index, (text, samples) in enumerate(clips):
@@ -65,9 +64,7 @@ def write_demo_clips(out: Path, seed: int) -> None:
     ]
     _write(out / "clips", demo, "clips.tsv")
     texts = [random_text(rng, 1 + i % 4) for i in range(CALIBRATION_COUNT)]
-    noisy = [
-        (text, _noisy(voices[i % len(voices)], text, rng)) for i, text in enumerate(texts)
-    ]
+    noisy = [(text, _noisy(voices[i % len(voices)], text, rng)) for i, text in enumerate(texts)]
     _write(out / "calibration", noisy, "calibration.tsv")
 
 

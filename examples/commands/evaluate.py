@@ -10,17 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
+import torch
 from data import TAIL_SAMPLES, Clip, load_noises, load_real_clips, trim
 from decode import recognise, word_errors
 from model import Transducer, load_checkpoint
+from synthesis import Samples
 from vocabulary import PHONES_OF_WORD
 
 HERE = Path(__file__).parent
 STRINGS_PER_SOURCE = 200
 
 
-def with_tail(samples: np.ndarray) -> np.ndarray:
+def with_tail(samples: Samples) -> Samples:
     """Return the clip as the device hears it: a tail of zeros at the end."""
     return np.concatenate([samples, np.zeros(TAIL_SAMPLES, np.int16)])
 
@@ -60,7 +61,7 @@ def joined_strings(clips: list[Clip], seed: int) -> list[Clip]:
     return strings
 
 
-def add_noise(clips: list[Clip], noises: list[np.ndarray], snr_db: float, seed: int) -> list[Clip]:
+def add_noise(clips: list[Clip], noises: list[Samples], snr_db: float, seed: int) -> list[Clip]:
     """Return the clips over real noise at a signal-to-noise ratio of the whole clip."""
     rng = random.Random(seed)
     noisy = []
@@ -81,14 +82,12 @@ def report(model: Transducer, name: str, clips: list[Clip], confusions: int = 0)
     texts = recognise(model, [with_tail(clip.samples) for clip in clips])
     errors, words = word_errors([clip.text for clip in clips], texts)
     print(f"{name:44s} {len(clips):5d} {words:6d} {100 * errors / max(words, 1):7.1f} %")
-    pairs = Counter(
-        (c.text, text) for c, text in zip(clips, texts, strict=True) if c.text != text
-    )
+    pairs = Counter((c.text, text) for c, text in zip(clips, texts, strict=True) if c.text != text)
     for (expected, got), count in pairs.most_common(confusions):
         print(f"    {count:3d} x '{expected}' heard as '{got}'")
 
 
-def report_false_words(model: Transducer, name: str, clips: list[np.ndarray]) -> None:
+def report_false_words(model: Transducer, name: str, clips: list[Samples]) -> None:
     """Print how many words are heard where there are none."""
     texts = recognise(model, [with_tail(clip) for clip in clips])
     heard = sum(len(text.split()) for text in texts)
@@ -104,6 +103,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--confusions", type=int, default=0, help="mistakes to list per set")
     args = parser.parse_args()
+    torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     model = load_checkpoint(args.checkpoint)
     noises = load_noises(args.data, "dev")
     dev = load_real_clips(args.data, "dev")

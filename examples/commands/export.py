@@ -10,8 +10,6 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import nn
-
 from features import features_config
 from model import (
     CHUNK_FRAMES,
@@ -21,6 +19,7 @@ from model import (
     Transducer,
     load_checkpoint,
 )
+from torch import nn
 from vocabulary import TOKENS
 
 HERE = Path(__file__).parent

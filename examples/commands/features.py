@@ -71,9 +71,7 @@ def _povey_window() -> torch.Tensor:
     return (0.5 - 0.5 * torch.cos(2 * math.pi * n / (FRAME_LENGTH - 1))).pow(0.85).float()
 
 
-def fbank(
-    samples: torch.Tensor, warp: float = 1.0, frame_shift: int = FRAME_SHIFT
-) -> torch.Tensor:
+def fbank(samples: torch.Tensor, warp: float = 1.0, frame_shift: int = FRAME_SHIFT) -> torch.Tensor:
     """Return log-mel features [frames, 40] of samples in [-1, 1), as kaldi-native-fbank does.
 
     A `frame_shift` other than 160 changes the tempo but not the pitch.

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
 from vocabulary import PHONES, TOKENS
 
 NUM_LAYERS = 3

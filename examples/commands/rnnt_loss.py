@@ -52,6 +52,7 @@ class _LatticeScore(torch.autograd.Function):
         label: Tensor,
         frame_counts: Tensor,
         token_counts: Tensor,
+        fast_emit: float,
     ) -> Tensor:
         alpha = _forward_scores(blank, label)
         beta = _backward_scores(blank, label, frame_counts, token_counts)
@@ -65,20 +66,24 @@ class _LatticeScore(torch.autograd.Function):
         mask = inside[:, :, None].to(blank.dtype)
         blank_arcs = (nodes + blank + after_blank).clamp_max(0.0).exp() * mask
         label_arcs = (nodes[:, :, :-1] + label + beta[:, :, 1:]).clamp_max(0.0).exp() * mask
-        ctx.save_for_backward(blank_arcs, label_arcs)
+        ctx.save_for_backward(blank_arcs, (1.0 + fast_emit) * label_arcs)
         return total
 
     @staticmethod
     def backward(  # type: ignore[override]
         ctx: torch.autograd.function.FunctionCtx, grad: Tensor
-    ) -> tuple[Tensor, Tensor, None, None]:
+    ) -> tuple[Tensor, Tensor, None, None, None]:
         blank_arcs, label_arcs = ctx.saved_tensors  # type: ignore[attr-defined]
         grad = grad[:, None, None]
-        return grad * blank_arcs, grad * label_arcs, None, None
+        return grad * blank_arcs, grad * label_arcs, None, None, None
 
 
 def rnnt_loss(
-    logits: Tensor, targets: Tensor, frame_counts: Tensor, token_counts: Tensor
+    logits: Tensor,
+    targets: Tensor,
+    frame_counts: Tensor,
+    token_counts: Tensor,
+    fast_emit: float = 0.0,
 ) -> Tensor:
     """Return the negative log-likelihood [B] of targets under the transducer.
 
@@ -87,10 +92,13 @@ def rnnt_loss(
         targets: [B, U] token ids, padded with any valid id.
         frame_counts: [B] frames in use, at least 1.
         token_counts: [B] tokens in use, may be 0.
+        fast_emit: by how much to strengthen the gradient of emitting a token (Yu et al. 2021,
+            arXiv:2010.11148). Without it a letter that is certain to come, such as the e of
+            five, may be spread over many frames, in each of which blank is likelier.
     """
     batch, frames, width, _ = logits.shape
     normaliser = logits.logsumexp(dim=3)
     blank = logits[..., 0] - normaliser
     index = targets[:, None, :, None].expand(batch, frames, width - 1, 1)
     label = logits[:, :, :-1].gather(3, index).squeeze(3) - normaliser[:, :, :-1]
-    return -_LatticeScore.apply(blank, label, frame_counts, token_counts)
+    return -_LatticeScore.apply(blank, label, frame_counts, token_counts, fast_emit)

@@ -10,11 +10,13 @@ from math import gcd
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
-from scipy.signal import resample_poly
-
 from features import SAMPLE_RATE
+from scipy.signal import resample_poly
 from vocabulary import WORDS
+
+Samples = npt.NDArray[np.int16]
 
 ACCENTS = (
     "en-us",
@@ -26,14 +28,14 @@ ACCENTS = (
     "en-029",
     "en-us-nyc",
 )
-VARIANTS = (
-    *"m1 m2 m4 m5 m6 m7 m8 f1 f3 f4 f5 Alex Alicia Andrea Andy Annie Denis Diogo Gene".split(),
-    *"Gene2 Henrique Hugo Jacky Lee Marco Mario Mike Nguyen adam anika".split(),
-    *"antonio aunty belinda benjamin boris caleb croak david ed edward grandma".split(),
-    *"grandpa gustave iven iven2 iven3 john kaukovalta klatt klatt2 klatt3 klatt4".split(),
-    *"marcelo max miguel norbert pablo paul pedro quincy rob robert sandro shelby".split(),
-    *"steph steph2 steph3 travis victor whisper whisperf zac".split(),
-)
+_VARIANT_NAMES = """
+m1 m2 m4 m5 m6 m7 m8 f1 f3 f4 f5 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo
+Jacky Lee Marco Mario Mike Nguyen adam anika antonio aunty belinda benjamin boris caleb croak david
+ed edward grandma grandpa gustave iven iven2 iven3 john kaukovalta klatt klatt2 klatt3 klatt4
+marcelo max miguel norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 steph3
+travis victor whisper whisperf zac
+"""
+VARIANTS = tuple(_VARIANT_NAMES.split())
 FLITE_VOICES = ("kal16", "rms", "slt")
 # Voices that training never hears: the demo and calibration clips are spoken by these.
 HELD_OUT_VARIANTS = ("m3", "f2", "michel", "linda")
@@ -47,7 +49,7 @@ class Voice:
     name: str
     command: tuple[str, ...]
 
-    def speak(self, text: str) -> np.ndarray:
+    def speak(self, text: str) -> Samples:
         """Return int16 samples at 16 kHz."""
         with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
             option = "-w" if self.command[0] == "espeak-ng" else "-o"
@@ -59,7 +61,7 @@ class Voice:
         return resample(samples, int(rate))
 
 
-def resample(samples: np.ndarray, rate: int) -> np.ndarray:
+def resample(samples: Samples, rate: int) -> Samples:
     """Return int16 samples at 16 kHz."""
     if rate == SAMPLE_RATE:
         return samples
@@ -126,7 +128,7 @@ def _jobs(seed: int) -> Iterator[tuple[Voice, str]]:
             yield voice, random_text(rng, rng.randint(2, 5))
 
 
-def synthesise(seed: int, folder: Path) -> list[tuple[str, str, np.ndarray]]:
+def synthesise(seed: int, folder: Path) -> list[tuple[str, str, Samples]]:
     """Return (voice, text, samples) of all training clips, cached in `folder`."""
     cache = folder / f"synthetic-{seed}.npz"
     jobs = list(_jobs(seed))

@@ -13,20 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-
 from data import Batch, Corpus, batches, load_training_corpus
 from demo_clips import write_demo_clips
 from evaluate import isolated_sets, word_error_rates
 from export import export
-from model import CONTEXT_SIZE, Config, Transducer, save_checkpoint
+from model import CONTEXT_SIZE, Config, Transducer, load_checkpoint, save_checkpoint
 from rnnt_loss import rnnt_loss
+from torch import Tensor, nn
 from vocabulary import BLANK
 
 HERE = Path(__file__).parent
 CTC_WEIGHT = 0.3
-PEAK_RATE, FINAL_RATE = 2.5e-3, 2e-5
+FAST_EMIT = 0.02
+FINAL_RATE = 2e-5
 EMA_DECAY = 0.999
+EASY_POOLS = 150
+# The transducer loss alone, from scratch, only learns the spelling; it starts where CTC knows the
+# sounds.
+CTC_READY = 1.0
 log = logging.getLogger("train")
 
 
@@ -62,13 +66,16 @@ def transducer_loss(model: Transducer, hidden: Tensor, batch: Batch) -> Tensor:
     contexts = padded.unfold(1, CONTEXT_SIZE, 1)
     decoder_out = model.decoder(contexts.flatten(0, 1)).unflatten(0, contexts.shape[:2])
     logits = model.joiner(encoder_out[:, :, None], decoder_out[:, None])
-    return rnnt_loss(logits, batch.tokens, batch.frame_counts, batch.token_counts).sum()
+    counts = batch.frame_counts, batch.token_counts
+    return rnnt_loss(logits, batch.tokens, *counts, FAST_EMIT).sum()
 
 
-def produce(corpus: Corpus, seed: int, queue: "multiprocessing.Queue[Batch]") -> None:
+def produce(
+    corpus: Corpus, args: argparse.Namespace, queue: "multiprocessing.Queue[Batch]"
+) -> None:
     """Fill the queue with batches for ever."""
     torch.set_num_threads(1)
-    for batch in batches(corpus, seed):
+    for batch in batches(corpus, args.seed + 2, 0 if args.init else EASY_POOLS):
         queue.put(batch)
 
 
@@ -77,6 +84,7 @@ class Progress:
     """Elapsed share of the time budget, 0 to 1."""
 
     minutes: float
+    peak_rate: float
     started: float
 
     def share(self) -> float:
@@ -87,7 +95,7 @@ class Progress:
         """Return a cosine from the peak to the final rate, after a short warm-up."""
         share = min(self.share(), 1.0)
         cosine = 0.5 * (1 + math.cos(math.pi * share))
-        rate = FINAL_RATE + (PEAK_RATE - FINAL_RATE) * cosine
+        rate = FINAL_RATE + (self.peak_rate - FINAL_RATE) * cosine
         return rate * min(1.0, 0.05 + share / 0.02)
 
 
@@ -102,27 +110,30 @@ def average_into(average: Transducer, model: Transducer, step: int) -> None:
 def train(args: argparse.Namespace, corpus: Corpus) -> Transducer:
     """Return the averaged model after the given minutes."""
     torch.manual_seed(args.seed)
-    model = Transducer(Config())
-    measure_features(model, corpus, args.seed + 1)
+    if args.init:
+        model = load_checkpoint(args.init).train()
+    else:
+        model = Transducer(Config())
+        measure_features(model, corpus, args.seed + 1)
     average = copy.deepcopy(model).eval()
     log.info("%d parameters", model.num_parameters())
     dev_sets = isolated_sets(args.data)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.02)
     queue: multiprocessing.Queue[Batch] = multiprocessing.Queue(maxsize=40)
-    worker = multiprocessing.Process(
-        target=produce, args=(corpus, args.seed + 2, queue), daemon=True
-    )
+    worker = multiprocessing.Process(target=produce, args=(corpus, args, queue), daemon=True)
     worker.start()
-    progress = Progress(args.minutes, time.monotonic())
+    progress = Progress(args.minutes, args.peak_rate, time.monotonic())
     sums, reported = {"ctc": 0.0, "rnnt": 0.0, "phones": 1, "tokens": 1}, time.monotonic()
-    step = 0
+    step, smooth_ctc, transducing = 0, 4.0, args.init is not None
     while progress.share() < 1.0:
         batch = queue.get()
         x = (batch.features - model.feature_mean) * model.feature_inv_std
         hidden, _ = model.encoder.hidden_states(x, model.encoder.initial_state(len(x)))
         ctc = ctc_loss(model, hidden, batch)
         loss, weight = ctc, batch.phone_counts.sum().clamp_min(1)
-        if progress.share() > args.ctc_share:
+        smooth_ctc += 0.02 * (ctc.item() / int(weight) - smooth_ctc)
+        transducing = transducing or smooth_ctc < CTC_READY or progress.share() > args.ctc_share
+        if transducing:
             rnnt = transducer_loss(model, hidden, batch)
             loss, weight = rnnt + CTC_WEIGHT * ctc, batch.token_counts.sum().clamp_min(1)
             sums["rnnt"] += rnnt.item()
@@ -158,7 +169,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the speech folder")
     parser.add_argument("--minutes", type=float, default=65.0, help="training time")
-    parser.add_argument("--ctc-share", type=float, default=0.12, help="share with CTC alone")
+    parser.add_argument("--ctc-share", type=float, default=0.2, help="most CTC alone")
+    parser.add_argument("--peak-rate", type=float, default=2.5e-3, help="highest learning rate")
+    parser.add_argument("--init", type=Path, help="checkpoint to go on from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report-seconds", type=float, default=120.0)
     parser.add_argument("--out", type=Path, default=HERE)
@@ -166,7 +179,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=default_work, help="cache of voices")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     args.out.mkdir(parents=True, exist_ok=True)
     corpus = load_training_corpus(args.data, args.work, args.seed)
     model = train(args, corpus)
