@@ -8,6 +8,9 @@ from edgesdk.bundle import Bundle
 from edgesdk.elf import Sizes
 from edgesdk.errors import FitError
 
+# Names of parts; every other part is a buffer of the workspace.
+WHOLE_PARTS = ("firmware", "variables", "stack", "image", "link")
+
 
 @dataclass(frozen=True)
 class MemoryUse:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from edgesdk.fit import MemoryUse
+from edgesdk.fit import WHOLE_PARTS, MemoryUse
 from edgesdk.report.records import OperatorCost, StageCost
 
 # Legible on light and on dark ground, and apart for colour-blind readers.
@@ -92,20 +92,28 @@ def plot_operators(operators: Sequence[OperatorCost], audio_s: float, unit: str)
     return _svg(figure, "Cost of each operator")
 
 
+def _kinds(use: MemoryUse) -> dict[str, int]:
+    """Bytes of a memory by what a reader tells apart; the workspace's buffers are one kind."""
+    kinds: dict[str, int] = {}
+    for part, size in use.parts:
+        kind = part if part in WHOLE_PARTS else "workspace"
+        kinds[kind] = kinds.get(kind, 0) + size
+    return kinds
+
+
 def plot_memory(memory: Sequence[MemoryUse]) -> str:
     """Stacked bars: what each memory of the board holds, in per cent of its size."""
     figure, axes = _figure(len(memory) + 2)
-    kinds = list(dict.fromkeys(part for use in memory for part, _ in use.parts))
+    kinds = list(dict.fromkeys(kind for use in memory for kind in _kinds(use)))
     for row, use in enumerate(memory):
         left = 0.0
-        for part, size in use.parts:
+        for kind, size in _kinds(use).items():
             width = 100.0 * size / use.size_bytes
-            color = COLORS[kinds.index(part) % len(COLORS)]
-            axes.barh(row, width, left=left, height=0.6, color=color)
+            axes.barh(row, width, left=left, height=0.6, color=COLORS[kinds.index(kind)])
             left += width
         axes.barh(row, 100.0 - left, left=left, height=0.6, color=_INK, alpha=0.08)
     for place, kind in enumerate(kinds):
-        axes.barh(0, 0, color=COLORS[place % len(COLORS)], label=kind)
+        axes.barh(0, 0, color=COLORS[place], label=kind)
     names = [f"{use.memory}  {use.used_bytes:,} of {use.size_bytes:,} B" for use in memory]
     axes.set_yticks(range(len(memory)), names)
     axes.invert_yaxis()
