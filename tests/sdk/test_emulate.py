@@ -153,8 +153,6 @@ def test_every_logit_of_both_engines_then_is_the_same(bundle: Bundle) -> None:
 
 def test_example_recogniser_on_both_engines_then_gives_the_same_logits() -> None:
     folder = REPOSITORY / "examples" / "commands"
-    if not (folder / "onnx").is_dir():
-        pytest.skip("needs_shared: examples/commands is not there yet")
     source = load_source(folder / "onnx")
     rng = np.random.default_rng(1)
     utterances = [rng.normal(0, 1, (60, source.mel_bins)).astype(np.float32) for _ in range(2)]
