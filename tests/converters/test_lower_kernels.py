@@ -284,6 +284,19 @@ def test_quantize(types: tuple[str, str]) -> None:
         check_agreement(net.file(y), rng)
 
 
+@pytest.mark.parametrize("types", [("int8", "int16"), ("int16", "int32"), ("uint8", "int32")])
+def test_cast_to_wider_integers(types: tuple[str, str]) -> None:
+    """The numbers stay, whatever the two quantisations say."""
+    rng = np.random.default_rng(65)
+    numbers = {"uint8": 3, "int16": 7, "int32": 2, "int8": 9}
+    net = Net()
+    x = net.input((3, 100), types[0], 0.1)
+    y = net.tensor("y", (3, 100), types[1], 0.2)
+    options = {"in_data_type": numbers[types[0]], "out_data_type": numbers[types[1]]}
+    net.op("CAST", [x], [y], "CastOptions", 1, **options)
+    check_agreement(net.file(y), rng)
+
+
 def test_softmax() -> None:
     rng = np.random.default_rng(70)
     for case in range(60):

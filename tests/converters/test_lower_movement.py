@@ -146,15 +146,18 @@ def test_split_v_with_uneven_parts() -> None:
     check_agreement(net.file(*outputs), rng, runs=2)
 
 
-@pytest.mark.parametrize("code", ["GATHER", "EMBEDDING_LOOKUP"])
+@pytest.mark.parametrize("code", ["GATHER", "EMBEDDING_LOOKUP", "GATHER int16"])
 def test_lookup_and_its_bounds(code: str) -> None:
     rng = np.random.default_rng(8)
     net = Net()
-    table = net.constant(rng.integers(-128, 128, (29, 17)).astype(np.int8), *Q8)
+    code, _, wide = code.partition(" ")
+    dtype = wide or "int8"
+    values = rng.integers(-128, 128, (29, 17)).astype(dtype)
+    table = net.constant(values, *_quantisation(dtype))
     ids = net.input((5,), "int32")
-    y = net.tensor("y", (5, 17), "int8", *Q8)
+    y = net.tensor("y", (5, 17), dtype, *_quantisation(dtype))
     if code == "GATHER":
-        net.op(code, [table, ids], [y], "GatherOptions", axis=0)
+        net.op(code, [table, ids], [y], "GatherOptions", 4 if wide else 2, axis=0)
     else:
         net.op(code, [ids, table], [y], version=1)
     data = net.file(y)

@@ -228,13 +228,14 @@ def lower_quantize(ctx: Context, operator: Operator) -> None:
     )
 
 
+_WIDENING = {"int8": ("int16", "int32"), "uint8": ("int16", "int32"), "int16": ("int32",)}
+
+
 def lower_cast(ctx: Context, operator: Operator) -> None:
-    """CAST from int8 to int16 or from either to int32: the same numbers, wider."""
+    """CAST to a wider integer: the same numbers, so a requantisation by 1."""
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
-    widths = {"int8": 1, "int16": 2, "int32": 4}
-    if widths.get(source.dtype, 9) >= widths.get(result.dtype, 0):
-        ctx.refuse(operator, f"{source.dtype} to {result.dtype} is not covered")
-    multiplier, shift = fp.quantise_multiplier(1.0)
+    if result.dtype not in _WIDENING.get(source.dtype, ()):
+        ctx.refuse(operator, f"{source.dtype} to {result.dtype} is not covered (only widening)")
     ctx.emit(
         operator,
         "REQUANTISE",
@@ -243,8 +244,8 @@ def lower_cast(ctx: Context, operator: Operator) -> None:
             input=ctx.view(operator, 0),
             input_dtype=DTYPE_CODES[source.dtype],
             count=elements(source),
-            multiplier=multiplier,
-            shift=shift,
+            multiplier=1 << 30,
+            shift=1,
             input_zero_point=0,
             zero_point=0,
         ),
