@@ -1,6 +1,10 @@
 """The firmware on every board: hello, loading, streaming, counting, faults, noise."""
 
+import shutil
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -299,6 +303,43 @@ def test_killed_emulator_is_named_at_once(board: str, devices: Path) -> None:
     assert device.channel.transport.process.returncode is not None  # type: ignore[attr-defined]
 
 
+OPENS_A_DEVICE = """
+import sys, time
+from pathlib import Path
+from edgesdk.board import load_board
+from edgesdk.link.device import open_device
+
+device = open_device(load_board(sys.argv[1]), devices=Path(sys.argv[2]))
+print(device.channel.transport.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def _runs(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    "board", ["host", pytest.param("qemu-mps3-an547", marks=QEMU)], ids=["process", "qemu"]
+)
+def test_emulator_dies_with_the_session_that_started_it(board: str, devices: Path) -> None:
+    store(firmware(board), devices)
+    command = [sys.executable, "-c", OPENS_A_DEVICE, board, str(devices)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        emulator = int(session.stdout.readline())
+        assert _runs(emulator)
+        session.kill()
+    deadline = time.monotonic() + 5
+    while _runs(emulator) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(emulator)
+
+
 def test_a_fault_in_the_middle_of_an_utterance_is_reported(device: Device) -> None:
     device.load(recogniser_bundle().device_bytes())
 
@@ -328,6 +369,20 @@ def test_real_uart_carries_a_stream(board: str, devices: Path) -> None:
         samples = _noise(0.5)
         _agree(device.recognise(_pieces(samples, 160), trace=True), bundle, samples)
         assert device.metrics().receive_lost == 0
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
+@pytest.mark.skipif(not shutil.which("clang"), reason="needs clang")
+@pytest.mark.parametrize("board", ["qemu-mps2-an386", "qemu-mps3-an547"])
+def test_the_other_compiler_computes_the_same(board: str, devices: Path) -> None:
+    bundle = recogniser_bundle()
+    image = firmware(board, compiler="clang")
+    assert "clang" in image.compiler
+    store(image, devices)
+    with open_device(load_board(board), devices=devices) as device:
+        device.load(bundle.device_bytes())
+        _agree(device.recognise([_noise(1)], trace=True), bundle, _noise(1))
 
 
 @pytest.mark.needs_cc

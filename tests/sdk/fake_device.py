@@ -5,13 +5,14 @@ import os
 import socket
 import struct
 import threading
-import time
 import tty
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import serial
 from edgesdk.link.frames import Decoder, Frame, encode
 from edgesdk.link.messages import PROTOCOL_VERSION, Message
+from serial.rfc2217 import PortManager
 
 NO_BOOT = struct.pack("<9I", *[0] * 9)
 
@@ -49,14 +50,13 @@ class FakeDevice:
 
     reply: Reply = well_behaved
     first_words: bytes = b""
-    takes_bytes: bool = True
-    heard: list[Frame] = field(default_factory=list)
+    scheme: str = "socket"  # or rfc2217: the telnet protocol of serial servers
     url: str = ""
 
     def __enter__(self) -> "FakeDevice":
         self._listener = socket.create_server(("127.0.0.1", 0))
         host, port = self._listener.getsockname()
-        self.url = f"socket://{host}:{port}"
+        self.url = f"{self.scheme}://{host}:{port}"
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -74,41 +74,51 @@ class FakeDevice:
             connection, _ = self._listener.accept()
             with connection:
                 connection.settimeout(0.05)
-                connection.sendall(self.first_words)
                 self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
         decoder = Decoder(4096)
+        telnet, words = None, self.first_words
+        if self.scheme == "rfc2217":
+            telnet = PortManager(serial.serial_for_url("loop://"), _Writer(connection))
         while not self._done.is_set():
-            if not self.takes_bytes:
-                time.sleep(0.01)
-                continue
             try:
                 data = connection.recv(4096)
             except TimeoutError:
                 continue
             if not data:
                 return
+            connection.sendall(words)
+            words = b""
+            if telnet is not None:
+                data = b"".join(telnet.filter(data))
             for frame in decoder.feed(data):
                 if not isinstance(frame, Frame):
                     continue
-                self.heard.append(frame)
                 answer = self.reply(frame)
                 if answer is None:
                     return
-                connection.sendall(answer)
+                connection.sendall(answer if telnet is None else b"".join(telnet.escape(answer)))
+
+
+class _Writer:
+    """What PortManager calls a connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.write = connection.sendall
 
 
 class PtyDevice:
-    """A well-behaved device on a pseudo-terminal, to be pulled out."""
+    """A device on a pseudo-terminal, to be pulled out; or one that never reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, serves: bool = True) -> None:
         self._master, slave = os.openpty()
         tty.setraw(slave)
         self.url = os.ttyname(slave)
         self._slave = slave
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        if serves:
+            self._thread.start()
 
     def _serve(self) -> None:
         decoder = Decoder(4096)

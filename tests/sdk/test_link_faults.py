@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from edgesdk.board import load_board
 from edgesdk.errors import DeviceError, EdgeError, NoAnswerError, WireError
+from edgesdk.link import transport
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
 from edgesdk.link.frames import Frame, encode
 from edgesdk.link.messages import Message
 from edgesdk.link.status import Status
+from edgesdk.link.transport import SerialTransport
 from fake_device import FakeDevice, PtyDevice, Reply, identity, status, well_behaved
 
 HOST = load_board("host")
@@ -191,10 +193,22 @@ def test_utterance_that_goes_wrong_is_named_in_time(reply: Reply, code: int, exp
     _check(caught.value, code, expected, fake.url)
 
 
-def test_device_that_takes_no_bytes_is_given_up() -> None:
-    with FakeDevice(takes_bytes=False) as fake, pytest.raises(NoAnswerError) as caught:
-        _open(fake.url)
-    _check(caught.value, 5, fake.url)
+def test_device_that_takes_no_bytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "WRITE_TIMEOUT_S", 0.3)
+    stuck = PtyDevice(serves=False)
+    port = SerialTransport(stuck.url, 115200)
+    with pytest.raises(NoAnswerError) as caught:
+        for _ in range(100):
+            port.write(bytes(100_000), 1)
+    _check(caught.value, 5, stuck.url, "took no bytes for 0.3 s")
+    port.close()
+    stuck.release()
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # of pyserial
+def test_serial_server_by_rfc2217_is_a_port() -> None:
+    with FakeDevice(scheme="rfc2217") as fake, _open(fake.url) as device:
+        device.ping(bytes(range(256)))
 
 
 def test_refusal_in_a_pipelined_load_leaves_the_link_usable() -> None:

@@ -13,6 +13,8 @@ from edgesdk.errors import DeviceError, NoAnswerError
 
 POLL_FIRST_S = 20e-6
 POLL_LAST_S = 1e-3
+WAIT_STEP_S = 0.02
+WRITE_TIMEOUT_S = 10.0
 
 
 class Transport(Protocol):
@@ -40,8 +42,17 @@ class SerialTransport:
             DeviceError: the port does not open.
         """
         self.where = url
+        # Changing a timeout reconfigures the port, over the network with rfc2217: only sockets,
+        # which cannot say how many bytes wait, pay for it.
+        self._is_socket = url.startswith("socket:")
         try:
-            self._port = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=1)
+            self._port = serial.serial_for_url(
+                url,
+                baudrate=baud,
+                timeout=WAIT_STEP_S,
+                # pyserial's rfc2217 knows no write timeout; TCP ends its waits.
+                write_timeout=None if url.startswith("rfc2217:") else WRITE_TIMEOUT_S,
+            )
         except (serial.SerialException, ValueError, OSError) as error:
             raise DeviceError(
                 f"{url}: port does not open ({_cause(error)}); list ports with `edgesdk devices`"
@@ -49,24 +60,30 @@ class SerialTransport:
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
         try:
-            self._port.timeout = timeout_s
-            first: bytes = self._port.read(1)
-            if not first:
-                return b""
-            self._port.timeout = 0
-            return first + bytes(self._port.read(65536))
+            while not (first := bytes(self._port.read(1))):
+                if time.monotonic() >= deadline:
+                    return b""
+            return first + self._read_waiting()
         except (serial.SerialException, OSError, TypeError) as error:
             raise self._vanished(error) from error
 
+    def _read_waiting(self) -> bytes:
+        if not self._is_socket:
+            return bytes(self._port.read(self._port.in_waiting))
+        self._port.timeout = 0
+        waiting = bytes(self._port.read(65536))
+        self._port.timeout = WAIT_STEP_S
+        return waiting
+
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Send all bytes."""
+        """Send all bytes; `timeout_s` is the port's own, fixed one."""
         try:
-            self._port.write_timeout = timeout_s
             self._port.write(data)
         except serial.SerialTimeoutException as error:
             raise NoAnswerError(
-                f"{self.where}: the device took no bytes for {timeout_s:g} s; "
+                f"{self.where}: the device took no bytes for {WRITE_TIMEOUT_S:g} s; "
                 "reset it and try again"
             ) from error
         except (serial.SerialException, OSError, TypeError) as error:
