@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import importlib
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from edgesdk.core import Graph, Image, Recogniser
 from edgesdk.emulate import (
     Clip,
     Emulator,
+    Engine,
     TfliteGraph,
     emulate,
     join_tokens,
@@ -23,6 +25,7 @@ from edgesdk.emulate import (
     op_outputs,
     read_samples,
     run_graph,
+    tflite,
 )
 from edgesdk.emulate.recognise import TfliteRunner
 from edgesdk.errors import BundleError, EdgeError
@@ -34,8 +37,7 @@ from edgesdk_converters.convert import convert_source
 from edgesdk_converters.frontends.onnx import load_source
 from edgesdk_converters.lower import lower_recogniser, lower_single
 from edgesdk_converters.source import Source
-from tiny_model import FEATURES as TINY_FEATURES
-from tiny_model import TOKENS, write_tiny_model
+from tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.needs_cc
 
@@ -85,49 +87,10 @@ def fused(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="module")
 def explicit() -> Bundle:
     """A GRU encoder with explicit state, an LSTM predictor."""
-    torch = pytest.importorskip("torch")
-    from edgesdk_converters.frontends.torch import TorchModels, load_torch
+    pytest.importorskip("torch")
+    from torch_transducers import torch_source
 
-    class Encoder(torch.nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.gru = torch.nn.GRU(160, 24, batch_first=True)
-            self.out = torch.nn.Linear(24, 20)
-
-        def forward(self, x: Any, h: Any) -> tuple[Any, Any]:
-            y, h = self.gru(x.reshape(1, 1, 160), h)
-            return 3 * self.out(y), h
-
-    class Predictor(torch.nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.embedding = torch.nn.Embedding(len(TOKENS), 12)
-            self.lstm = torch.nn.LSTM(12, 16, batch_first=True)
-            self.out = torch.nn.Linear(16, 20)
-
-        def forward(self, y: Any, h: Any, c: Any) -> tuple[Any, Any, Any]:
-            z, (h, c) = self.lstm(2 * self.embedding(y), (h, c))
-            return 3 * self.out(z)[:, 0], h, c
-
-    class Joiner(torch.nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.out = torch.nn.Linear(20, len(TOKENS))
-
-        def forward(self, a: Any, b: Any) -> Any:
-            return 4 * self.out(torch.tanh(a + b))
-
-    torch.manual_seed(5)
-    zeros = torch.zeros
-    models = TorchModels(
-        Encoder(),
-        Predictor(),
-        Joiner(),
-        encoder_inputs=(zeros(1, 4, 40), zeros(1, 1, 24)),
-        predictor_inputs=(zeros(1, 1, dtype=torch.int64), zeros(1, 1, 16), zeros(1, 1, 16)),
-        joiner_inputs=(zeros(1, 20), zeros(1, 20)),
-    )
-    return _bundle(load_torch(models, TOKENS, TINY_FEATURES), _walks(40))
+    return _bundle(torch_source("gru"), _walks(40))
 
 
 @pytest.fixture(scope="module", params=["fused", "explicit"])
@@ -207,6 +170,23 @@ def test_document_then_has_the_schema_of_run(fused: Bundle) -> None:
     assert [name for name, _ in partial] == ["0.wav"] * count
     assert partial[-1][1] == document["text"]
     assert join_tokens(document["tokens"]) == document["text"]
+
+
+@pytest.mark.parametrize("engine", ["tflite", "core"])
+def test_five_steps_then_equal_one_run_of_five_steps(engine: Engine) -> None:
+    """One recurrent encoder for 4 and for 20 frames; its state lives between the short runs."""
+    pytest.importorskip("torch")
+    from torch_transducers import torch_source
+
+    utterances = [walk[:40] for walk in _walks(40)]
+    outputs = []
+    for frames in (4, 20):
+        made = convert_source(torch_source("lstm", frames), utterances)
+        x = np.random.default_rng(4).integers(-128, 128, (20 // frames, 1, frames, 40))
+        run = run_graph(lower_single(made.encoder), [x.astype(np.int8)], engine=engine)
+        outputs.append(np.concatenate([step[0].reshape(-1, 20) for step in run.outputs]))
+    assert np.array_equal(outputs[0], outputs[1])
+    assert len(np.unique(outputs[0])) > 30
 
 
 def test_samples_then_repeat_on_both_kinds_of_kernels(bundle: Bundle) -> None:
@@ -337,3 +317,34 @@ def test_recogniser_and_its_runner_then_are_freed_without_the_collector(fused: B
         assert [reference() for reference in alive] == [None, None]
     finally:
         gc.enable()
+
+
+def _installed(monkeypatch: pytest.MonkeyPatch, packages: Sequence[str]) -> None:
+    """Pretend that only these interpreters are installed."""
+    real = importlib.import_module("tflite_runtime.interpreter")
+
+    def find(name: str) -> object:
+        if name.split(".")[0].replace("_", "-") in packages:
+            return real
+        raise ImportError(name)
+
+    monkeypatch.setattr(tflite.importlib, "import_module", find)
+    monkeypatch.setattr(tflite.importlib.metadata, "version", lambda package: "9.9")
+
+
+def test_interpreter_that_rounds_once_then_is_named_with_its_caveat(
+    fused: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _installed(monkeypatch, ["ai-edge-litert"])
+    tflite.find_interpreter.cache_clear()
+    try:
+        emulation = emulate(fused, CLIPS[:1])
+        assert emulation.engine == "ai-edge-litert 9.9 BUILTIN_REF"
+        assert emulation.caveat == "rounds once where devices round twice: compare within 1"
+        _installed(monkeypatch, [])
+        tflite.find_interpreter.cache_clear()
+        with pytest.raises(EdgeError, match=r"pip install 'edgesdk\[emulate\]'"):
+            emulate(fused, CLIPS[:1])
+        assert emulate(fused, CLIPS[:1], engine="core").engine == "C core"
+    finally:
+        tflite.find_interpreter.cache_clear()
