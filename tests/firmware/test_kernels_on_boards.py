@@ -5,10 +5,13 @@ The graphs are those of the laptop's kernel tests; here each goes over the link 
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import test_lower_kernels as kernel_tests
+from edgesdk.bundle import Bundle
+from edgesdk.errors import ConvertError
 from edgesdk.link.device import Device
 from edgesdk.link.messages import GraphId, TensorKind
 from edgesdk_converters.lower import lower_single
@@ -77,3 +80,24 @@ def test_kernels_equal_the_reference_on_every_board(
             except AssertionError as error:
                 raise AssertionError(f"{name}, graph {index}: {error}") from error
     assert len(covered) >= 12, sorted(covered)
+
+
+def _covered(data: bytes, name: str) -> Bundle | None:
+    try:
+        return lower_single(data, name=name)
+    except ConvertError:
+        return None  # an operator that edgesdk refuses; the converters' tests name it
+
+
+@pytest.mark.needs_shared
+def test_models_by_others_equal_the_reference_on_every_board(device: Device, shared: Path) -> None:
+    rng = np.random.default_rng(6)
+    ran = []
+    for path in sorted((shared / "data/models").rglob("*.tflite")):
+        data = path.read_bytes()
+        bundle = _covered(data, path.name)
+        if bundle is None or bundle.workspace_bytes > device.identity.workspace_bytes:
+            continue
+        _check(device, data, rng)
+        ran.append(path.name)
+    assert len(ran) >= 3, ran
