@@ -54,7 +54,8 @@ edge_status_t edge_graph_bind(edge_graph_t *graph, void *arena, void *state);
 /* Set the state block to its start value. */
 void edge_graph_reset(edge_graph_t *graph);
 
-/* Run operators [0, op_count). Inputs must have been written through edge_graph_input. */
+/* Run operators [0, op_count). Write all inputs through edge_graph_input before every run: a run
+ * may use their memory for other tensors. */
 edge_status_t edge_graph_invoke(edge_graph_t *graph);
 
 /* Run operators [0, stop) only: for finding the first operator that differs. */
