@@ -202,18 +202,18 @@ def test_missing_emulator_is_exit_4_with_the_package(
 def test_no_device_and_several_devices_are_exit_3(
     edgesdk: CommandLine, convert: Convert, model: Path
 ) -> None:
-    clips = model / "clips"
+    clip = sorted((model / "clips").glob("*.wav"))[0]
     for options in (("--board", "host"), (), ("--port", "/dev/edgesdk-absent")):
-        outcome = edgesdk("run", clips, *options)
+        outcome = edgesdk("run", clip, *options)
         assert outcome.code == 3
         assert outcome.error_line().startswith("edgesdk run: ")
     assert "edgesdk devices" in outcome.err
     edgesdk.ok("flash", convert("host"), "--board", "host")
-    assert edgesdk("run", clips, "--quiet").code == 0  # one device is the one that is meant
+    assert edgesdk("run", clip, "--quiet").code == 0  # one device is the one that is meant
     state = edgesdk.state / "edgesdk" / "devices"
     shutil.copytree(state / "host", state / "other")
     manifest = state / "other" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"board": "host"', '"board": "other"'))
-    outcome = edgesdk("run", clips)
+    outcome = edgesdk("run", clip)
     assert outcome.code == 3
     assert "several devices: host, other; choose one with --board" in outcome.error_line()
