@@ -4,21 +4,14 @@
 
 #define ONE 32767 /* 1.0 as Q0.15 */
 
-static int32_t saturate(int32_t x) { return x > 32767 ? 32767 : x < -32768 ? -32768 : x; }
+static int32_t saturate(int32_t x) { return x > 32767 ? 32767 : x; }
 
-/* round(a * b / 2^15), saturated. */
-static int32_t mul(int32_t a, int32_t b) { return saturate((a * b + (1 << 14)) >> 15); }
+/* round(a * b / 2^15). The product of two -32768, which would saturate, never comes up here. */
+static int32_t mul(int32_t a, int32_t b) { return (a * b + (1 << 14)) >> 15; }
 
-/* x * 2^exponent, saturated. */
-static int32_t scale_up(int32_t x, uint32_t exponent) {
-  return saturate((int32_t)((uint32_t)x << exponent));
-}
-
-/* x / 2^exponent, ties away from zero. */
+/* x / 2^exponent of x >= 0, ties up. */
 static int32_t scale_down(int32_t x, uint32_t exponent) {
-  int32_t mask = (1 << exponent) - 1;
-  int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
-  return (x >> exponent) + ((x & mask) > threshold ? 1 : 0);
+  return (x + ((1 << exponent) >> 1)) >> exponent;
 }
 
 /* exp of Q0.15 in [-1/4, 0): Taylor's series around -1/8. */
@@ -33,19 +26,17 @@ static int32_t exp_near_zero(int32_t a) {
   return saturate(exp_minus_eighth + mul(exp_minus_eighth, x + tail));
 }
 
-/* exp of a <= 0 with `integer_bits` (0 to 7) integer bits, as Q0.15. */
+/* exp of a <= 0 with `integer_bits` (1 to 7) integer bits, as Q0.15. */
 static int32_t exp_negative(int32_t a, uint32_t integer_bits) {
   /* exp(-2^k) for k = -2 .. 4 as Q0.15 */
   static const int16_t factors[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
-  if (a == 0)
-    return ONE;
   uint32_t fraction = 15 - integer_bits;
-  int32_t quarter = fraction >= 2 ? 1 << (fraction - 2) : 0;
+  int32_t quarter = 1 << (fraction - 2);
   int32_t part = (a & (quarter - 1)) - quarter;
-  int32_t result = exp_near_zero(scale_up(part, integer_bits));
-  int32_t remainder = part - a;
-  for (uint32_t k = 0; k < integer_bits + 2 && k < 7; k++) {
-    if (remainder & (1 << (fraction - 2 + k)))
+  int32_t result = exp_near_zero((int32_t)((uint32_t)part << integer_bits));
+  uint32_t remainder = (uint32_t)(part - a) >> (fraction - 2);
+  for (uint32_t k = 0; remainder != 0 && k < 7; k++, remainder >>= 1) {
+    if (remainder & 1)
       result = mul(result, factors[k]);
   }
   /* Below -32 TFLite gives 0. */
@@ -62,7 +53,7 @@ static int32_t reciprocal_of_half_sum(int32_t e) {
   int32_t half = (e + ONE + 1) / 2;
   int32_t x = c48_17 + mul(half, c32_17);
   for (int i = 0; i < 3; i++)
-    x += scale_up(mul(x, one - mul(half, x)), 2);
+    x += mul(x, one - mul(half, x)) * 4;
   return x;
 }
 
@@ -70,7 +61,7 @@ int16_t edge_gate_logistic(int16_t x) {
   if (x == 0)
     return 1 << 14;
   int32_t e = exp_negative(x > 0 ? -x : x, 3);
-  int32_t positive = scale_up(reciprocal_of_half_sum(e), 1);
+  int32_t positive = saturate(reciprocal_of_half_sum(e) * 2);
   return (int16_t)(x > 0 ? positive : ONE - positive);
 }
 
@@ -78,6 +69,6 @@ int16_t edge_gate_tanh(int16_t x, uint32_t integer_bits) {
   if (x == 0)
     return 0;
   int32_t e = exp_negative(x > 0 ? -x : x, integer_bits + 1);
-  int32_t t = scale_up(reciprocal_of_half_sum(e) - (1 << 13), 2);
+  int32_t t = saturate((reciprocal_of_half_sum(e) - (1 << 13)) * 4);
   return (int16_t)(x > 0 ? t : -t);
 }
