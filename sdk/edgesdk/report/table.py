@@ -40,7 +40,7 @@ def _operators(report: Report) -> Table:
     costliest = sorted(report.operators, key=lambda entry: -entry.cost)
     for entry in costliest[:MOST_OPERATORS]:
         table.add_row(
-            f"{entry.graph} {entry.index}",
+            entry.place,
             entry.operator,
             entry.tensor,
             f"{entry.calls:,}",
