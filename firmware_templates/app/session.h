@@ -18,8 +18,9 @@
   4096u /* longest payload in either direction; the build may set another                          \
          */
 #endif
-#define EDGE_PROFILE_OPS 512u /* operators profiled in all graphs together */
-#define EDGE_GRAPHS 4u        /* encoder, predictor, joiner, single */
+/* Operators profiled in all graphs together; a graph that does not fit any more is not profiled. */
+#define EDGE_PROFILE_OPS 512u
+#define EDGE_GRAPHS 4u /* encoder, predictor, joiner, single */
 
 #define EDGE_RESET_UTTERANCE 0u /* forget the utterance and an unfinished load */
 #define EDGE_RESET_REBOOT 1u    /* answer, then start again */

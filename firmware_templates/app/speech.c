@@ -167,7 +167,7 @@ static void serve_metrics(edge_session_t *session) {
   edge_session_send(session, EDGE_MSG_METRIC_VALUES, session->decoder.seq, p.used);
 }
 
-/* Costs of operators first.. of a graph, as many as a frame holds. */
+/* Costs of operators first.. of a graph, as many as a frame holds; none where none are counted. */
 static void serve_op_costs(edge_session_t *session) {
   const uint8_t *payload = session->decoder.payload;
   if (session->decoder.payload_bytes != 5) {
@@ -176,14 +176,15 @@ static void serve_op_costs(edge_session_t *session) {
   }
   const edge_graph_t *graph = edge_session_graph(session, payload[0]);
   const uint32_t first = edge_unpack_u32(payload + 1);
-  if (graph == NULL || graph->op_cost == NULL || first > graph->op_count) {
-    edge_session_answer(session, graph == NULL ? EDGE_BAD_ARGUMENT : EDGE_BAD_STATE);
+  if (graph == NULL || first > graph->op_count) {
+    edge_session_answer(session, EDGE_BAD_ARGUMENT);
     return;
   }
+  const uint32_t end = graph->op_cost == NULL ? first : graph->op_count;
   edge_packer_t p = {.data = session->payload};
   edge_pack_u32(&p, first);
   edge_pack_u32(&p, graph->op_count);
-  for (uint32_t i = first; i < graph->op_count && p.used <= EDGE_PAYLOAD_MAX - OP_COST_BYTES; i++) {
+  for (uint32_t i = first; i < end && p.used <= EDGE_PAYLOAD_MAX - OP_COST_BYTES; i++) {
     edge_tensor_t unused;
     uint32_t code = 0;
     edge_graph_op(graph, i, &unused, &code);

@@ -15,6 +15,7 @@ from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.core import Image, Recogniser, TokenEvent
+from edgesdk.emulate import Clip
 from edgesdk.errors import EdgeError, NoAnswerError, WireError
 from edgesdk.flash.store import load, store
 from edgesdk.link.channel import RefusedError
@@ -22,6 +23,7 @@ from edgesdk.link.device import Device, Utterance, open_device
 from edgesdk.link.frames import encode
 from edgesdk.link.messages import ClockKind, Content, GraphId, Message, Reset, TensorKind
 from edgesdk.link.status import Status
+from edgesdk.session import run_clip
 from firmware_boards import QEMU, firmware
 from small_bundle import recogniser_bundle, single_bundle
 
@@ -106,6 +108,18 @@ def test_counts_are_the_same_in_every_run_and_profiling_adds_little(device: Devi
         assert costs[0].cost == costs[2].cost  # the same look-up on as many values
         assert runs[0].encoder <= runs[2].encoder <= 1.03 * runs[0].encoder
         assert sum(cost.cost for cost in costs) < runs[2].encoder
+
+
+def test_graph_with_more_operators_than_can_be_counted_still_runs(device: Device) -> None:
+    bundle = recogniser_bundle(joiner_operators=509)  # 513 with those of encoder and predictor
+    device.load(bundle.device_bytes())
+    heard = run_clip(device, Clip("noise", _noise(0.3)), RATE, profile=True)
+    counted = {graph.name: len(costs) for graph, costs in heard.operators.items()}
+    clock = device.identity.clock != ClockKind.NONE
+    assert counted == {"ENCODER": 3 * clock, "PREDICTOR": clock, "JOINER": 0}
+    device.load(recogniser_bundle(joiner_operators=508).device_bytes())
+    heard = run_clip(device, Clip("noise", _noise(0.3)), RATE, profile=True)
+    assert len(heard.operators[GraphId.JOINER]) == 508 * clock
 
 
 def test_single_graph_keeps_its_state_and_shows_each_operator(device: Device) -> None:

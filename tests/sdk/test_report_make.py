@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from edgesdk.board import load_board
 from edgesdk.emulate import Transcript
-from edgesdk.link.messages import ClockKind, Metrics
+from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.make import DeviceClip, RunFacts, first_difference, make_report
+from small_bundle import recogniser_bundle
 
 METRICS = Metrics(
     features=100,
@@ -88,6 +89,19 @@ def test_first_difference_is_named_and_no_figure_shown(
     assert [record.name for record in report.records] == ["device == laptop"]
     assert not report.stages and not report.operators
     assert all(clip.cost is None for clip in report.clips)
+
+
+def test_graph_whose_operators_were_not_counted_is_one_entry() -> None:
+    bundle = recogniser_bundle(joiner_operators=2)
+    counted = {graph: [OpCost(0, 15, 30)] for graph in (GraphId.PREDICTOR,)}
+    counted[GraphId.ENCODER] = [OpCost(at, 12, 100) for at in range(3)]
+    clip = dataclasses.replace(CLIP, operators={**counted, GraphId.JOINER: []})
+    report = make_report(dataclasses.replace(FACTS, bundle=bundle), [clip])
+    joiner = [
+        (one.index, one.operator, one.cost) for one in report.operators if one.graph == "joiner"
+    ]
+    assert joiner == [(None, "not profiled", METRICS.joiner)]
+    assert sum(one.cost for one in report.operators) == 850
 
 
 def test_without_comparison_there_is_no_cost() -> None:

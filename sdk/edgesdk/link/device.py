@@ -262,7 +262,8 @@ class Device:
     def op_costs(self, graph: GraphId) -> tuple[OpCost, ...]:
         """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET.
 
-        Empty where the device's clock counts nothing.
+        Empty where the device does not count them: its clock counts nothing, or the bundle has
+        more operators than it has room for.
         """
         costs: list[OpCost] = []
         while self.identity.clock != ClockKind.NONE:

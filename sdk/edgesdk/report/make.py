@@ -94,13 +94,19 @@ def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
 def _operators(
     clips: Sequence[DeviceClip], stages: Sequence[StageCost], bundle: Bundle
 ) -> Iterator[OperatorCost]:
-    """Each operator's cost, and per graph what lies between operators."""
+    """Each operator's cost, and per graph what lies between operators.
+
+    One entry for a whole graph whose operators the device has no room to count.
+    """
     calls = {stage.stage: stage.calls or 0 for stage in stages}
     whole = {stage.stage: stage.cost for stage in stages}
     for graph, role in ROLES.items():
         records = bundle.graphs[role].records
         named = bundle.debug.get(role, {}).get("ops", [])
         spent = 0
+        if not all(clip.operators[graph] for clip in clips):
+            yield OperatorCost(role, None, "not profiled", "", calls[role], whole[role])
+            continue
         for index, record in enumerate(records):
             origin = named[index] if index < len(named) else {}
             cost = sum(clip.operators[graph][index].cost for clip in clips)

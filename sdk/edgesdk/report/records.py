@@ -33,7 +33,8 @@ class Record:
 class OperatorCost:
     """Cost of one operator of a graph, summed over all its calls; unit as the report's.
 
-    `index` is the operator's in the plan, None for what is spent between operators.
+    `index` is the operator's in the plan, None for what is spent between operators, or
+    for a graph whose operators were not counted.
     """
 
     graph: str
