@@ -83,7 +83,8 @@ void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq
                        uint32_t payload_bytes);
 void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes);
 
-/* Each answers its requests, or returns false for a type that is not its own. */
+/* Each answers its requests, whose lengths are right, or returns false for a type that is not its
+ * own. */
 bool edge_session_serve_bundle(edge_session_t *session); /* bundle.c: LOAD_* */
 bool edge_session_serve_speech(edge_session_t *session); /* speech.c: START .. OP_COSTS */
 bool edge_session_serve_graph(edge_session_t *session);  /* graphs.c: GRAPH_* */

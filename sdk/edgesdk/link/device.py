@@ -176,7 +176,8 @@ class Device:
         """Replace the bundle by device image bytes (Bundle.device_bytes).
 
         Raises:
-            RefusedError: too large, damaged, or without kernels; the device then has no bundle.
+            RefusedError: too large, which changes nothing; damaged, or needs kernels that the
+                firmware lacks: the device then has no bundle.
         """
         channel = self.channel
         begin = struct.pack("<II", len(image), zlib.crc32(image))
