@@ -1,7 +1,7 @@
 """`edgesdk convert`: a trained model to .tflite files and a bundle that fits the board."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +10,13 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
-from edgesdk.cli.memory_view import memory_document, memory_table
+from edgesdk.bundle import Bundle
+from edgesdk.cli.firmware import firmware_sizes
+from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
 from edgesdk.cli.output_folder import check_replaceable, write_folder
 from edgesdk.cli.terminal import Terminal
-from edgesdk.errors import ConvertError, EdgeError
+from edgesdk.errors import ConvertError, EdgeError, FitError
 from edgesdk.fit import MemoryUse, check_fit, memory_use, peak_of
 from edgesdk.recipe import Recipe, load_recipe, recipe_toml
 
@@ -61,9 +63,32 @@ def _graph_table(graphs: Mapping[str, Any]) -> Table:
     return table
 
 
-def _document(
-    made: "Conversion", board: Board, recipe: Recipe, uses: tuple[MemoryUse, ...]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Fit:
+    """What each memory of the board will hold, and why it does not, where it does not."""
+
+    uses: tuple[MemoryUse, ...]
+    counted: bool  # whether `uses` have the firmware
+    note: str = ""
+    refusal: FitError | None = None
+
+
+def _fit(term: Terminal, board: Board, bundle: Bundle) -> _Fit:
+    """The bundle first, which is quick; then with the firmware that flash would build."""
+    uses, sizes = memory_use(board, bundle), None
+    try:
+        check_fit(board, bundle, uses)
+        with term.progress(f"building firmware for {board.name} to count it"):
+            sizes, note = firmware_sizes(board, bundle)
+        uses = memory_use(board, bundle, sizes)
+        check_fit(board, bundle, uses)
+    except FitError as error:
+        error.details = fit_details(board, bundle, uses)
+        return _Fit(uses, sizes is not None, refusal=error)
+    return _Fit(uses, sizes is not None, note)
+
+
+def _document(made: "Conversion", board: Board, recipe: Recipe, fit: _Fit) -> dict[str, Any]:
     return {
         "schema": "edgesdk.convert",
         "version": 1,
@@ -72,10 +97,11 @@ def _document(
         "bundle_digest": made.bundle.digest,
         "image_bytes": len(made.bundle.device_bytes()),
         "graphs": {role: asdict(graph) for role, graph in made.graphs.items()},
-        "memory": memory_document(uses),
+        "memory": memory_document(fit.uses),
+        "firmware_counted": fit.counted,
         "peak": peak_of(made.bundle),
         "recipe": asdict(recipe),
-        "notes": list(made.notes),
+        "notes": [*made.notes, *([fit.note] if fit.note else [])],
     }
 
 
@@ -83,8 +109,11 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
     views: list[RenderableType] = []
     if document["graphs"]:
         views += [_graph_table(document["graphs"]), ""]
+        for role, graph in document["graphs"].items():
+            views += [f"{role}: {choice}" for choice in graph["choices"]]
+        views.append("")
     views += [memory_table(uses), f"peak of the arena: {document['peak']}"]
-    views += ["the firmware's own code and variables come on top; flash counts them", ""]
+    views.append("")
     choices = ", ".join(
         f"{name} {value or 'default'}" for name, value in document["recipe"].items()
     )
@@ -139,15 +168,13 @@ def command(
     target = load_board(board)
     check_replaceable(out)
     made = _convert(term, source, calibration, chosen)
-    uses = memory_use(target, made.bundle)
-    document = _document(made, target, chosen, uses)
-    views = _views(document, uses)
-    try:
-        check_fit(target, made.bundle, uses)
-    except EdgeError:
+    fit = _fit(term, target, made.bundle)
+    document = _document(made, target, chosen, fit)
+    views = _views(document, fit.uses)
+    if fit.refusal is not None:
         if not as_json:
             term.result(document, *views)
-        raise
+        raise fit.refusal
     files = {f"{role}.tflite": made.bundle.tflite(role) for role in made.bundle.roles}
     files[BUNDLE_FILE] = made.bundle.to_bytes()
     write_folder(out, files, _facts(made, document))

@@ -10,19 +10,15 @@ from rich.table import Table
 from edgesdk.board import Board, load_board
 from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
-from edgesdk.cli.memory_view import memory_document, memory_table
+from edgesdk.cli.firmware import needed_kernels
+from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
 from edgesdk.cli.target import find_board, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import BuildError, EdgeError
-from edgesdk.fit import MemoryUse, check_fit, memory_use
+from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
-
-
-def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
-    """Kernels that the bundle's operators need, in the list's order."""
-    return tuple(sorted({record.op for plan in bundle.graphs.values() for record in plan.records}))
 
 
 def _document(image: Image, uses: tuple[MemoryUse, ...], manifest: Path) -> dict[str, Any]:
@@ -55,7 +51,7 @@ def _flash_board(
     term: Terminal, board: Board, bundle: Bundle, options: BuildOptions, *, dry_run: bool
 ) -> None:
     """Build firmware, and store it with the bundle as an emulated board's flash."""
-    check_fit(board, bundle, memory_use(board, bundle))
+    check_board_fits(board, bundle, memory_use(board, bundle))
     if dry_run:
         commands = build_commands(board, options)
         plan = {"schema": "edgesdk.flash-plan", "version": 1, "board": board.name}
@@ -64,7 +60,7 @@ def _flash_board(
     with term.progress(f"building firmware for {board.name}"):
         image = build(board, bundle, options)
     uses = memory_use(board, bundle, image.sizes)
-    check_fit(board, bundle, uses)
+    check_board_fits(board, bundle, uses)
     if board.emulator is None:
         raise BuildError(
             f"{board.name}: this edgesdk flashes emulated boards only; put {image.firmware} on the "
@@ -81,7 +77,7 @@ def _load_over_link(
 ) -> None:
     """Replace the bundle of a running device; its firmware stays."""
     with open_target(find_board(board) if board else None, port, None, timeout_s) as device:
-        check_fit(device.board, bundle, memory_use(device.board, bundle))
+        check_board_fits(device.board, bundle, memory_use(device.board, bundle))
         with term.progress(f"loading {bundle.source} to {port}"):
             identity = device.load(bundle.device_bytes())
         device.check_bundle(bundle.digest)

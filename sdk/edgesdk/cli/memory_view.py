@@ -5,7 +5,28 @@ from typing import Any
 
 from rich.table import Table
 
-from edgesdk.fit import MemoryUse
+from edgesdk.board import Board
+from edgesdk.bundle import Bundle
+from edgesdk.errors import FitError
+from edgesdk.fit import MemoryUse, check_fit, peak_of
+
+
+def check_board_fits(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> None:
+    """Refuse what does not fit, with the whole table for --json.
+
+    Raises:
+        FitError: as check_fit; `details` has board, memory and peak.
+    """
+    try:
+        check_fit(board, bundle, uses)
+    except FitError as error:
+        error.details = fit_details(board, bundle, uses)
+        raise
+
+
+def fit_details(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> dict[str, object]:
+    """What the JSON object of a refusal has besides its sentence."""
+    return {"board": board.name, "memory": memory_document(uses), "peak": peak_of(bundle)}
 
 
 def memory_document(uses: Sequence[MemoryUse]) -> list[dict[str, Any]]:

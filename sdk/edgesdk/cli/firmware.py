@@ -1,0 +1,28 @@
+"""The firmware that goes with a bundle: its kernels, and what it takes of the board."""
+
+from edgesdk.board import Board
+from edgesdk.build import BuildOptions, build
+from edgesdk.bundle import Bundle
+from edgesdk.elf import Sizes
+from edgesdk.errors import BuildError
+
+
+def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
+    """Kernels that the bundle's operators need, in the list's order."""
+    return tuple(sorted({record.op for plan in bundle.graphs.values() for record in plan.records}))
+
+
+def firmware_sizes(board: Board, bundle: Bundle) -> tuple[Sizes | None, str]:
+    """Sizes of the firmware that flash would build, or why they are not known (else "").
+
+    Raises:
+        FitError: code or variables exceed a memory of the board.
+    """
+    if not (board.has_role("code") or board.has_role("data")):
+        return None, ""  # the operating system finds room for it
+    try:
+        image = build(board, bundle, BuildOptions(kernels=needed_kernels(bundle)))
+    except BuildError as error:
+        reason = str(error).partition(";")[0]
+        return None, f"firmware not counted ({reason}); flash adds its code and variables"
+    return image.sizes, ""
