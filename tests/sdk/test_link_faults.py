@@ -205,6 +205,19 @@ def test_utterance_that_goes_wrong_is_named_in_time(reply: Reply, code: int, exp
     _check(caught.value, code, expected, fake.url)
 
 
+def test_device_that_says_everything_but_the_answer_is_given_up() -> None:
+    """Events without end: each is a sign of life, none is what was asked for."""
+    token = struct.pack("<iiI", 1, 0, 0) + b"\0"
+    events = b"".join(encode(Message.TOKEN, seq, token) for seq in range(256)) * 1000
+    with FakeDevice(_instead(Message.FINISH, lambda frame: events)) as fake:
+        device = open_device(HOST, fake.url, timeout_s=0.05)
+        begin = time.monotonic()
+        with pytest.raises(NoAnswerError) as caught:
+            _recognise(device)
+        assert time.monotonic() - begin < 2
+    _check(caught.value, 5, "no answer to FINISH for 0.5 s, only events")
+
+
 def test_device_that_takes_no_bytes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "WRITE_TIMEOUT_S", 0.3)
     stuck = PtyDevice(serves=False)

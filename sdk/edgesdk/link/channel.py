@@ -27,6 +27,7 @@ PAYLOAD_MAX = 65536  # longest payload that we accept from any device
 HELLO_EVERY_S = 0.25
 READ_PIECE_S = 0.25
 CONSOLE_KEPT = 65536
+PATIENCE = 10  # an answer may take so many times the longest silence, where events show life
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Channel:
         self._outstanding: deque[_Outstanding] = deque()
         self._abandoned: deque[int] = deque()  # seqs whose answers nobody waits for any more
         self._unanswered_bytes = 0
+        self._waiting_since = 0.0  # for the oldest outstanding answer
         self._seq = 0
         self._event_seq: int | None = None
         self._heard_bytes = self._heard_frames = 0
@@ -162,6 +164,8 @@ class Channel:
         frame = encode(request, self._next_seq(), payload)
         while self._outstanding and self._unanswered_bytes + len(frame) > self.receive_bytes:
             self._step(on_answer, on_event)
+        if not self._outstanding:
+            self._waiting_since = time.monotonic()
         self._outstanding.append(_Outstanding(self._seq, request, len(frame), answer))
         self._unanswered_bytes += len(frame)
         self.transport.write(frame, self.timeout_s)
@@ -190,6 +194,11 @@ class Channel:
 
     def _step(self, on_answer: Handler | None, on_event: Handler | None) -> None:
         """Handle one frame, waiting for it if need be."""
+        if time.monotonic() - self._waiting_since > PATIENCE * self.timeout_s:
+            raise NoAnswerError(
+                f"{self.where}: no answer to {self._outstanding[0].request.name} for "
+                f"{PATIENCE * self.timeout_s:g} s, only events; reset the board and try again"
+            )
         frame = self._next_frame()
         if frame.type >= FIRST_EVENT:
             self._check_event(frame)
@@ -198,6 +207,7 @@ class Channel:
         if self._is_stale(frame):
             return
         waiting = self._outstanding.popleft()
+        self._waiting_since = time.monotonic()
         self._unanswered_bytes -= waiting.encoded_bytes
         self._check_answer(frame, waiting)
         self._hand_over(on_answer, waiting.request, frame.payload)
