@@ -22,6 +22,7 @@ from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, Utterance, open_device
 from edgesdk.link.frames import encode
 from edgesdk.link.messages import ClockKind, Content, GraphId, Message, Reset, TensorKind
+from edgesdk.link.power import qemu_command
 from edgesdk.link.status import Status
 from edgesdk.session import run_clip
 from firmware_boards import QEMU, firmware
@@ -495,6 +496,29 @@ def test_host_firmware_survives_any_requests_under_sanitizers(devices: Path) -> 
                 assert frame.seq == seq, f"seed {seed}"
             channel._event_seq = None
             device.reset()
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
+def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
+    """A counter that is not there: the first fault restarts the device, the second stops it."""
+    board = "qemu-mps2-an386"
+    known = load_board(board)
+    assert known.counter is not None
+    wrong = dataclasses.replace(
+        known, counter=dataclasses.replace(known.counter, address=0xB000_0000)
+    )
+    store(build(wrong), devices)
+    log = devices / "faults.txt"
+    command = qemu_command(wrong, load(board, devices), "ram.bin", "")
+    command[command.index("-object") + 1] = (
+        f"memory-backend-ram,id=ram,size={known.emulator.ram_bytes}"  # type: ignore[union-attr]
+    )
+    with subprocess.Popen([*command, "-d", "int", "-D", str(log)]) as process:
+        time.sleep(1.5)
+        process.kill()
+    said = log.read_text(encoding="utf-8")
+    assert said.count("Taking exception") == 2, said
 
 
 @pytest.mark.needs_gcc

@@ -49,6 +49,7 @@ typedef struct boot_record {
 } boot_record_t;
 static boot_record_t record __attribute__((section(".noinit")));
 static boot_record_t this_boot;
+static bool heard_any; /* a host has spoken since this start */
 static uint32_t fault_stack[128] __attribute__((aligned(8), used));
 static edge_session_t session;
 
@@ -68,12 +69,22 @@ _Noreturn void edge_port_reboot(void) {
   reset_system();
 }
 
+void edge_core_heard(void) { heard_any = true; }
+
+/* Wait for a power cycle or a debugger; `record` says what happened. */
+static _Noreturn void stop(void) {
+  for (;;) {
+    __asm__ volatile("cpsid i\n wfi" ::: "memory");
+  }
+}
+
 /* `frame` is the stack pointer at exception entry; after a stack overflow it points anywhere. */
 void edge_fault(const uint32_t *frame, uint32_t kind) {
   const uint32_t at = (uint32_t)(uintptr_t)frame;
   const bool readable = at >= (uint32_t)(uintptr_t)edge_stack_limit &&
                         at + 32u <= (uint32_t)(uintptr_t)edge_stack_top;
   const uint32_t cfsr = SCB_CFSR;
+  const bool again = this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
   record = (boot_record_t){
       .magic = RECORD_MAGIC,
       .cause = EDGE_BOOT_FAULT,
@@ -88,6 +99,9 @@ void edge_fault(const uint32_t *frame, uint32_t kind) {
                            : (cfsr & CFSR_MMARVALID) != 0 ? SCB_MMFAR
                                                           : 0},
   };
+  if (again) { /* a fault before any message would only repeat itself */
+    stop();
+  }
   reset_system();
 }
 

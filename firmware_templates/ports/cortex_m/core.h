@@ -11,6 +11,9 @@
 /* Cause of this start and, after a fault, its registers. */
 void edge_core_boot(edge_port_info_t *info);
 
+/* The host has spoken: a fault may start the device again. */
+void edge_core_heard(void);
+
 /* Regions of the linker script. */
 void edge_core_regions(edge_port_info_t *info);
 

@@ -74,6 +74,7 @@ uint32_t edge_port_read(uint8_t *data, uint32_t capacity) {
   const uint32_t size = edge_link_read(data, capacity);
   if (size > 0) {
     idle_polls = 0;
+    edge_core_heard();
   }
   return size;
 }
