@@ -13,6 +13,10 @@ static int8_t output_s8(const edge_op_fully_connected_t *op, const int32_t *scal
 
 edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const void *record) {
   const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
+  if (op->head.variant != 0) {
+    edge_fully_connected_packed(memory, op);
+    return EDGE_OK;
+  }
   const int8_t *input = (const int8_t *)edge_at(memory, op->input);
   const int8_t *weights = (const int8_t *)edge_at(memory, op->weights);
   const int32_t *bias = (const int32_t *)edge_at(memory, op->bias);

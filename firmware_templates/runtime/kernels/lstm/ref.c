@@ -4,8 +4,9 @@
 #include "../check.h"
 #include "../dot.h"
 #include "../fixed_point.h"
-#include "gate_curves.h"
 #include "kernel.h"
+#include "packed.h"
+#include "update.h"
 
 /* gate[r] = saturate(gate[r] + rescale(bias[r] + weights[r] . x)); the first call of a step
  * starts from 0. */
@@ -26,29 +27,21 @@ static void accumulate(int16_t *gate, const int8_t *x, uint32_t depth, const int
   }
 }
 
-static void update_cell(const edge_op_lstm_t *op, const int16_t *gates, int16_t *cell,
-                        int8_t *hidden) {
+static void update_cells(const edge_op_lstm_t *op, const int16_t *gates, int16_t *cell,
+                         int8_t *hidden) {
   uint32_t n = op->cells;
-  uint32_t input_shift = 30 - op->cell_fraction;
   for (uint32_t i = 0; i < n; i++) {
-    int32_t in = edge_gate_logistic(gates[i]);
-    int32_t forget = edge_gate_logistic(gates[n + i]);
-    int32_t candidate = edge_gate_tanh(gates[2 * n + i], 3);
-    int32_t out = edge_gate_logistic(gates[3 * n + i]);
-    int16_t kept = (int16_t)edge_rounding_shift(forget * cell[i], 15);
-    int16_t added = (int16_t)edge_rounding_shift(in * candidate, input_shift);
-    int32_t c = edge_clamp(kept + added, -32768, 32767);
-    if (op->cell_clip > 0)
-      c = edge_clamp(c, -op->cell_clip, op->cell_clip);
-    cell[i] = (int16_t)c;
-    int32_t h = out * edge_gate_tanh((int16_t)c, 15 - op->cell_fraction);
-    hidden[i] = (int8_t)edge_requantise(h, op->hidden_multiplier, op->hidden_shift,
-                                        op->hidden_zero_point, -128, 127);
+    const int16_t own[4] = {gates[i], gates[n + i], gates[2 * n + i], gates[3 * n + i]};
+    hidden[i] = edge_lstm_cell(op, own, &cell[i]);
   }
 }
 
 edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record) {
   const edge_op_lstm_t *op = (const edge_op_lstm_t *)record;
+  if (op->head.variant != 0) {
+    edge_lstm_packed(memory, op);
+    return EDGE_OK;
+  }
   const int8_t *input = (const int8_t *)edge_at(memory, op->input);
   int8_t *hidden = (int8_t *)edge_at(memory, op->hidden);
   int16_t *cell = (int16_t *)edge_at(memory, op->cell);
@@ -67,7 +60,7 @@ edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record) 
                  (const int32_t *)edge_at(memory, op->recurrent_bias[g]), n,
                  op->recurrent_multiplier[g], op->recurrent_shift[g]);
     }
-    update_cell(op, gates, cell, hidden);
+    update_cells(op, gates, cell, hidden);
     memcpy(out, hidden, n);
   }
   return EDGE_OK;

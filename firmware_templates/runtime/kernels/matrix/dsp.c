@@ -1,0 +1,130 @@
+/* Panels of 4x4 tiles by the DSP extension: two words of widened x for four words of weights. */
+#include <string.h>
+
+#include "matrix.h"
+
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+
+#define ROW(sum, word)                                                                             \
+  "sxtb16 %[t], " word "\n smlad " sum ", %[t], %[x0], " sum "\n"                                  \
+  "sxtb16 %[t], " word ", ror #8\n smlad " sum ", %[t], %[x1], " sum "\n"
+#define FOUR_ROWS                                                                                  \
+  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[a]", "%[w0]") ROW("%[b]", "%[w1]")                      \
+  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[c]", "%[w0]") ROW("%[d]", "%[w1]")
+#define NEXT_X "ldrd %[x0], %[x1], [%[x]], #8\n"
+
+#define OUTPUTS                                                                                    \
+  [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [w0] "=&r"(w0),                 \
+      [w1] "=&r"(w1), [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
+
+static __attribute__((noinline)) void bytes_dsp(const int16_t *x, const edge_panel_t *panel) {
+  const uint8_t *w = panel->weights;
+  const uint16_t *column = panel->columns;
+  int32_t a = panel->bias[0];
+  int32_t b = panel->bias[1];
+  int32_t c = panel->bias[2];
+  int32_t d = panel->bias[3];
+  uint32_t w0, w1, x0, x1, t;
+  const uint8_t *end = w + 16 * panel->tiles;
+  if (column != NULL) {
+    if (panel->tiles > 0)
+      __asm__ volatile("1:\n"
+                       "ldrh %[t], [%[column]], #2\n"
+                       "add %[t], %[x], %[t], lsl #3\n"
+                       "ldrd %[x0], %[x1], [%[t]]\n" FOUR_ROWS "cmp %[w], %[end]\n"
+                       "bne 1b\n"
+                       : OUTPUTS, [column] "+r"(column)
+                       : [x] "r"(x), [end] "r"(end)
+                       : "cc", "memory");
+  } else {
+    if (panel->tiles % 2 != 0)
+      __asm__ volatile(NEXT_X FOUR_ROWS : OUTPUTS, [x] "+r"(x) : : "memory");
+    if (w != end)
+      __asm__ volatile("1:\n" NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS "cmp %[w], %[end]\n"
+                       "bne 1b\n"
+                       : OUTPUTS, [x] "+r"(x)
+                       : [end] "r"(end)
+                       : "cc", "memory");
+  }
+  panel->sums[0] = a;
+  panel->sums[1] = b;
+  panel->sums[2] = c;
+  panel->sums[3] = d;
+}
+
+static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum) {
+  int32_t result;
+  __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  return result;
+}
+
+/* The 2 * width bytes of a piece as bits; the pairs of row r begin at bit 4 * width * r. */
+static inline uint64_t piece(const uint8_t *tile, uint32_t width) {
+  uint64_t bits = 0;
+  memcpy(&bits, tile, 2 * width);
+  return bits;
+}
+
+static inline __attribute__((always_inline)) void
+palettised(const edge_matrix_t *m, const int16_t *x, const edge_panel_t *panel, uint32_t width,
+           bool extra) {
+  const uint32_t *pairs = (const uint32_t *)m->palette;
+  const uint8_t *tile = panel->weights;
+  int32_t sums[4] = {panel->bias[0], panel->bias[1], panel->bias[2], panel->bias[3]};
+  const uint32_t mask = (1u << 2 * width) - 1;
+  for (uint32_t i = 0; i < panel->tiles; i++, tile += m->tile_bytes) {
+    const uint32_t *at =
+        (const uint32_t *)(const void *)(x + 4 * (panel->columns ? panel->columns[i] : i));
+    uint32_t x0 = at[0];
+    uint32_t x1 = at[1];
+    uint64_t low = piece(tile, width);
+    uint32_t high = extra ? (uint32_t)piece(tile + 2 * width, 1) : 0;
+    for (uint32_t r = 0; r < 4; r++) {
+      uint32_t both = (uint32_t)(low >> 4 * width * r);
+      uint32_t p0 = both & mask;
+      uint32_t p1 = both >> 2 * width & mask;
+      if (extra) {
+        p0 |= (high >> 4 * r & 3u) << 2 * width;
+        p1 |= (high >> (4 * r + 2) & 3u) << 2 * width;
+      }
+      sums[r] = smlad(pairs[p0], x0, sums[r]);
+      sums[r] = smlad(pairs[p1], x1, sums[r]);
+    }
+  }
+  for (uint32_t r = 0; r < 4; r++)
+    panel->sums[r] = sums[r];
+}
+
+#define PALETTE(bits, width, extra)                                                                \
+  static __attribute__((noinline)) void palette##bits(const edge_matrix_t *m, const int16_t *x,    \
+                                                      const edge_panel_t *panel) {                 \
+    palettised(m, x, panel, width, extra);                                                         \
+  }
+PALETTE(1, 1, false)
+PALETTE(2, 2, false)
+PALETTE(3, 2, true)
+PALETTE(4, 4, false)
+PALETTE(5, 4, true)
+
+void edge_panel_dsp(const edge_matrix_t *m, const int16_t *x, const edge_panel_t *panel) {
+  switch (m->bits) {
+  case 0:
+    bytes_dsp(x, panel);
+    break;
+  case 1:
+    palette1(m, x, panel);
+    break;
+  case 2:
+    palette2(m, x, panel);
+    break;
+  case 3:
+    palette3(m, x, panel);
+    break;
+  case 4:
+    palette4(m, x, panel);
+    break;
+  default:
+    palette5(m, x, panel);
+  }
+}
+#endif
