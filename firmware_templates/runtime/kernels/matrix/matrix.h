@@ -75,17 +75,22 @@ const void *edge_matrix_prepare(uint32_t tile, const int8_t *x, uint32_t depth, 
 void edge_matrix_sums(const edge_matrix_t *matrix, const void *x, const int32_t *bias, uint32_t row,
                       uint32_t rows, int32_t sums[EDGE_BLOCK_ROWS]);
 
-/* One panel: sums[r] = bias[r] + tiles . x. `columns` is NULL for tiles side by side from 0. */
-typedef struct edge_panel {
-  const uint8_t *weights;
-  const uint16_t *columns;
-  uint32_t tiles;
+/* The panels that cover `rows` rows from panel `first` on; bias and sums begin there too. Where no
+ * tile is left out, columns is NULL in the matrix. */
+typedef struct edge_block {
+  uint32_t first;
+  uint32_t panels;
   const int32_t *bias;
   int32_t *sums;
-} edge_panel_t;
+} edge_block_t;
 
-void edge_panel_ref(const edge_matrix_t *matrix, const int8_t *x, const edge_panel_t *panel);
-void edge_panel_dsp(const edge_matrix_t *matrix, const int16_t *x, const edge_panel_t *panel);
-void edge_panel_mve(const edge_matrix_t *matrix, const int8_t *x, const edge_panel_t *panel);
+void edge_block_ref(const edge_matrix_t *matrix, const int8_t *x, const edge_block_t *block);
+void edge_block_dsp(const edge_matrix_t *matrix, const int16_t *x, const edge_block_t *block);
+void edge_block_mve(const edge_matrix_t *matrix, const int8_t *x, const edge_block_t *block);
+
+/* First stored tile of a panel. */
+static inline uint32_t edge_panel_start(const edge_matrix_t *matrix, uint32_t panel) {
+  return matrix->starts ? matrix->starts[panel] : panel * matrix->chunks;
+}
 
 #endif

@@ -19,36 +19,100 @@
 #define CLOBBERED                                                                                  \
   "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "q0", "q1", "q2", "cc", "memory"
 
-static __attribute__((noinline)) void side_by_side(const int8_t *x, const edge_panel_t *panel) {
-  const uint8_t *weights = panel->weights;
-  uint32_t left = panel->tiles;
-  __asm__ volatile("ldm %[bias], " SUMS "\n"
-                   "1:\n"
-                   "vldrb.u8 q0, [%[x]], #16\n" EIGHT_ROWS "subs %[left], #1\n"
-                   "bne 1b\n"
-                   "stm %[sums], " SUMS "\n"
-                   : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left)
-                   : [bias] "r"(panel->bias), [sums] "r"(panel->sums)
-                   : CLOBBERED);
+/* Tiles two by two, an odd one first. VLDR and VMLADAVA leave the flags of LSRS as they are. */
+#define EACH_TILE(load_x)                                                                          \
+  "lsrs %[left], #1\n"                                                                             \
+  "bcc 1f\n" load_x EIGHT_ROWS "1: beq 3f\n"                                                       \
+  "2:\n" load_x EIGHT_ROWS load_x EIGHT_ROWS "subs %[left], #1\n"                                  \
+  "bne 2b\n"                                                                                       \
+  "3:\n"
+#define NEXT_X "vldrb.u8 q0, [%[x]], #16\n"
+#define COLUMN_X                                                                                   \
+  "ldrh %[at], [%[column]], #2\n"                                                                  \
+  "add %[at], %[x], %[at], lsl #4\n"                                                               \
+  "vldrb.u8 q0, [%[at]]\n"
+
+static __attribute__((noinline)) void side_by_side(const edge_matrix_t *m, const int8_t *vector,
+                                                   const edge_block_t *block) {
+  const int32_t *bias = block->bias;
+  int32_t *sums = block->sums;
+  const uint8_t *weights = m->weights + block->first * m->chunks * m->tile_bytes;
+  uint32_t panels = block->panels;
+  do {
+    const int8_t *x = vector;
+    uint32_t left = m->chunks;
+    __asm__ volatile("ldm %[bias]!, " SUMS "\n" EACH_TILE(NEXT_X) "stm %[sums]!, " SUMS "\n"
+                     : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left), [bias] "+r"(bias),
+                       [sums] "+r"(sums)
+                     :
+                     : CLOBBERED);
+  } while (--panels > 0);
 }
 
-static __attribute__((noinline)) void scattered(const int8_t *x, const edge_panel_t *panel) {
-  const uint8_t *weights = panel->weights;
-  const uint16_t *column = panel->columns;
-  const int32_t *bias = panel->bias; /* then the address of a chunk of x */
-  const uint16_t *end = column + panel->tiles;
-  __asm__ volatile("ldm %[at], " SUMS "\n"
-                   "b 2f\n"
-                   "1:\n"
-                   "ldrh %[at], [%[column]], #2\n"
-                   "add %[at], %[x], %[at], lsl #4\n"
-                   "vldrb.u8 q0, [%[at]]\n" EIGHT_ROWS "2:\n"
-                   "cmp %[column], %[end]\n"
-                   "bne 1b\n"
-                   "stm %[sums], " SUMS "\n"
-                   : [at] "+r"(bias), [w] "+r"(weights), [column] "+r"(column)
-                   : [x] "r"(x), [end] "r"(end), [sums] "r"(panel->sums)
-                   : CLOBBERED);
+/* Needs every odd register: GCC finds no place for six operands unless it is told. */
+static __attribute__((noinline)) void scattered(const edge_matrix_t *m, const int8_t *vector,
+                                                const edge_block_t *block) {
+  const uint32_t *starts = m->starts + block->first;
+  register const int8_t *x __asm__("r11") = vector;
+  register const uint8_t *weights __asm__("r3") = m->weights + starts[0] * m->tile_bytes;
+  register const uint16_t *column __asm__("r5") = m->columns + starts[0];
+  const int32_t *bias = block->bias;
+  int32_t *out = block->sums;
+  uint32_t panels = block->panels;
+  do {
+    register const int32_t *at __asm__("r1") = bias; /* then the address of a chunk of x */
+    register uint32_t left __asm__("r7") = starts[1] - starts[0];
+    register int32_t *sums __asm__("r9") = out;
+    __asm__ volatile("ldm %[at], " SUMS "\n" EACH_TILE(COLUMN_X) "stm %[sums], " SUMS "\n"
+                     : [at] "+r"(at), [w] "+r"(weights), [left] "+r"(left), [column] "+r"(column)
+                     : [x] "r"(x), [sums] "r"(sums)
+                     : CLOBBERED);
+    bias += 8;
+    out += 8;
+    starts++;
+  } while (--panels > 0);
+}
+
+/* Half a tile of 4-bit indices: rows in pairs of nibbles. `at` walks columns, or x itself. */
+#define FOUR_PALETTE_ROWS                                                                          \
+  "vldrb.u8 q1, [%[w]], #16\n vand q2, q1, q3\n"                                                   \
+  "vldrb.u8 q4, [%[palette], q2]\n vshr.u8 q2, q1, #4\n"                                           \
+  "vmladava.s8 r0, q0, q4\n vldrb.u8 q4, [%[palette], q2]\n"                                       \
+  "vldrb.u8 q1, [%[w]], #48\n vmladava.s8 r2, q0, q4\n"                                            \
+  "vand q2, q1, q3\n vldrb.u8 q4, [%[palette], q2]\n"                                              \
+  "vshr.u8 q2, q1, #4\n vmladava.s8 r4, q0, q4\n"                                                  \
+  "vldrb.u8 q4, [%[palette], q2]\n vmladava.s8 r6, q0, q4\n"
+#define CLOBBERED_BY_FOUR "r0", "r2", "r4", "r6", "q0", "q1", "q2", "q3", "q4", "cc", "memory"
+
+static __attribute__((noinline)) void palette4(const edge_matrix_t *m, const int8_t *vector,
+                                               const edge_block_t *block) {
+  for (uint32_t row = 0; row < 8 * block->panels; row += 4) {
+    uint32_t start = edge_panel_start(m, block->first + row / 8);
+    uint32_t left = edge_panel_start(m, block->first + row / 8 + 1) - start;
+    const uint8_t *weights = m->weights + start * 64 + row % 8 * 8;
+    const int32_t *bias = block->bias + row;
+    int32_t *sums = block->sums + row;
+    const int8_t *x = vector;
+    if (m->columns) {
+      const uint16_t *column = m->columns + start;
+      const int32_t *at = bias; /* then the address of a chunk of x */
+      __asm__ volatile("ldm %[at], {r0, r2, r4, r6}\n vmov.i8 q3, #15\n"
+                       "cmp %[left], #0\n beq 2f\n"
+                       "1:\n" COLUMN_X FOUR_PALETTE_ROWS "subs %[left], #1\n bne 1b\n"
+                       "2: stm %[sums], {r0, r2, r4, r6}\n"
+                       : [w] "+r"(weights), [left] "+r"(left), [column] "+r"(column),
+                         [at] "+r"(at)
+                       : [x] "r"(x), [sums] "r"(sums), [palette] "r"(m->palette)
+                       : CLOBBERED_BY_FOUR);
+    } else {
+      __asm__ volatile("ldm %[bias], {r0, r2, r4, r6}\n vmov.i8 q3, #15\n"
+                       "1:\n" NEXT_X FOUR_PALETTE_ROWS "subs %[left], #1\n bne 1b\n"
+                       "stm %[sums], {r0, r2, r4, r6}\n"
+                       : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left)
+                       : [bias] "r"(bias), [sums] "r"(sums), [palette] "r"(m->palette)
+                       : CLOBBERED_BY_FOUR);
+    }
+  }
 }
 
 /* Weights of the rows from `row` on that share a vector of indices, `width` bits each and, of 3 or
@@ -67,58 +131,61 @@ static inline int8x16_t decoded(const int8_t *palette, const uint8_t *tile, uint
   return vldrbq_gather_offset_s8(palette, index);
 }
 
+/* Four rows of every panel, from `half` on. */
 static inline __attribute__((always_inline)) void
-palettised(const edge_matrix_t *m, const int8_t *x, const edge_panel_t *panel, uint32_t width,
-           bool extra) {
+palettised(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block, uint32_t half,
+           uint32_t width, bool extra) {
   const int8_t *palette = (const int8_t *)m->palette;
-  for (uint32_t half = 0; half < 8; half += 4) {
-    const uint8_t *tile = panel->weights;
+  for (uint32_t p = 0; p < block->panels; p++) {
+    uint32_t start = edge_panel_start(m, block->first + p);
+    uint32_t end = edge_panel_start(m, block->first + p + 1);
+    const uint8_t *tile = m->weights + start * m->tile_bytes;
     int32_t sums[4];
     for (uint32_t r = 0; r < 4; r++)
-      sums[r] = panel->bias[half + r];
-    for (uint32_t t = 0; t < panel->tiles; t++, tile += m->tile_bytes) {
-      int8x16_t v = vldrbq_s8(x + 16 * (panel->columns ? panel->columns[t] : t));
+      sums[r] = block->bias[8 * p + half + r];
+    for (uint32_t t = start; t < end; t++, tile += m->tile_bytes) {
+      int8x16_t v = vldrbq_s8(x + 16 * (m->columns ? m->columns[t] : t - start));
       for (uint32_t r = 0; r < 4; r++)
         sums[r] = vmladavaq_s8(sums[r], v, decoded(palette, tile, half + r, width, extra));
     }
     for (uint32_t r = 0; r < 4; r++)
-      panel->sums[half + r] = sums[r];
+      block->sums[8 * p + half + r] = sums[r];
   }
 }
 
 #define PALETTE(bits, width, extra)                                                                \
   static __attribute__((noinline)) void palette##bits(const edge_matrix_t *m, const int8_t *x,     \
-                                                      const edge_panel_t *panel) {                 \
-    palettised(m, x, panel, width, extra);                                                         \
+                                                      const edge_block_t *block) {                 \
+    palettised(m, x, block, 0, width, extra);                                                      \
+    palettised(m, x, block, 4, width, extra);                                                      \
   }
 PALETTE(1, 1, false)
 PALETTE(2, 2, false)
 PALETTE(3, 2, true)
-PALETTE(4, 4, false)
 PALETTE(5, 4, true)
 
-void edge_panel_mve(const edge_matrix_t *m, const int8_t *x, const edge_panel_t *panel) {
+void edge_block_mve(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
   switch (m->bits) {
   case 0:
-    if (panel->columns)
-      scattered(x, panel);
+    if (m->columns)
+      scattered(m, x, block);
     else
-      side_by_side(x, panel);
+      side_by_side(m, x, block);
     break;
   case 1:
-    palette1(m, x, panel);
+    palette1(m, x, block);
     break;
   case 2:
-    palette2(m, x, panel);
+    palette2(m, x, block);
     break;
   case 3:
-    palette3(m, x, panel);
+    palette3(m, x, block);
     break;
   case 4:
-    palette4(m, x, panel);
+    palette4(m, x, block);
     break;
   default:
-    palette5(m, x, panel);
+    palette5(m, x, block);
   }
 }
 #endif

@@ -128,35 +128,23 @@ const void *edge_matrix_prepare(uint32_t tile, const int8_t *x, uint32_t depth, 
   return scratch;
 }
 
-static void panel_sums(const edge_matrix_t *matrix, const void *x, const edge_panel_t *panel) {
+void edge_matrix_sums(const edge_matrix_t *matrix, const void *x, const int32_t *bias, uint32_t row,
+                      uint32_t rows, int32_t sums[EDGE_BLOCK_ROWS]) {
+  uint32_t height = edge_tile_rows(matrix->tile);
+  const edge_block_t block = {.first = row / height,
+                              .panels = (rows + height - 1) / height,
+                              .bias = bias + row,
+                              .sums = sums};
 #if defined(__ARM_FEATURE_MVE)
   if (matrix->tile == EDGE_OWN_TILE) {
-    edge_panel_mve(matrix, (const int8_t *)x, panel);
+    edge_block_mve(matrix, (const int8_t *)x, &block);
     return;
   }
 #elif defined(__ARM_FEATURE_DSP)
   if (matrix->tile == EDGE_OWN_TILE) {
-    edge_panel_dsp(matrix, (const int16_t *)x, panel);
+    edge_block_dsp(matrix, (const int16_t *)x, &block);
     return;
   }
 #endif
-  edge_panel_ref(matrix, (const int8_t *)x, panel);
-}
-
-void edge_matrix_sums(const edge_matrix_t *matrix, const void *x, const int32_t *bias, uint32_t row,
-                      uint32_t rows, int32_t sums[EDGE_BLOCK_ROWS]) {
-  uint32_t height = edge_tile_rows(matrix->tile);
-  uint32_t index = row / height;
-  edge_panel_t panel = {.tiles = matrix->chunks};
-  for (uint32_t k = 0; k < rows; k += height, index++) {
-    uint32_t first = matrix->starts ? matrix->starts[index] : index * matrix->chunks;
-    if (matrix->starts) {
-      panel.tiles = matrix->starts[index + 1] - first;
-      panel.columns = matrix->columns + first;
-    }
-    panel.weights = matrix->weights + first * matrix->tile_bytes;
-    panel.bias = bias + row + k;
-    panel.sums = sums + k;
-    panel_sums(matrix, x, &panel);
-  }
+  edge_block_ref(matrix, (const int8_t *)x, &block);
 }

@@ -36,20 +36,28 @@ static int32_t weight_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t r
                 : ((const int8_t *)m->palette)[index];
 }
 
-void edge_panel_ref(const edge_matrix_t *m, const int8_t *x, const edge_panel_t *panel) {
+void edge_block_ref(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
   uint32_t rows = edge_tile_rows(m->tile);
   uint32_t columns = edge_tile_columns(m->tile);
-  for (uint32_t r = 0; r < rows; r++)
-    panel->sums[r] = panel->bias[r];
-  const uint8_t *tile = panel->weights;
-  for (uint32_t t = 0; t < panel->tiles; t++, tile += m->tile_bytes) {
-    uint32_t first = columns * (panel->columns ? panel->columns[t] : t);
-    uint32_t count = m->depth - first < columns ? m->depth - first : columns;
-    for (uint32_t r = 0; r < rows; r++) {
-      uint32_t sum = (uint32_t)panel->sums[r];
-      for (uint32_t c = 0; c < count; c++)
-        sum += (uint32_t)(x[first + c] * weight_of(m, tile, r, c));
-      panel->sums[r] = (int32_t)sum;
+  int32_t *sums = block->sums;
+  const int32_t *bias = block->bias;
+  for (uint32_t p = block->first; p < block->first + block->panels; p++) {
+    for (uint32_t r = 0; r < rows; r++)
+      sums[r] = bias[r];
+    uint32_t start = edge_panel_start(m, p);
+    uint32_t end = edge_panel_start(m, p + 1);
+    for (uint32_t t = start; t < end; t++) {
+      const uint8_t *tile = m->weights + t * m->tile_bytes;
+      uint32_t first = columns * (m->columns ? m->columns[t] : t - start);
+      uint32_t count = m->depth - first < columns ? m->depth - first : columns;
+      for (uint32_t r = 0; r < rows; r++) {
+        uint32_t sum = (uint32_t)sums[r];
+        for (uint32_t c = 0; c < count; c++)
+          sum += (uint32_t)(x[first + c] * weight_of(m, tile, r, c));
+        sums[r] = (int32_t)sum;
+      }
     }
+    sums += rows;
+    bias += rows;
   }
 }
