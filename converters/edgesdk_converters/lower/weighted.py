@@ -12,7 +12,7 @@ from edgesdk_converters.lower.packing import Packed, pack, padded_rows, scratch_
 from edgesdk_converters.tflite.model import Operator, Tensor
 
 _SAME, _VALID = 0, 1
-_BLOCK_CELLS = 64  # gates held at once (EDGE_BLOCK_ROWS)
+_BLOCK_CELLS = 128  # gates held at once (EDGE_BLOCK_ROWS)
 _GATE_WEIGHTS = {"input": range(1, 5), "recurrent": range(5, 9)}
 
 

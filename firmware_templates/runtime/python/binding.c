@@ -20,10 +20,10 @@ const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser);
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
   static const uint32_t sizes[] = {
-      sizeof(edge_image_t),      sizeof(edge_graph_t),  sizeof(edge_features_t),
-      sizeof(edge_search_t),     sizeof(edge_tokens_t), sizeof(edge_recogniser_t),
-      sizeof(edge_span_t),       sizeof(edge_tensor_t), sizeof(edge_runner_t),
-      sizeof(edge_listener_t),   sizeof(edge_costs_t),
+      sizeof(edge_image_t),    sizeof(edge_graph_t),  sizeof(edge_features_t),
+      sizeof(edge_search_t),   sizeof(edge_tokens_t), sizeof(edge_recogniser_t),
+      sizeof(edge_span_t),     sizeof(edge_tensor_t), sizeof(edge_runner_t),
+      sizeof(edge_listener_t), sizeof(edge_costs_t),
   };
   return sizes;
 }

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from edgesdk_converters.convert import Converted, GraphReport, Options, convert_source
 from edgesdk_converters.frontends.onnx import load_source
-from edgesdk_converters.lower import lower_recogniser, lower_single
+from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
 from edgesdk_converters.source import BLANK, Source
 
 from edgesdk import __version__
+from edgesdk.board import Board
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.layout import SAMPLES
 from edgesdk.cli.clips import find_clips
@@ -107,8 +108,18 @@ def _with_samples(
     return bundle.with_sections(**{SAMPLES: section}), ()
 
 
-def convert_recogniser(source: Path, calibration: Path, recipe: Recipe) -> Conversion:
-    """Quantise and lower the recogniser in a folder.
+def _packing(recipe: Recipe, board: Board | None) -> Packing:
+    """How to pack weights: for the recipe's core, else the board's, else not at all."""
+    core = recipe.core
+    if core == "auto":
+        core = "ref" if board is None else core_of(board.cpu.isa)
+    return Packing(core, recipe.weights)
+
+
+def convert_recogniser(
+    source: Path, calibration: Path, recipe: Recipe, board: Board | None = None
+) -> Conversion:
+    """Quantise and lower the recogniser in a folder, its weights packed for the board's core.
 
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
@@ -128,6 +139,7 @@ def convert_recogniser(source: Path, calibration: Path, recipe: Recipe) -> Conve
         window_shift=model.shift,
         meta=_meta(source, recipe, clips, converted),
         name=recipe.name or _name_of(source),
+        packing=_packing(recipe, board),
     )
     bundle, notes = _with_samples(bundle, recipe, clips)
     files = {f"{role}.tflite": bundle.tflite(role) for role in bundle.roles}
@@ -140,8 +152,8 @@ def _name_of(source: Path) -> str:
     return folder.parent.name if folder.name == "onnx" else folder.name
 
 
-def convert_single(source: Path, recipe: Recipe) -> Conversion:
-    """Lower a full-integer .tflite file of one graph.
+def convert_single(source: Path, recipe: Recipe, board: Board | None = None) -> Conversion:
+    """Lower a full-integer .tflite file of one graph, its weights packed for the board's core.
 
     Raises:
         ConvertError: it is damaged, or an operator is not covered.
@@ -153,7 +165,9 @@ def convert_single(source: Path, recipe: Recipe) -> Conversion:
             f"{source}: cannot be read ({error.strerror}); check the path"
         ) from error
     meta = {"created_by": _tool_versions(), "sources": source_digests(source)}
-    bundle = lower_single(data, name=recipe.name or source.stem, meta=meta)
+    bundle = lower_single(
+        data, name=recipe.name or source.stem, meta=meta, packing=_packing(recipe, board)
+    )
     bundle, notes = _with_random_samples(bundle, recipe)
     return Conversion(bundle, {source.name: data}, {}, notes)
 

@@ -25,7 +25,7 @@ BUNDLE_FILE = "model.edge"
 
 
 def _convert(
-    term: Terminal, source: Path, calibration: Path | None, recipe: Recipe
+    term: Terminal, source: Path, calibration: Path | None, recipe: Recipe, board: Board
 ) -> "Conversion":
     try:
         from edgesdk.cli import conversion
@@ -34,10 +34,10 @@ def _convert(
             f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
         ) from error
     if source.suffix == ".tflite":
-        return conversion.convert_single(source, recipe)
+        return conversion.convert_single(source, recipe, board)
     folder = conversion.find_calibration(source, calibration)
     with term.progress(f"converting {source}, calibrating on {folder}"):
-        return conversion.convert_recogniser(source, folder, recipe)
+        return conversion.convert_recogniser(source, folder, recipe, board)
 
 
 def _graph_table(graphs: Mapping[str, Any]) -> Table:
@@ -138,7 +138,7 @@ def command(
         raise EdgeError("a source and --board are needed; see edgesdk convert --help")
     target = load_board(board)
     check_replaceable(out)
-    made = _convert(term, source, calibration, chosen)
+    made = _convert(term, source, calibration, chosen, target)
     uses = memory_use(target, made.bundle)
     document = _document(made, target, chosen, uses)
     views = _views(document, uses)

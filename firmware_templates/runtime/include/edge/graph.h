@@ -20,12 +20,12 @@ typedef enum edge_dtype {
 } edge_dtype_t;
 
 typedef struct edge_tensor {
-  void *data;      /* in the arena or the state block; NULL before edge_graph_bind */
-  uint32_t bytes;  /* size of the whole tensor */
-  uint8_t dtype;   /* edge_dtype_t */
-  uint8_t rank;    /* 0..4 */
+  void *data;     /* in the arena or the state block; NULL before edge_graph_bind */
+  uint32_t bytes; /* size of the whole tensor */
+  uint8_t dtype;  /* edge_dtype_t */
+  uint8_t rank;   /* 0..4 */
   uint32_t dims[4];
-  float scale;     /* real = scale * (q - zero_point); 0 where not quantised */
+  float scale; /* real = scale * (q - zero_point); 0 where not quantised */
   int32_t zero_point;
 } edge_tensor_t;
 
@@ -45,10 +45,12 @@ typedef struct edge_graph {
   uint64_t *op_cost;   /* op_count sums of clock differences, caller's; NULL: no profile */
 } edge_graph_t;
 
-/* Validate a section and fill sizes; binds nothing. `section` is 16-byte aligned and stays valid. */
+/* Validate a section and fill sizes; binds nothing. `section` is 16-byte aligned and stays valid.
+ */
 edge_status_t edge_graph_open(edge_graph_t *graph, const uint8_t *section, uint32_t size);
 
-/* Give the graph its memory (16-byte aligned, at least arena_bytes and state_bytes) and reset it. */
+/* Give the graph its memory (16-byte aligned, at least arena_bytes and state_bytes) and reset it.
+ */
 edge_status_t edge_graph_bind(edge_graph_t *graph, void *arena, void *state);
 
 /* Set the state block to its start value. */

@@ -99,7 +99,7 @@ typedef struct edge_op_fully_connected {
  * hidden (s8) and cell (s16) live in the state block; scratch is s16[4 * cells]. Zero points are
  * folded into the biases. The cell's scale is 2^-cell_fraction. A variant other than 0 is the tile
  * shape of all eight packed matrices: biases are then padded to whole panels, and scratch holds the
- * gates of 64 cells and, where cores of that shape need them, copies of input and hidden. */
+ * gates of 128 cells and, where cores of that shape need them, copies of input and hidden. */
 typedef struct edge_op_lstm {
   edge_op_head_t head;
   edge_ref_t input;

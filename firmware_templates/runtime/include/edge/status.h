@@ -4,23 +4,23 @@
 #define EDGE_STATUS_H
 
 /* EDGE_STATUS(name, value, text) */
-#define EDGE_STATUS_LIST(EDGE_STATUS)                                                   \
-  EDGE_STATUS(OK, 0, "ok")                                                              \
-  EDGE_STATUS(TRUNCATED, -1, "data ends before the structure it announces")             \
-  EDGE_STATUS(BAD_MAGIC, -2, "not an edge image")                                       \
-  EDGE_STATUS(BAD_VERSION, -3, "version not supported by this firmware")                \
-  EDGE_STATUS(BAD_CRC, -4, "checksum does not match")                                   \
-  EDGE_STATUS(BAD_LAYOUT, -5, "section, tensor or operator lies outside its bounds")    \
-  EDGE_STATUS(BAD_OPERATOR, -6, "operator parameters are inconsistent")                 \
-  EDGE_STATUS(NO_KERNEL, -7, "firmware was built without this operator")                \
-  EDGE_STATUS(NO_SECTION, -8, "image lacks a section that this needs")                  \
-  EDGE_STATUS(NO_MEMORY, -9, "memory given is too small")                               \
-  EDGE_STATUS(BAD_ARGUMENT, -10, "argument out of range")                               \
-  EDGE_STATUS(BAD_STATE, -11, "not possible in this state")                             \
-  EDGE_STATUS(BAD_FRAME, -12, "link frame is malformed")                                \
-  EDGE_STATUS(TOO_LONG, -13, "link frame is longer than this side accepts")             \
-  EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")      \
-  EDGE_STATUS(OVERFLOW, -15, "more audio than the device said it can take")             \
+#define EDGE_STATUS_LIST(EDGE_STATUS)                                                              \
+  EDGE_STATUS(OK, 0, "ok")                                                                         \
+  EDGE_STATUS(TRUNCATED, -1, "data ends before the structure it announces")                        \
+  EDGE_STATUS(BAD_MAGIC, -2, "not an edge image")                                                  \
+  EDGE_STATUS(BAD_VERSION, -3, "version not supported by this firmware")                           \
+  EDGE_STATUS(BAD_CRC, -4, "checksum does not match")                                              \
+  EDGE_STATUS(BAD_LAYOUT, -5, "section, tensor or operator lies outside its bounds")               \
+  EDGE_STATUS(BAD_OPERATOR, -6, "operator parameters are inconsistent")                            \
+  EDGE_STATUS(NO_KERNEL, -7, "firmware was built without this operator")                           \
+  EDGE_STATUS(NO_SECTION, -8, "image lacks a section that this needs")                             \
+  EDGE_STATUS(NO_MEMORY, -9, "memory given is too small")                                          \
+  EDGE_STATUS(BAD_ARGUMENT, -10, "argument out of range")                                          \
+  EDGE_STATUS(BAD_STATE, -11, "not possible in this state")                                        \
+  EDGE_STATUS(BAD_FRAME, -12, "link frame is malformed")                                           \
+  EDGE_STATUS(TOO_LONG, -13, "link frame is longer than this side accepts")                        \
+  EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")                 \
+  EDGE_STATUS(OVERFLOW, -15, "more audio than the device said it can take")                        \
   EDGE_STATUS(FAULT, -16, "the processor took a fault")
 
 typedef enum edge_status {

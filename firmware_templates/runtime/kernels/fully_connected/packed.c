@@ -1,4 +1,4 @@
-/* Fully connected with packed weights: sums of 64 rows at a time, then their outputs. */
+/* Fully connected with packed weights: sums of 128 rows at a time, then their outputs. */
 #include "../matrix/matrix.h"
 #include "kernel.h"
 

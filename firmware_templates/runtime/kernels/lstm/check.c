@@ -5,9 +5,8 @@
 
 static bool weights_ok(const edge_plan_t *plan, const edge_op_lstm_t *op, edge_ref_t weights,
                        uint32_t depth) {
-  return op->head.variant == 0
-             ? edge_is_const(plan, weights, edge_product2(op->cells, depth), 1)
-             : edge_matrix_ok(plan, weights, op->head.variant, op->cells, depth);
+  return op->head.variant == 0 ? edge_is_const(plan, weights, edge_product2(op->cells, depth), 1)
+                               : edge_matrix_ok(plan, weights, op->head.variant, op->cells, depth);
 }
 
 static bool gates_ok(const edge_plan_t *plan, const edge_op_lstm_t *op) {

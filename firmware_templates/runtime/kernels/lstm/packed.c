@@ -1,4 +1,4 @@
-/* LSTM with packed weights: 64 cells at a time through all four gates, so that the gates of the
+/* LSTM with packed weights: 128 cells at a time through all four gates, so that the gates of the
  * others need no memory. The new hidden state is made in the output and copied when it is whole. */
 #include "packed.h"
 
@@ -37,10 +37,10 @@ void edge_lstm_packed(const edge_memory_t *memory, const edge_op_lstm_t *op) {
   int16_t *cell = (int16_t *)edge_at(memory, op->cell);
   uint8_t *scratch = (uint8_t *)edge_at(memory, op->scratch);
   int8_t *out = (int8_t *)edge_at(memory, op->head.out);
-  int16_t(*gates)[EDGE_BLOCK_ROWS] = (int16_t(*)[EDGE_BLOCK_ROWS])(void *)scratch;
+  int16_t (*gates)[EDGE_BLOCK_ROWS] = (int16_t (*)[EDGE_BLOCK_ROWS])(void *)scratch;
   const edge_lstm_scratch_t at = edge_lstm_scratch(op);
-  const side_t from_input = side_of(memory, op->input_weights, op->input_bias,
-                                    op->input_multiplier, op->input_shift);
+  const side_t from_input =
+      side_of(memory, op->input_weights, op->input_bias, op->input_multiplier, op->input_shift);
   const side_t recurrent = side_of(memory, op->recurrent_weights, op->recurrent_bias,
                                    op->recurrent_multiplier, op->recurrent_shift);
   uint32_t tile = op->head.variant;

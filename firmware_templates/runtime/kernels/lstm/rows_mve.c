@@ -1,5 +1,5 @@
 /* Gates and cells of the LSTM with packed weights, by Helium: gate_curves.c in eight int16 lanes.
- * VQRDMULH is its product, VRHADD its half sum; where plain C cannot leave int16, lanes wrap. */
+ * VQRDMULH is its product; where plain C cannot leave int16, lanes wrap. */
 #include "packed.h"
 
 #if defined(__ARM_FEATURE_MVE)
@@ -31,27 +31,65 @@ static inline int16x8_t exp_near_zero(int16x8_t a) {
   return vqaddq_n_s16(vqrdmulhq_n_s16(x, exp_minus_eighth), exp_minus_eighth);
 }
 
-/* exp of a < 0 with `integer_bits` (1 to 7) integer bits, as Q0.15. */
-static inline int16x8_t exp_negative(int16x8_t a, int32_t integer_bits) {
+/* x * factor where key >= 0. GCC 12 moves predicates through core registers, one at a time; here
+ * and below they stay where VPT puts them. */
+static inline int16x8_t multiply_where(int16x8_t x, int16_t factor, int16x8_t key) {
+  mve_pred16_t predicate;
+  __asm__("vpt.s16 ge, %q[key], zr\n"
+          "vqrdmulht.s16 %q[x], %q[x], %[factor]\n"
+          : [x] "+w"(x), "=Up"(predicate)
+          : [key] "w"(key), [factor] "r"(factor));
+  return x;
+}
+
+/* `other` where key <= 0. */
+static inline int16x8_t choose_above(int16x8_t x, int16x8_t key, int16x8_t other) {
+  mve_pred16_t predicate;
+  __asm__("vpt.s16 le, %q[key], zr\n"
+          "vmovt %q[x], %q[other]\n"
+          : [x] "+w"(x), "=Up"(predicate)
+          : [key] "w"(key), [other] "w"(other));
+  return x;
+}
+
+/* `other` where key == 0. */
+static inline int16x8_t choose_nonzero(int16x8_t x, int16x8_t key, int16x8_t other) {
+  mve_pred16_t predicate;
+  __asm__("vpt.i16 eq, %q[key], zr\n"
+          "vmovt %q[x], %q[other]\n"
+          : [x] "+w"(x), "=Up"(predicate)
+          : [key] "w"(key), [other] "w"(other));
+  return x;
+}
+
+/* exp of a < 0 with `bits` (1 to 7) integer bits, as Q0.15. Its fraction below 1/4 goes through the
+ * series; each bit of the rest of -a, which is clear in a, multiplies by one more constant. */
+static inline __attribute__((always_inline)) int16x8_t exp_negative(int16x8_t a, int32_t bits) {
   static const int16_t factors[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
-  int32_t fraction = 15 - integer_bits;
-  int16_t quarter = (int16_t)(1 << (fraction - 2));
-  int16x8_t part = vsubq_n_s16(vandq_s16(a, vdupq_n_s16((int16_t)(quarter - 1))), quarter);
-  int16x8_t result = exp_near_zero(vqshlq_r_s16(part, integer_bits));
-  int16x8_t remainder = vsubq_s16(part, a);
-  for (int32_t k = 0; k < integer_bits + 2 && k < 7; k++) {
-    int16x8_t bit = vandq_s16(remainder, vdupq_n_s16((int16_t)(quarter << k)));
-    result = vqrdmulhq_m_n_s16(result, result, factors[k], vcmpneq_n_s16(bit, 0));
-  }
-  if (integer_bits > 5)
-    result = vpselq_s16(vdupq_n_s16(0), result,
-                        vcmpltq_n_s16(a, (int16_t) - (1 << (20 - integer_bits))));
+  uint16x8_t low = vreinterpretq_u16_s16(vshlq_r_s16(a, bits));
+  int16x8_t result = exp_near_zero(vreinterpretq_s16_u16(vorrq_n_u16(low, 0xE000)));
+#define BIT(below_top)                                                                             \
+  if (bits + 1 >= (below_top) && bits + 1 - (below_top) < 7)                                       \
+    result =                                                                                       \
+        multiply_where(result, factors[bits + 1 - (below_top)], vshlq_n_s16(a, (below_top) + 1));
+  BIT(8)
+  BIT(7)
+  BIT(6)
+  BIT(5)
+  BIT(4)
+  BIT(3)
+  BIT(2)
+  BIT(1)
+  BIT(0)
+#undef BIT
+  if (bits > 5) /* below -32 TFLite gives 0 */
+    result = vpselq_s16(vdupq_n_s16(0), result, vcmpltq_n_s16(a, (int16_t)-(1 << (20 - bits))));
   return result;
 }
 
 /* 1 / ((1 + e) / 2) of e as Q0.15, as Q2.13. */
 static inline int16x8_t reciprocal_of_half_sum(int16x8_t e) {
-  int16x8_t half = vrhaddq_s16(e, vdupq_n_s16(ONE));
+  int16x8_t half = vaddq_n_s16(vshrq_n_s16(e, 1), 1 << 14);
   int16x8_t x = vaddq_n_s16(vqrdmulhq_n_s16(half, -15420), 23130);
   for (int i = 0; i < 3; i++) {
     int16x8_t error = vsubq_s16(vdupq_n_s16(1 << 13), vqrdmulhq_s16(half, x));
@@ -63,17 +101,17 @@ static inline int16x8_t reciprocal_of_half_sum(int16x8_t e) {
 /* -|x|; -32768 stays. */
 static inline int16x8_t minus_abs(int16x8_t x) { return vminq_s16(x, vqnegq_s16(x)); }
 
-static inline int16x8_t logistic(int16x8_t x) {
+static __attribute__((noinline)) int16x8_t logistic(int16x8_t x) {
   int16x8_t y = vqshlq_n_s16(reciprocal_of_half_sum(exp_negative(minus_abs(x), 3)), 1);
-  y = vpselq_s16(y, vsubq_s16(vdupq_n_s16(ONE), y), vcmpgtq_n_s16(x, 0));
-  return vpselq_s16(vdupq_n_s16(1 << 14), y, vcmpeqq_n_s16(x, 0));
+  y = choose_above(y, x, vsubq_s16(vdupq_n_s16(ONE), y));
+  return choose_nonzero(y, x, vdupq_n_s16(1 << 14));
 }
 
-static inline int16x8_t hyperbolic(int16x8_t x, int32_t integer_bits) {
+static __attribute__((noinline)) int16x8_t hyperbolic(int16x8_t x, int32_t integer_bits) {
   int16x8_t y = reciprocal_of_half_sum(exp_negative(minus_abs(x), integer_bits + 1));
   y = vqshlq_n_s16(vsubq_n_s16(y, 1 << 13), 2);
-  y = vpselq_s16(y, vnegq_s16(y), vcmpgtq_n_s16(x, 0));
-  return vpselq_s16(vdupq_n_s16(0), y, vcmpeqq_n_s16(x, 0));
+  y = choose_above(y, x, vnegq_s16(y));
+  return choose_nonzero(y, x, vdupq_n_s16(0));
 }
 
 /* a * b / 2^right, ties away from zero, its low 16 bits. */

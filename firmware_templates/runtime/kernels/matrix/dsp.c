@@ -9,13 +9,14 @@
   "sxtb16 %[t], " word "\n smlad " sum ", %[t], %[x0], " sum "\n"                                  \
   "sxtb16 %[t], " word ", ror #8\n smlad " sum ", %[t], %[x1], " sum "\n"
 #define FOUR_ROWS                                                                                  \
-  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[a]", "%[w0]") ROW("%[b]", "%[w1]")                      \
-  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[c]", "%[w0]") ROW("%[d]", "%[w1]")
+  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[a]", "%[w0]")                                           \
+      ROW("%[b]", "%[w1]") "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[c]", "%[w0]")                  \
+          ROW("%[d]", "%[w1]")
 #define NEXT_X "ldrd %[x0], %[x1], [%[x]], #8\n"
 
 #define OUTPUTS                                                                                    \
-  [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [w0] "=&r"(w0),                 \
-      [w1] "=&r"(w1), [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
+  [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [w0] "=&r"(w0), [w1] "=&r"(w1), \
+      [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
 
 #define SPREAD_X                                                                                   \
   "ldrh %[t], [%[column]], #2\n add %[t], %[x], %[t], lsl #3\n ldrd %[x0], %[x1], [%[t]]\n"
@@ -100,9 +101,10 @@ static inline uint64_t piece(const uint8_t *tile, uint32_t width) {
   return bits;
 }
 
-static inline __attribute__((always_inline)) void
-palettised(const edge_matrix_t *m, const int16_t *x, const edge_block_t *block, uint32_t width,
-           bool extra) {
+static inline __attribute__((always_inline)) void palettised(const edge_matrix_t *m,
+                                                             const int16_t *x,
+                                                             const edge_block_t *block,
+                                                             uint32_t width, bool extra) {
   const uint32_t *pairs = (const uint32_t *)m->palette;
   const uint32_t mask = (1u << 2 * width) - 1;
   const int32_t *bias = block->bias;

@@ -13,7 +13,7 @@
 #define EDGE_TILE_8X16 2u  /* for Helium */
 #define EDGE_MAX_TILE 128u /* weights */
 #define EDGE_MAX_PALETTE_BITS 5u
-#define EDGE_BLOCK_ROWS 64u /* rows whose sums are held at once; whole panels of every tile */
+#define EDGE_BLOCK_ROWS 128u /* rows whose sums are held at once; whole panels of every tile */
 
 typedef struct edge_matrix_head {
   uint8_t tile;

@@ -16,8 +16,7 @@
   "vmladava.s8 r8, q0, q1\n vldrb.u8 q1, [%[w]], #16\n"                                            \
   "vmladava.s8 r10, q0, q2\n vldrb.u8 q2, [%[w]], #16\n"                                           \
   "vmladava.s8 r12, q0, q1\n vmladava.s8 lr, q0, q2\n"
-#define CLOBBERED                                                                                  \
-  "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "q0", "q1", "q2", "cc", "memory"
+#define CLOBBERED "r0", "r2", "r4", "r6", "r8", "r10", "r12", "lr", "q0", "q1", "q2", "cc", "memory"
 
 /* Tiles two by two, an odd one first. VLDR and VMLADAVA leave the flags of LSRS as they are. */
 #define EACH_TILE(load_x)                                                                          \
@@ -41,11 +40,11 @@ static __attribute__((noinline)) void side_by_side(const edge_matrix_t *m, const
   do {
     const int8_t *x = vector;
     uint32_t left = m->chunks;
-    __asm__ volatile("ldm %[bias]!, " SUMS "\n" EACH_TILE(NEXT_X) "stm %[sums]!, " SUMS "\n"
-                     : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left), [bias] "+r"(bias),
-                       [sums] "+r"(sums)
-                     :
-                     : CLOBBERED);
+    __asm__ volatile(
+        "ldm %[bias]!, " SUMS "\n" EACH_TILE(NEXT_X) "stm %[sums]!, " SUMS "\n"
+        : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left), [bias] "+r"(bias), [sums] "+r"(sums)
+        :
+        : CLOBBERED);
   } while (--panels > 0);
 }
 
@@ -100,8 +99,7 @@ static __attribute__((noinline)) void palette4(const edge_matrix_t *m, const int
                        "cmp %[left], #0\n beq 2f\n"
                        "1:\n" COLUMN_X FOUR_PALETTE_ROWS "subs %[left], #1\n bne 1b\n"
                        "2: stm %[sums], {r0, r2, r4, r6}\n"
-                       : [w] "+r"(weights), [left] "+r"(left), [column] "+r"(column),
-                         [at] "+r"(at)
+                       : [w] "+r"(weights), [left] "+r"(left), [column] "+r"(column), [at] "+r"(at)
                        : [x] "r"(x), [sums] "r"(sums), [palette] "r"(m->palette)
                        : CLOBBERED_BY_FOUR);
     } else {
