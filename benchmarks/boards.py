@@ -50,7 +50,8 @@ def _counts(report: dict[str, Any]) -> dict[str, float]:
     values = {record["name"]: record["value"] for record in report["records"]}
     counts = {name: values[name] for name in RECORDS}
     for entry in report["operators"]:
-        name = f"{entry['graph']} {entry['index']} {entry['operator']}, per call"
+        place = entry["graph"] if entry["index"] is None else f"{entry['graph']} {entry['index']}"
+        name = f"{place} {entry['operator']}, per call"
         counts[name] = entry["cost"] / entry["calls"]
     for stage in report["stages"]:
         audio_s = values["audio"]

@@ -52,6 +52,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
     unexpected = [report for report in skipped if "needs_shared: " not in str(report.longrepr)]
+    if unexpected:
+        reporter.write_line("")
     for report in unexpected:
         reporter.write_line(f"unexpected skip: {report.nodeid}: {report.longrepr}", red=True)
     if unexpected and session.exitstatus == pytest.ExitCode.OK:

@@ -1,7 +1,7 @@
 """A Source and calibration utterances to three full-integer .tflite files and a report."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,22 +16,28 @@ from edgesdk_converters.quantise.calibrate import (
     Visit,
     calibrate,
     decode,
+    logit_range,
 )
 from edgesdk_converters.quantise.cells import spell_cells
-from edgesdk_converters.quantise.emit import QuantisedGraph, quantise_graph
+from edgesdk_converters.quantise.emit import QuantisedGraph, explicit_states, quantise_graph
 from edgesdk_converters.quantise.measure import TfliteStream, measure, open_interpreter
-from edgesdk_converters.quantise.ranges import METHODS
+from edgesdk_converters.quantise.ranges import METHODS, int8_quantisation
 from edgesdk_converters.source import Source
 from edgesdk_converters.tflite.model import Model, Quantisation
 from edgesdk_converters.tflite.write import write_tflite
 
 _HELD_BACK = 5  # one utterance in so many is kept for measuring
 _CHOSEN_BY_MEASUREMENT = "auto"
+_CLEAR_GAIN_DB = 1.0  # a range that clips must win by this much: other speech may need the rest
 
 
 @dataclass(frozen=True)
 class Options:
-    """`method` chooses ranges: one of ranges.METHODS, or "auto": the best SQNR per graph."""
+    """`method` chooses ranges: one of ranges.METHODS, or "auto": the best SQNR per graph.
+
+    Values between graphs keep their whole range (real speech goes further than calibration, and
+    clipping them cost words), and logits have calibrate.logit_range.
+    """
 
     method: str = _CHOSEN_BY_MEASUREMENT
 
@@ -44,9 +50,10 @@ class GraphReport:
     parameters: int
     bytes: int
     method: str
-    sqnr_db: Mapping[str, float]  # per output, empty where it was not measured
+    sqnr_db: Mapping[str, float]  # per output, empty where not measured; logits above their floor
     tried_db: Mapping[str, float]  # per method, the worst output
     ranges: Mapping[str, tuple[float, float]]  # of inputs, outputs and states
+    choices: tuple[str, ...] = ()  # what a user may want to know, one line each
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class _Job:
     graph: Graph
     seen: Observation
     sequences: list[list[tuple[Array, ...]]]
+    given: Mapping[str, Quantisation]
+    floors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,12 +115,10 @@ def convert_source(
     notes = list(source.notes)
     report: dict[str, GraphReport] = {}
     files: dict[str, bytes] = {}
-    seams: dict[str, Quantisation] = {}
     for job in _jobs(source, seen, visits):
         name = job.graph.name
-        best = _best(job, options.method, seams)
+        best = _best(job, options.method)
         files[name], report[name] = best.data, _report(job, best)
-        seams |= {output: best.quantised.specs[output].quantisation for output in job.graph.outputs}
     if open_interpreter(files["joiner"]) is None:
         notes.append("tflite-runtime is not installed: quantisation noise was not measured")
     return Converted(**files, report=report, notes=tuple(notes))
@@ -138,30 +145,53 @@ def _split(calibration: Sequence[Utterance]) -> tuple[list[Utterance], list[Utte
 
 
 def _jobs(source: Source, seen: Calibration, visits: list[Visit]) -> list[_Job]:
+    seams = {
+        "encoder_out": int8_quantisation(seen.encoder["encoder_out"], METHODS[0]),
+        "decoder_out": int8_quantisation(seen.predictor["decoder_out"], METHODS[0]),
+    }
+    whole = logit_range(seen)
+    logits = {"logit": int8_quantisation(whole, METHODS[0])}
     return [
-        _Job(source.encoder, seen.encoder, [[(w,) for w in v.windows] for v in visits]),
-        _Job(source.predictor, seen.predictor, [[(c,) for c in v.contexts] for v in visits]),
-        _Job(source.joiner, seen.joiner, [list(v.pairs) for v in visits]),
+        _Job(
+            source.encoder,
+            seen.encoder,
+            [[(w,) for w in v.windows] for v in visits],
+            {"encoder_out": seams["encoder_out"]},
+        ),
+        _Job(
+            source.predictor,
+            seen.predictor,
+            [[(c,) for c in v.contexts] for v in visits],
+            {"decoder_out": seams["decoder_out"]},
+        ),
+        _Job(
+            source.joiner,
+            seen.joiner,
+            [list(v.pairs) for v in visits],
+            seams | logits,
+            {"logit": whole.low},
+        ),
     ]
 
 
-def _best(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
-    """The attempt whose worst output is least noisy; the first method where none is measured."""
+def _best(job: _Job, method: str) -> _Attempt:
+    """The attempt whose worst output is clearly least noisy; the first where none is."""
     methods = METHODS if method == _CHOSEN_BY_MEASUREMENT else (method,)
-    attempts = [_attempt(job, m, seams) for m in methods]
+    attempts = [_attempt(job, m) for m in methods]
     tried = {a.method: min(a.sqnr_db.values(), default=0.0) for a in attempts}
     best = max(attempts, key=lambda a: tried[a.method])
+    if tried[best.method] < tried[attempts[0].method] + _CLEAR_GAIN_DB:
+        best = attempts[0]
     return replace(best, tried_db=tried if best.sqnr_db else {})
 
 
-def _attempt(job: _Job, method: str, seams: Mapping[str, Quantisation]) -> _Attempt:
-    fixed = {name: q for name, q in seams.items() if name in job.graph.inputs}
-    quantised = quantise_graph(job.graph, job.seen, method, fixed)
+def _attempt(job: _Job, method: str) -> _Attempt:
+    quantised = quantise_graph(job.graph, job.seen, method, job.given)
     data = write_tflite(Model((quantised.graph,), description=f"edgesdk {__version__}"))
     interpreter = open_interpreter(data)
     noise = {}
     if interpreter is not None:
-        noise = measure(job.graph, TfliteStream(interpreter), job.sequences)
+        noise = measure(job.graph, TfliteStream(interpreter), job.sequences, job.floors)
     return _Attempt(method, data, quantised, noise)
 
 
@@ -175,4 +205,22 @@ def _report(job: _Job, best: _Attempt) -> GraphReport:
         sqnr_db=best.sqnr_db,
         tried_db=best.tried_db,
         ranges={n: (job.seen[n].low, job.seen[n].high) for n in shown if n in job.seen},
+        choices=tuple(_choices(job, best)),
     )
+
+
+def _choices(job: _Job, best: _Attempt) -> Iterator[str]:
+    fused = sum(node.op == "lstm" for node in job.graph.nodes)
+    if fused:
+        layers = "layer" if fused == 1 else "layers"
+        yield f"{fused} LSTM {layers} fused (int8 h, int16 c inside the operator)"
+    states = explicit_states(job.graph)
+    for state in states:
+        spec = best.quantised.specs[state.input]
+        yield f"state {state.name}: explicit {spec.dtype} {list(job.graph.shapes[state.input])}"
+    if any(node.op == "rsqrt" for node in job.graph.nodes):
+        yield "layer normalisation in int16 (table and one Newton step for the root)"
+    for name, floor in job.floors.items():
+        if floor > job.seen[name].low:
+            yield f"{name} below {floor:.1f} is held there: too unlikely to decide"
+    yield f"ranges by {best.method}"

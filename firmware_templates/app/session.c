@@ -144,7 +144,11 @@ void edge_session_run(edge_session_t *session) {
   *session = (edge_session_t){.event_seq = 0};
   edge_decoder_init(&session->decoder, session->received, sizeof session->received);
   edge_port_init(&session->port);
-  edge_session_open_image(session, session->port.model_bytes);
+  if (session->port.boot_cause == EDGE_BOOT_FAULT) {
+    session->content_status = EDGE_FAULT; /* the image may be what faults: do not try it again */
+  } else {
+    edge_session_open_image(session, session->port.model_bytes);
+  }
   send_boot(session);
   for (;;) {
     const uint32_t size = edge_port_read(piece, sizeof piece);

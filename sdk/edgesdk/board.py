@@ -1,15 +1,15 @@
 """Boards: facts about hardware, one strict TOML file each, and the checks on them."""
 
-import difflib
 import itertools
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
+from edgesdk.toml_table import Table, did_you_mean
 
 SCHEMA = 1
 TIERS = ("hardware", "emulated", "host")
@@ -28,8 +28,6 @@ CORE_ISA: dict[str, frozenset[str]] = {
     "cortex-m85": frozenset({"dsp", "fp32", "fp64", "mve"}),
     "host": frozenset(),
 }
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -152,89 +150,18 @@ class Board:
         return any(role in memory.holds for memory in self.memories)
 
 
-class _Table:
-    """One TOML table that knows which keys were asked for, so that the rest can be refused."""
-
-    def __init__(self, values: dict[str, Any], where: str) -> None:
-        self.values = values
-        self.where = where
-        self.known: list[str] = []
-
-    def take(self, key: str, kind: type[T], default: T | None = None, *, needed: bool = True) -> T:
-        self.known.append(key)
-        if key not in self.values:
-            if needed and default is None:
-                raise self._missing(key)
-            return default  # type: ignore[return-value]
-        value = self.values[key]
-        if type(value) is not kind:
-            raise BoardError(
-                f"{self.where}: {key} = {value!r} is a {type(value).__name__}, "
-                f"not a {kind.__name__}; correct it"
-            )
-        return value
-
-    def _missing(self, key: str) -> BoardError:
-        close = difflib.get_close_matches(key, self.values.keys() - set(self.known), n=1)
-        if close:
-            return BoardError(
-                f"{self.where}: key {close[0]!r} is unknown{_did_you_mean(close[0], [key])}"
-            )
-        return BoardError(f"{self.where}: {key} is missing; add it (docs/porting.md)")
-
-    def positive(self, key: str) -> int:
-        value = self.take(key, int)
-        if value <= 0:
-            raise BoardError(f"{self.where}: {key} = {value} must be above 0; correct it")
-        return value
-
-    def choice(self, key: str, choices: Sequence[str]) -> str:
-        value = self.take(key, str)
-        if value not in choices:
-            raise BoardError(
-                f"{self.where}: {key} = {value!r} is none of {', '.join(choices)}"
-                f"{_did_you_mean(value, choices)}"
-            )
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self.take(key, list)
-        if not all(isinstance(value, str) for value in values):
-            raise BoardError(f"{self.where}: {key} = {values!r} must be a list of texts")
-        return tuple(values)
-
-    def table(self, key: str) -> "_Table":
-        return _Table(self.take(key, dict), f"{self.where} [{key}]")
-
-    def optional(self, key: str, read: Callable[["_Table"], T]) -> T | None:
-        self.known.append(key)
-        return read(self.table(key)) if key in self.values else None
-
-    def finish(self) -> None:
-        for key in self.values:
-            if key not in self.known:
-                raise BoardError(
-                    f"{self.where}: key {key!r} is unknown{_did_you_mean(key, self.known)}"
-                )
-
-
-def _did_you_mean(word: str, choices: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else "; remove it"
-
-
-def _read_cpu(table: _Table) -> Cpu:
+def _read_cpu(table: Table) -> Cpu:
     cpu = Cpu(
         core=table.choice("core", tuple(CORE_ISA)),
         isa=table.texts("isa"),
-        clock_hz=table.take("clock_hz", int, needed=False),
+        clock_hz=table.maybe("clock_hz", int),
         source=table.take("source", str),
     )
     table.finish()
     return cpu
 
 
-def _read_compiler(table: _Table) -> Compiler:
+def _read_compiler(table: Table) -> Compiler:
     compiler = Compiler(
         default=table.choice("default", COMPILERS),
         optimise=table.texts("optimise"),
@@ -245,10 +172,10 @@ def _read_compiler(table: _Table) -> Compiler:
     return compiler
 
 
-def _read_memory(table: _Table) -> Memory:
+def _read_memory(table: Table) -> Memory:
     memory = Memory(
         name=table.take("name", str),
-        base=table.take("base", int, needed=False),
+        base=table.maybe("base", int),
         size_bytes=table.positive("size_bytes"),
         holds=table.texts("holds"),
         source=table.take("source", str),
@@ -257,19 +184,19 @@ def _read_memory(table: _Table) -> Memory:
         if role not in ROLES:
             raise BoardError(
                 f"{table.where}: holds {role!r} is none of {', '.join(ROLES)}"
-                f"{_did_you_mean(role, ROLES)}"
+                f"{did_you_mean(role, ROLES)}"
             )
     table.finish()
     return memory
 
 
-def _read_link(table: _Table) -> Link:
+def _read_link(table: Table) -> Link:
     link = Link(table.choice("default", LINKS), table.positive("payload_bytes"))
     table.finish()
     return link
 
 
-def _read_uart(table: _Table) -> Uart:
+def _read_uart(table: Table) -> Uart:
     uart = Uart(
         base=table.positive("base"),
         interrupt=table.take("interrupt", int),
@@ -282,7 +209,7 @@ def _read_uart(table: _Table) -> Uart:
     return uart
 
 
-def _read_counter(table: _Table) -> Counter:
+def _read_counter(table: Table) -> Counter:
     counter = Counter(
         kind=table.choice("kind", COUNTERS),
         address=table.positive("address"),
@@ -294,12 +221,12 @@ def _read_counter(table: _Table) -> Counter:
     return counter
 
 
-def _read_emulator(table: _Table) -> Emulator:
+def _read_emulator(table: Table) -> Emulator:
     emulator = Emulator(
         kind=table.choice("kind", EMULATORS),
-        machine=table.take("machine", str, needed=False),
-        ram_base=table.take("ram_base", int, needed=False),
-        ram_bytes=table.take("ram_bytes", int, needed=False),
+        machine=table.maybe("machine", str),
+        ram_base=table.maybe("ram_base", int),
+        ram_bytes=table.maybe("ram_bytes", int),
         source=table.take("source", str),
     )
     table.finish()
@@ -307,11 +234,10 @@ def _read_emulator(table: _Table) -> Emulator:
 
 
 def _read_board(values: dict[str, Any], path: Path) -> Board:
-    top = _Table(values, path.name)
+    top = Table(values, path.name)
     schema = top.take("schema", int)
     if schema != SCHEMA:
         raise BoardError(f"{path.name}: schema = {schema}, this edgesdk reads {SCHEMA}; update it")
-    memories = top.take("memory", list)
     stack = top.table("stack")
     board = Board(
         name=top.take("name", str),
@@ -321,10 +247,7 @@ def _read_board(values: dict[str, Any], path: Path) -> Board:
         source=top.take("source", str),
         cpu=_read_cpu(top.table("cpu")),
         compiler=_read_compiler(top.table("compiler")),
-        memories=tuple(
-            _read_memory(_Table(memory, f"{path.name} [[memory]] {i + 1}"))
-            for i, memory in enumerate(memories)
-        ),
+        memories=tuple(_read_memory(table) for table in top.tables("memory")),
         stack_bytes=stack.positive("size_bytes"),
         link=_read_link(top.table("link")),
         uart=top.optional("uart", _read_uart),
@@ -343,13 +266,17 @@ def _check_name_matches_file(board: Board) -> str | None:
     return None
 
 
-def _check_port_exists(board: Board) -> str | None:
+def _check_port(board: Board) -> str | None:
     ports = resource_dir("firmware_templates") / "ports"
-    if not (ports / board.port / "port.toml").is_file():
+    path = ports / board.port / "port.toml"
+    if not path.is_file():
         known = sorted(entry.parent.name for entry in ports.glob("*/port.toml"))
         return (
             f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
         )
+    for table in tomllib.loads(path.read_text(encoding="utf-8"))["needs"]:
+        if getattr(board, table) is None:
+            return f"port {board.port!r} needs a [{table}] table; add it (docs/porting.md)"
     return None
 
 
@@ -429,6 +356,18 @@ def _check_link(board: Board) -> str | None:
     return None
 
 
+def _check_counter(board: Board) -> str | None:
+    counter = board.counter
+    if counter is None:
+        return None
+    if not 0 <= counter.icount_shift <= 10 or 2 * counter.tick_ns >= 1 << counter.icount_shift:
+        return (
+            f"[counter] icount_shift = {counter.icount_shift} must lie in 0..10 and make an "
+            f"instruction longer than two ticks of {counter.tick_ns} ns, or counts are not exact"
+        )
+    return None
+
+
 def _check_emulator(board: Board) -> str | None:
     emulator = board.emulator
     if (board.tier == "hardware") != (emulator is None):
@@ -447,13 +386,14 @@ def _check_emulator(board: Board) -> str | None:
 
 CHECKS: tuple[Callable[[Board], str | None], ...] = (
     _check_name_matches_file,
-    _check_port_exists,
+    _check_port,
     _check_isa_fits_core,
     _check_every_role_has_one_home,
     _check_addresses,
     _check_memories_do_not_overlap,
     _check_stack,
     _check_link,
+    _check_counter,
     _check_emulator,
 )
 
@@ -492,7 +432,7 @@ def load_board(name_or_path: str | Path) -> Board:
     if not path.is_file():
         names = sorted(entry.stem for entry in folder.glob("*.toml"))
         raise BoardError(
-            f"board {text!r} is unknown{_did_you_mean(text, names).replace('; remove it', '')}; "
+            f"board {text!r} is unknown{did_you_mean(text, names).replace('; remove it', '')}; "
             f"boards: {', '.join(names)}"
         )
     return _load_file(path)

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from edgesdk.audio import Samples
 from edgesdk.bundle import Bundle
 from edgesdk.core import TokenEvent
-from edgesdk.emulate import Clip, Transcript, emulate, join_tokens, make_transcript
+from edgesdk.emulate import (
+    Clip,
+    Emulation,
+    Engine,
+    Transcript,
+    emulate,
+    find_interpreter,
+    join_tokens,
+    make_transcript,
+)
+from edgesdk.errors import EdgeError
 from edgesdk.link.device import Device
 from edgesdk.link.messages import GraphId, Metrics, OpCost, Token
 
@@ -67,10 +77,14 @@ def run_clip(
     return Heard(transcript, device.metrics(), operators)
 
 
-def laptop_transcripts(bundle: Bundle, clips: Sequence[Clip]) -> tuple[Transcript, ...]:
-    """What the TFLite interpreter and the C core make of the same clips, with all logits.
+def _laptop_engine() -> Engine:
+    """The TFLite interpreter where it rounds as devices do; else the C core's own kernels."""
+    try:
+        return "core" if find_interpreter().caveat else "tflite"
+    except EdgeError:
+        return "core"
 
-    Raises:
-        EdgeError: no interpreter is installed.
-    """
-    return emulate(bundle, clips, keep_logits=True).transcripts
+
+def emulate_clips(bundle: Bundle, clips: Sequence[Clip]) -> Emulation:
+    """What the laptop makes of the same clips, with all logits, and what computed it."""
+    return emulate(bundle, clips, engine=_laptop_engine(), keep_logits=True)

@@ -8,8 +8,9 @@ import pytest
 from edgesdk.errors import ConvertError
 from edgesdk_converters.convert import Converted, Options, convert_source
 from edgesdk_converters.execute import Stream
-from edgesdk_converters.quantise.calibrate import windows
+from edgesdk_converters.quantise.calibrate import calibrate, windows
 from edgesdk_converters.quantise.measure import TfliteStream, open_interpreter
+from edgesdk_converters.quantise.ranges import dequantise
 from edgesdk_converters.source import Source
 from edgesdk_converters.tflite.read import read_tflite
 from edgesdk_converters.tflite.write import write_tflite
@@ -71,6 +72,40 @@ def test_seams_have_one_quantisation_on_both_sides(converted: Converted) -> None
         assert made.quantisation is not None and taken.quantisation is not None
         assert made.quantisation.scale.tolist() == taken.quantisation.scale.tolist()
         assert made.quantisation.zero_point.tolist() == taken.quantisation.zero_point.tolist()
+
+
+def test_seams_and_logits_then_no_value_seen_is_cut(
+    small_source: Source, converted: Converted
+) -> None:
+    """Clipping decoder_out to what calibration visited cost words on other speech."""
+    utterances = [u for i, u in enumerate(tiny_features(8)) if i % 5]
+    seen = calibrate(small_source, utterances)
+    for data, values in (
+        (converted.encoder, seen.encoder["encoder_out"]),
+        (converted.predictor, seen.predictor["decoder_out"]),
+        (converted.joiner, seen.best_logits),
+    ):
+        graph = read_tflite(data).graphs[0]
+        grid = graph.tensors[graph.outputs[0]].quantisation
+        assert grid is not None
+        low, high = dequantise(np.array([-128, 127]), grid)
+        assert low <= values.low + grid.scale[0] and high >= values.high - grid.scale[0]
+
+
+def test_report_then_says_what_each_graph_became(converted: Converted) -> None:
+    report = converted.report["encoder"]
+    assert report.operators == {
+        "FULLY_CONNECTED": 1,
+        "RESHAPE": 2,
+        "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
+    }
+    assert report.parameters == 35992
+    assert report.bytes == len(converted.encoder)
+    assert set(report.tried_db) == {"minmax", "percentile", "mse"}
+    assert report.choices == (
+        "3 LSTM layers fused (int8 h, int16 c inside the operator)",
+        "ranges by minmax",
+    )
 
 
 def test_files_read_back_and_rewritten_are_the_same_bytes(converted: Converted) -> None:

@@ -5,6 +5,7 @@ Scales follow the depth of the sums, so that outputs use their range without sit
 
 import numpy as np
 import pytest
+from edgesdk_converters.lower import fixed_point
 from single_op import Net, check_agreement, core, interpreter, run_oracle
 
 pytestmark = pytest.mark.needs_cc
@@ -48,6 +49,29 @@ def test_fully_connected(wide: bool) -> None:
         data = _fully_connected(rng, int(rng.integers(1, 4)), depth, rows, wide, activation)
         inside.append(check_agreement(data, rng))
     assert np.mean(inside[::4]) > 0.8
+
+
+def test_fully_connected_with_a_scale_per_row() -> None:
+    """Against plain arithmetic: tflite-runtime 2.14 computes garbage on such a graph."""
+    rng = np.random.default_rng(6)
+    net = Net()
+    rows, depth, scale, out_scale = 9, 14, 0.05, 0.3
+    values = _weights(rng, (rows, depth))
+    scales = rng.uniform(0.002, 0.02, rows).astype(np.float32)
+    bias = rng.integers(-900, 900, rows).astype(np.int32)
+    x = net.input((2, depth), "int8", scale, -9)
+    inputs = [x, net.channels(values, scales, 0), net.channels(bias, scales * np.float32(scale), 0)]
+    y = net.tensor("y", (2, rows), "int8", out_scale, 5)
+    net.op("FULLY_CONNECTED", inputs, [y], "FullyConnectedOptions", 4)
+    device = core(net.file(y))
+    given = rng.integers(-128, 128, (2, depth)).astype(np.int8)
+    sums = (given.astype(int) + 9) @ values.astype(int).T + bias
+    in_scale, out = (float(np.float32(v)) for v in (scale, out_scale))
+    pairs = [fixed_point.quantise_multiplier(in_scale * float(s) / out) for s in scales]
+    for batch in range(2):
+        for row, pair in enumerate(pairs):
+            expected = fixed_point.rescale(int(sums[batch, row]), *pair) + 5
+            assert device.run(given)[0][batch, row] == max(-128, min(127, expected))
 
 
 def _between(scales: tuple[float, float, float]) -> np.ndarray:

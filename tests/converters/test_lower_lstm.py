@@ -1,11 +1,13 @@
 """The fused LSTM: against TFLite's reference kernel, over time, from save and restore."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from edgesdk.errors import ConvertError
 from edgesdk_converters.lower import lower_graph
+from edgesdk_converters.tflite.read import read_tflite
+from edgesdk_converters.tflite.write import write_tflite
 from numpy.typing import NDArray
 from single_op import Net, core, interpreter, run_oracle
 
@@ -147,11 +149,6 @@ def test_reset_and_restore_bring_the_state_back() -> None:
     [(1, "CIFG"), (9, "peepholes"), (16, "a projection"), (20, "layer normalisation")],
 )
 def test_other_forms_are_refused_by_name(position: int, reason: str) -> None:
-    from dataclasses import replace
-
-    from edgesdk_converters.tflite.read import read_tflite
-    from edgesdk_converters.tflite.write import write_tflite
-
     model = read_tflite(layer(draw(np.random.default_rng(0), 4, 4), 1))
     graph = model.graphs[0]
     operator = graph.operators[0]

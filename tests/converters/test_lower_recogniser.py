@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from edgesdk.bundle import Bundle, read_bundle
 from edgesdk.bundle.sections import read_features
+from edgesdk.core.graph import Image
+from edgesdk.core.recogniser import Recogniser
 from edgesdk.errors import ConvertError
 from edgesdk_converters.lower import lower_graph, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
@@ -119,9 +121,6 @@ def test_a_bundle_holds_all_that_the_device_and_the_host_need() -> None:
 
 @pytest.mark.needs_cc
 def test_the_device_takes_it_and_needs_the_predicted_memory() -> None:
-    from edgesdk.core.graph import Image
-    from edgesdk.core.recogniser import Recogniser
-
     bundle = _lower(Shape(frames=2))
     device = Recogniser(Image(bundle.device_bytes()))
     assert device.workspace_bytes == bundle.workspace_bytes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from edgesdk_converters.quantise.calibrate import calibrate, decode, windows
+from edgesdk_converters.quantise.calibrate import calibrate, decode, logit_range, louder, windows
 from edgesdk_converters.source import Source
 from tiny_model import VOCAB, tiny_features
 
@@ -60,3 +60,24 @@ def test_calibration_then_the_predictor_has_seen_every_context(small_source: Sou
     assert seen.predictor["decoder_out"].seen >= VOCAB**2
     assert seen.predictor["decoder_out"].high >= seen.joiner["decoder_out"].high
     assert "y" not in seen.predictor
+
+
+def test_louder_then_sound_rises_and_digital_silence_stays(small_source: Source) -> None:
+    inv_std = np.linspace(0.1, 0.4, 40, dtype=np.float32)
+    source = replace(small_source, features={**small_source.features, "inv_std": inv_std.tolist()})
+    features = tiny_features(1)[0]
+    features[:3] = features.min() - 1.0  # the floor of the logarithm
+    result = louder(source, features)
+    np.testing.assert_array_equal(result[:3], features[:3])
+    expected = np.broadcast_to(np.log(10.0) * inv_std, features[3:].shape)
+    np.testing.assert_allclose(result[3:] - features[3:], expected, atol=1e-5)
+
+
+def test_logit_range_then_the_best_are_whole_and_the_hopeless_are_cut(
+    small_source: Source,
+) -> None:
+    seen = calibrate(small_source, tiny_features(2))
+    whole, kept = seen.joiner["logit"], logit_range(seen)
+    assert kept.high == whole.high == seen.best_logits.high
+    assert kept.low == max(whole.low, seen.best_logits.low - 8.0)
+    assert seen.best_logits.low < seen.best_logits.high

@@ -146,6 +146,19 @@ def test_cell_then_integers_follow_floats_for_long() -> None:
     assert measure(graph, runner, [steps])["y"] > 35.0
 
 
+def test_value_that_only_tanh_reads_then_range_ends_where_tanh_is_flat() -> None:
+    shapes = dict.fromkeys(["a", "b", "sum", "y"], (1, 4))
+    nodes = (Node("add", "sum", ("a", "b"), ("sum",)), Node("tanh", "y", ("sum",), ("y",)))
+    graph = Graph("joiner", ("a", "b"), ("y",), (), nodes, shapes)
+    seen = {name: Range(-12.0, 12.0) for name in shapes}
+    specs = plan_values(graph, seen, "minmax", {}, frozenset())
+    assert float(specs["sum"].quantisation.scale[0]) == np.float32(8 / 255)
+    assert float(specs["a"].quantisation.scale[0]) == np.float32(24 / 255)
+    both = replace(graph, outputs=("y", "sum"))
+    specs = plan_values(both, seen, "minmax", {}, frozenset())
+    assert float(specs["sum"].quantisation.scale[0]) == np.float32(24 / 255)
+
+
 def test_layer_norm_over_a_wide_span_of_loudness_then_noise_is_low() -> None:
     gamma, beta = np.linspace(0.5, 2, 16), np.linspace(-1, 1, 16)
     node = Node("layer_norm", "n", ("x",), ("y",), {"gamma": gamma, "beta": beta},

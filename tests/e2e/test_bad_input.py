@@ -188,6 +188,21 @@ def test_missing_compiler_is_exit_4_with_the_package(
 
 
 @pytest.mark.needs_gcc
+def test_hardware_is_built_for_but_not_said_to_be_flashed(
+    repository: Path, edgesdk: CommandLine, convert: Convert, tmp_path: Path
+) -> None:
+    text = (repository / "boards" / "qemu-mps2-an386.toml").read_text(encoding="utf-8")
+    text = text.partition("[emulator]")[0].replace("qemu-mps2-an386", "mine")
+    board = tmp_path / "mine.toml"
+    board.write_text(text.replace('tier = "emulated"', 'tier = "hardware"'))
+    outcome = edgesdk("flash", convert("host"), "--board", board)
+    assert outcome.code == 4
+    firmware = outcome.error_line().split("put ")[1].split(" on the board")[0]
+    assert Path(firmware).read_bytes()[:4] == b"\x7fELF"
+    assert edgesdk("devices", "--json").document["boards"] == []
+
+
+@pytest.mark.needs_gcc
 @pytest.mark.needs_qemu
 def test_missing_emulator_is_exit_4_with_the_package(
     edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path
@@ -202,18 +217,18 @@ def test_missing_emulator_is_exit_4_with_the_package(
 def test_no_device_and_several_devices_are_exit_3(
     edgesdk: CommandLine, convert: Convert, model: Path
 ) -> None:
-    clips = model / "clips"
+    clip = sorted((model / "clips").glob("*.wav"))[0]
     for options in (("--board", "host"), (), ("--port", "/dev/edgesdk-absent")):
-        outcome = edgesdk("run", clips, *options)
+        outcome = edgesdk("run", clip, *options)
         assert outcome.code == 3
         assert outcome.error_line().startswith("edgesdk run: ")
     assert "edgesdk devices" in outcome.err
     edgesdk.ok("flash", convert("host"), "--board", "host")
-    assert edgesdk("run", clips, "--quiet").code == 0  # one device is the one that is meant
+    assert edgesdk("run", clip, "--quiet").code == 0  # one device is the one that is meant
     state = edgesdk.state / "edgesdk" / "devices"
     shutil.copytree(state / "host", state / "other")
     manifest = state / "other" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"board": "host"', '"board": "other"'))
-    outcome = edgesdk("run", clips)
+    outcome = edgesdk("run", clip)
     assert outcome.code == 3
     assert "several devices: host, other; choose one with --board" in outcome.error_line()

@@ -32,14 +32,14 @@ static void *room(uint32_t bytes) {
   return memory;
 }
 
-/* A copy at a multiple of 16 in a block that ends with it. */
-static uint8_t *exact_copy(const uint8_t *data, uint32_t size, uint8_t **block) {
-  *block = malloc(size > 0 ? size : 1);
+/* A copy `shift` bytes behind a multiple of 16, in a block that ends with it. */
+static uint8_t *exact_copy(const uint8_t *data, uint32_t size, uint32_t shift, uint8_t **block) {
+  *block = malloc(size + shift > 0 ? size + shift : 1);
   if (*block == NULL || (uintptr_t)*block % 16 != 0) {
     exit(2);
   }
-  memcpy(*block, data, size);
-  return *block;
+  memcpy(*block + shift, data, size);
+  return *block + shift;
 }
 
 static void fill_samples(int16_t *samples, uint32_t count) {
@@ -53,9 +53,13 @@ static void fill_samples(int16_t *samples, uint32_t count) {
 
 static void try_features(const uint8_t *data, uint32_t size) {
   uint8_t *block;
-  const uint8_t *section = exact_copy(data, size, &block);
+  const uint32_t shift = draw(8) == 0 ? draw(16) : 0;
+  const uint8_t *section = exact_copy(data, size, shift, &block);
   edge_features_t f;
   if (edge_features_open(&f, section, size) == EDGE_OK) {
+    if (shift % 4 != 0) {
+      abort(); /* its float tables are read in place */
+    }
     accepted[0]++;
     void *memory = room(edge_features_memory(&f));
     int8_t *frame = malloc(f.mel_bins);
@@ -123,7 +127,7 @@ static void hear_token(void *context, int32_t token, int32_t logprob_q16, uint32
 
 static void try_search(const uint8_t *data, uint32_t size) {
   uint8_t *block;
-  const uint8_t *section = exact_copy(data, size, &block);
+  const uint8_t *section = exact_copy(data, size, draw(16), &block);
   edge_search_t s;
   if (edge_search_open(&s, section, size) == EDGE_OK) {
     accepted[1]++;
@@ -145,7 +149,7 @@ static void try_search(const uint8_t *data, uint32_t size) {
 
 static void try_tokens(const uint8_t *data, uint32_t size) {
   uint8_t *block;
-  const uint8_t *section = exact_copy(data, size, &block);
+  const uint8_t *section = exact_copy(data, size, draw(16), &block);
   edge_tokens_t tokens;
   if (edge_tokens_open(&tokens, section, size) == EDGE_OK) {
     accepted[2]++;
@@ -210,7 +214,7 @@ static void use_recogniser(edge_recogniser_t *r) {
 
 static void try_image(const uint8_t *data, uint32_t size) {
   uint8_t *block;
-  uint8_t *sealed = exact_copy(data, size, &block);
+  uint8_t *sealed = exact_copy(data, size, 0, &block);
   edge_image_t image;
   uint32_t bytes;
   if (size >= 32) {

@@ -1,5 +1,6 @@
 """The firmware on every board: hello, loading, streaming, counting, faults, noise."""
 
+import dataclasses
 import shutil
 import struct
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgesdk.board import load_board
+from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.core import Image, Recogniser, TokenEvent
 from edgesdk.errors import EdgeError, NoAnswerError, WireError
@@ -274,6 +276,7 @@ def test_device_restarts_on_request_and_after_a_fault_and_says_why(device: Devic
     assert boot is not None
     assert boot.faulted
     assert device.identity.boot == boot
+    assert (device.identity.content, device.identity.content_status) == (0, Status.FAULT)
     if device.board.tier == "emulated":
         code = device.board.memory("code")
         assert (code.base or 0) <= boot.pc < code.end
@@ -438,3 +441,20 @@ def test_host_firmware_survives_any_requests_under_sanitizers(devices: Path) -> 
                 assert frame.seq == seq, f"seed {seed}"
             channel._event_seq = None
             device.reset()
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
+@pytest.mark.parametrize("board", ["qemu-mps2-an386", "qemu-mps3-an547"])
+def test_stack_overflow_is_reported_as_a_fault(board: str, devices: Path) -> None:
+    """A stack that holds the idle loop, but not the opening of an image."""
+    small = dataclasses.replace(load_board(board), stack_bytes=768)
+    store(build(small), devices)
+    with open_device(small, devices=devices, timeout_s=10) as device:
+        with pytest.raises(WireError, match=r"restarted in the middle \(fault: \w+Fault"):
+            device.load(recogniser_bundle().device_bytes())
+        boot = device.hello().boot
+        assert boot.faulted
+        stack = small.memory("stack")
+        assert boot.sp <= (stack.base or 0) + 64
+        device.ping(b"alive")

@@ -76,6 +76,10 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
         ("size_bytes = 0x4_0000", "size_bytes = 0x3_0000", "must be a power of two"),
         ("size_bytes = 0x20", "size_bytes = -1 # 0x20", "must be above 0"),
         ("size_bytes = 0x200_0000", "size_bytes = 0xF000_0000", "ends beyond 32 bits"),
+        ("[counter]", "[countr]", "did you mean 'counter'"),
+        ("icount_shift = 7", "icount_shift = 6", "counts are not exact"),
+        ("icount_shift = 7", "icount_shift = -7", "must lie in 0..10"),
+        ("[[memory]]", "[[memry]]", "key 'memry' is unknown"),
         ('machine = "mps3-an547"\n', "", "of kind qemu needs machine"),
         ("ram_base = 0x6000_0000", "ram_base = 0x8000_0000", "outside the RAM that a file backs"),
         ('default = "gcc"', 'default = "icc"', "is none of gcc, clang"),
@@ -92,6 +96,20 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str
     assert "\n" not in text
 
 
+def test_table_that_the_port_needs_is_missed(tmp_path: Path) -> None:
+    begin, end = GOOD.index("[counter]"), GOOD.index("[emulator]")
+    with pytest.raises(BoardError, match=r"port 'mps' needs a \[counter\] table"):
+        load_board(_file(tmp_path, GOOD[:begin] + GOOD[end:]))
+
+
+def test_list_of_no_tables_is_refused(tmp_path: Path) -> None:
+    head = GOOD.split("[[memory]]")[0]
+    tail = GOOD[GOOD.index("[stack]") :]
+    text = "memory = [1]\n" + head + tail
+    with pytest.raises(BoardError, match=r"memory must be tables, each under \[\[memory\]\]"):
+        load_board(_file(tmp_path, text))
+
+
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="cannot be read"):
         load_board(tmp_path / "absent.toml")
@@ -99,4 +117,4 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 9
+    assert len(CHECKS) == 10

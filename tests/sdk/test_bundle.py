@@ -16,6 +16,8 @@ from edgesdk.bundle.sections import (
     read_search,
     read_tokens,
 )
+from edgesdk.core.graph import Image
+from edgesdk.core.recogniser import Recogniser
 from edgesdk.errors import BundleError
 from front_sections import FrontEnd, features_section, search_section, tokens_section
 from front_sections import Search as SearchFields
@@ -237,9 +239,6 @@ def test_workspace_is_the_sum_of_its_parts() -> None:
 
 @pytest.mark.needs_cc
 def test_the_device_needs_exactly_the_predicted_workspace() -> None:
-    from edgesdk.core.graph import Image
-    from edgesdk.core.recogniser import Recogniser
-
     for seed in range(3):
         bundle = recogniser_bundle(seed)
         device = Recogniser(Image(bundle.device_bytes()))

@@ -2,7 +2,7 @@
 
 import gc
 import hashlib
-import importlib
+import sys
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -321,7 +321,7 @@ def test_recogniser_and_its_runner_then_are_freed_without_the_collector(fused: B
 
 def _installed(monkeypatch: pytest.MonkeyPatch, packages: Sequence[str]) -> None:
     """Pretend that only these interpreters are installed."""
-    real = importlib.import_module("tflite_runtime.interpreter")
+    real = sys.modules["tflite_runtime.interpreter"]
 
     def find(name: str) -> object:
         if name.split(".")[0].replace("_", "-") in packages:

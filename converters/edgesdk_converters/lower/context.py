@@ -1,5 +1,6 @@
 """What an operator's lowering sees: tensors of the .tflite graph and their memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -67,7 +68,7 @@ class Context:
         """New memory for output `position`."""
         tensor = self.tensor(operator, position, output=True)
         view = self.builder.buffer(tensor.name, size_bytes(tensor))
-        self.views[operator.outputs[position]] = view
+        self.alias(operator, view, position)
         return view
 
     def out_in_place(self, operator: Operator, *positions: int) -> View:
@@ -78,7 +79,15 @@ class Context:
 
     def alias(self, operator: Operator, view: View, position: int = 0) -> None:
         """Let output `position` be the memory `view`."""
-        self.views[operator.outputs[position]] = view
+        tensor = self.tensor(operator, position, output=True)
+        index = operator.outputs[position]
+        if index in self.views or tensor.data is not None or index in operator.inputs:
+            self.refuse(
+                operator,
+                f"it writes '{tensor.name}', which has a value already or is its own input",
+                "The file contradicts itself; export it again.",
+            )
+        self.views[index] = view
 
     def types(self, operator: Operator, *allowed: str) -> str:
         """The type that the first input and the output share, one of `allowed`."""
@@ -121,6 +130,27 @@ class Context:
         if real_high is not None:
             high = min(high, zero_point + fp.round_away(float(np.float32(real_high) / step)))
         return zero_point, low, high
+
+    def rescaling(self, operator: Operator, real: float, sum_bits: int = 32) -> tuple[int, int]:
+        """Multiplier and shift of a factor, refused where the device cannot shift so far."""
+        largest = 7 if sum_bits == 64 else 30
+        if not math.isfinite(real) or real >= 2.0**largest:
+            self.refuse(
+                operator,
+                f"its scales ask for a factor of {real:.3g} from sum to output",
+                "Calibrate the model again; the output's scale is far too small.",
+            )
+        return fp.quantise_multiplier(real)
+
+    def gives(self, operator: Operator, shape: Sequence[int], position: int = 0) -> None:
+        """Refuse unless output `position` has the shape that the operator computes."""
+        tensor = self.tensor(operator, position, output=True)
+        if tuple(shape) != tensor.shape:
+            self.refuse(
+                operator,
+                f"it computes {list(shape)}, the output is {list(tensor.shape)}",
+                "The file contradicts itself; export it again.",
+            )
 
     def same_quantisation(self, operator: Operator, tensors: Sequence[Tensor]) -> None:
         """Refuse unless all tensors share type, scale and zero point with the output."""

@@ -50,6 +50,8 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": weighted.lower_lstm,
 }
 _STATE, _NEXT = "state.", ".next"
+# What shapes, ranks and options that do not belong together raise.
+_CONTRADICTIONS = (IndexError, ValueError, OverflowError, ZeroDivisionError)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,14 @@ def lower_graph(
         if operator.code not in LOWERINGS:
             ctx.refuse(operator, "this operator is not covered")
         _check_static(ctx, operator)
-        LOWERINGS[operator.code](ctx, operator)
+        try:
+            LOWERINGS[operator.code](ctx, operator)
+        except _CONTRADICTIONS as err:
+            ctx.refuse(
+                operator,
+                f"its tensors and options contradict each other ({err})",
+                "The file is damaged; export it again.",
+            )
     _update_states(ctx, states)
     if not ctx.builder.steps:
         raise ConvertError(f"{source}: the graph computes nothing; give a model with operators")

@@ -110,6 +110,10 @@ def _take(
 ) -> None:
     """Output `position` is a box of the input: an alias where it is contiguous, else a copy."""
     source, view = ctx.tensor(operator, source_at), ctx.view(operator, source_at)
+    ends = [b + (n - 1) * s for b, n, s in zip(begin, shape, steps, strict=True)]
+    inside = all(0 <= b <= e < n for b, e, n in zip(begin, ends, source.shape, strict=True))
+    if not inside or int(np.prod(shape)) != elements(ctx.tensor(operator, position, output=True)):
+        ctx.refuse(operator, f"it takes {list(shape)} from {list(source.shape)} at {list(begin)}")
     width = np.dtype(source.dtype).itemsize
     dense = _dense(source.shape, width)
     start = sum(b * s for b, s in zip(begin, dense, strict=True))
@@ -155,8 +159,6 @@ def lower_strided_slice(ctx: Context, operator: Operator) -> None:
         begin.append(start)
         shape.append(max(0, -(-(stop - start) // step)))
         steps.append(step)
-    if int(np.prod(shape)) != elements(ctx.tensor(operator, 0, output=True)):
-        ctx.refuse(operator, f"bounds give {shape}, the output has another size")
     rest = source.shape[len(begin) :]
     full = tuple(shape) + rest
     pad = (0,) * len(rest)
@@ -187,8 +189,11 @@ def lower_transpose(ctx: Context, operator: Operator) -> None:
     """TRANSPOSE by a constant permutation; an alias where no element moves."""
     source, width = _plain(ctx, operator)
     order = [int(p) for p in ctx.data(operator, 1).reshape(-1)]
+    if sorted(order) != list(range(len(source.shape))):
+        ctx.refuse(operator, f"{order} is no permutation of its dimensions")
     dense = _dense(source.shape, width)
     shape = tuple(source.shape[p] for p in order)
+    ctx.gives(operator, shape)
     ins = tuple(dense[p] for p in order)
     outs = _dense(shape, width)
     dims, _, _ = _merged(shape, ins, outs)
@@ -209,6 +214,12 @@ def lower_concat(ctx: Context, operator: Operator) -> None:
     axis = ctx.axis(operator, int(operator.options.get("axis", 0)), len(result.shape))  # type: ignore[arg-type]
     width = np.dtype(result.dtype).itemsize
     outs = _dense(result.shape, width)
+    joined = list(parts[0].shape)
+    joined[axis] = sum(part.shape[axis] for part in parts)
+    ctx.gives(operator, joined)
+    for part in parts:
+        if part.shape[:axis] + part.shape[axis + 1 :] != tuple(joined[:axis] + joined[axis + 1 :]):
+            ctx.refuse(operator, f"'{part.name}' is {list(part.shape)} and does not fit")
     views = [ctx.view(operator, p) for p in range(len(parts))]
     out, start = ctx.out(operator), 0
     for position, (part, view) in enumerate(zip(parts, views, strict=True)):
@@ -224,8 +235,9 @@ def lower_pad(ctx: Context, operator: Operator) -> None:
     source, width = _plain(ctx, operator)
     result = ctx.tensor(operator, 0, output=True)
     widths = ctx.data(operator, 1).reshape(-1, 2).astype(int).tolist()
-    if len(widths) != len(source.shape) or width > 4:
+    if len(widths) != len(source.shape) or width > 4 or min(min(w) for w in widths) < 0:
         ctx.refuse(operator, "its padding does not fit the input")
+    ctx.gives(operator, [n + b + a for n, (b, a) in zip(source.shape, widths, strict=True)])
     value = ctx.quantised(operator, source)[1]
     if operator.code == "PADV2":
         value = int(ctx.data(operator, 2).reshape(-1)[0])
@@ -250,7 +262,11 @@ def lower_gather(ctx: Context, operator: Operator) -> None:
     if indices.dtype != "int32" or table.dtype not in _TYPES:
         ctx.refuse(operator, f"{table.dtype} by {indices.dtype} index (int32 is covered)")
     ctx.same_quantisation(operator, [table])
+    if not table.shape:
+        ctx.refuse(operator, "the table has no rows")
     rows = table.shape[0]
+    if elements(ctx.tensor(operator, 0, output=True)) * rows != elements(indices) * elements(table):
+        ctx.refuse(operator, f"{elements(indices)} rows do not make the output")
     ctx.emit(
         operator,
         "GATHER",

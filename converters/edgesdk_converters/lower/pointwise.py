@@ -29,6 +29,21 @@ def _strides(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]
     return tuple(reversed(strides))
 
 
+def _check_broadcast(
+    ctx: Context, operator: Operator, a: tuple[int, ...], b: tuple[int, ...]
+) -> None:
+    try:
+        shape = np.broadcast_shapes(a, b)
+    except ValueError:
+        ctx.refuse(operator, f"shapes {list(a)} and {list(b)} do not go together")
+    ctx.gives(operator, shape)
+
+
+def _same_size(ctx: Context, operator: Operator) -> None:
+    """Elementwise operators keep the shape."""
+    ctx.gives(operator, ctx.tensor(operator, 0).shape)
+
+
 def _operands(ctx: Context, operator: Operator) -> tuple[str, dict[str, Draft]]:
     """Type, and the fields of both operands."""
     dtype = ctx.types(operator, "int8", "int16")
@@ -39,6 +54,7 @@ def _operands(ctx: Context, operator: Operator) -> tuple[str, dict[str, Draft]]:
     if max(len(shape), len(a.shape), len(b.shape)) > 4:
         ctx.refuse(operator, "more than 4 dimensions")
     dims = (1,) * (4 - len(shape)) + shape
+    _check_broadcast(ctx, operator, a.shape, b.shape)
     return dtype, {
         "input1": ctx.view(operator, 0),
         "input2": ctx.view(operator, 1),
@@ -70,8 +86,8 @@ def lower_sum(ctx: Context, operator: Operator) -> None:
     scales = [ctx.quantised(operator, ctx.tensor(operator, p))[0] for p in (0, 1)]
     out_scale, _ = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
     twice = 2 * max(scales)
-    first, second = (fp.quantise_multiplier(s / twice) for s in scales)
-    pair = fp.quantise_multiplier(twice / ((1 << left_shift) * out_scale))
+    first, second = (ctx.rescaling(operator, s / twice) for s in scales)
+    pair = ctx.rescaling(operator, twice / ((1 << left_shift) * out_scale))
     zero_point, low, high = ctx.output_range(operator)
     ctx.emit(
         operator,
@@ -99,7 +115,7 @@ def lower_product(ctx: Context, operator: Operator) -> None:
     dtype, values = _operands(ctx, operator)
     a, b = (np.float32(ctx.quantised(operator, ctx.tensor(operator, p))[0]) for p in (0, 1))
     out_scale = np.float32(ctx.quantised(operator, ctx.tensor(operator, 0, output=True))[0])
-    pair = fp.quantise_multiplier(float(a * b / out_scale))
+    pair = ctx.rescaling(operator, float(a * b / out_scale))
     zero_point, low, high = ctx.output_range(operator)
     ctx.emit(
         operator,
@@ -139,6 +155,7 @@ def _table(
     )
 
 
+_MAX_MEAN = 16384  # values in one mean: kernels/mean/check.c
 _FIXED_OUTPUT = {
     ("LOGISTIC", "int8"): (2.0**-8, -128),
     ("TANH", "int8"): (2.0**-7, 0),
@@ -149,6 +166,7 @@ _FIXED_OUTPUT = {
 
 def lower_curve(ctx: Context, operator: Operator) -> None:
     """LOGISTIC and TANH: a 256-byte table for int8, interpolation for int16."""
+    _same_size(ctx, operator)
     dtype = ctx.types(operator, "int8", "int16")
     scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
     result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
@@ -179,6 +197,7 @@ _RELU_BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0,
 
 def lower_relu(ctx: Context, operator: Operator) -> None:
     """RELU, RELU6, RELU_N1_TO_1 of int8 with their requantisation, as one table."""
+    _same_size(ctx, operator)
     ctx.types(operator, "int8")
     scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
     out_scale, out_zero_point = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
@@ -196,6 +215,7 @@ def lower_relu(ctx: Context, operator: Operator) -> None:
 
 def lower_quantize(ctx: Context, operator: Operator) -> None:
     """QUANTIZE between integer types: a table from 8 to 8 bits, arithmetic otherwise."""
+    _same_size(ctx, operator)
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
     if result.dtype not in _QUANTIZE.get(source.dtype, ()):
         ctx.refuse(
@@ -211,7 +231,7 @@ def lower_quantize(ctx: Context, operator: Operator) -> None:
         values = tables.affine_8(real, RANGES[source.dtype], (zero_point, out_zero_point), clamp)
         _table(ctx, operator, np.array(values, result.dtype))
         return
-    multiplier, shift = fp.quantise_multiplier(real)
+    multiplier, shift = ctx.rescaling(operator, real)
     ctx.emit(
         operator,
         "REQUANTISE",
@@ -233,6 +253,7 @@ _WIDENING = {"int8": ("int16", "int32"), "uint8": ("int16", "int32"), "int16": (
 
 def lower_cast(ctx: Context, operator: Operator) -> None:
     """CAST to a wider integer: the same numbers, so a requantisation by 1."""
+    _same_size(ctx, operator)
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
     if result.dtype not in _WIDENING.get(source.dtype, ()):
         ctx.refuse(operator, f"{source.dtype} to {result.dtype} is not covered (only widening)")
@@ -254,6 +275,7 @@ def lower_cast(ctx: Context, operator: Operator) -> None:
 
 def lower_softmax(ctx: Context, operator: Operator) -> None:
     """Over the last dimension, int8, at most 256 classes."""
+    _same_size(ctx, operator)
     ctx.types(operator, "int8")
     source = ctx.tensor(operator, 0)
     scale, _ = ctx.quantised(operator, source)
@@ -288,7 +310,9 @@ def lower_mean(ctx: Context, operator: Operator) -> None:
     scale, zero_point = ctx.quantised(operator, source)
     out_scale, out_zero_point = ctx.quantised(operator, result)
     count = int(np.prod(source.shape[axes[0] : axes[-1] + 1]))
-    multiplier, shift = fp.quantise_multiplier(scale / out_scale)
+    if elements(result) * count != elements(source) or count > _MAX_MEAN:
+        ctx.refuse(operator, f"means of {count} values do not give {list(result.shape)}")
+    multiplier, shift = ctx.rescaling(operator, scale / out_scale)
     bits = min(count.bit_length() - 1, 32, 31 + shift)
     ctx.emit(
         operator,
@@ -314,6 +338,7 @@ def lower_pool(ctx: Context, operator: Operator) -> None:
     ctx.same_quantisation(operator, [source])
     kernel = tuple(int(operator.options.get(f"filter_{d}", 1)) for d in ("height", "width"))  # type: ignore[arg-type]
     values = window(ctx, operator, (kernel[0], kernel[1]), (1, 1))
+    ctx.gives(operator, (1, values["out_h"], values["out_w"], source.shape[3]))
     _, low, high = ctx.output_range(operator)
     ctx.emit(
         operator,

@@ -5,14 +5,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower.builder import Draft, View
 from edgesdk_converters.lower.context import Context, elements
 from edgesdk_converters.lower.packing import Packed, pack, padded_rows, scratch_bytes
 from edgesdk_converters.tflite.model import Operator, Tensor
 
-_SAME, _VALID = 0, 1
+_VALID = 1
 _BLOCK_CELLS = 128  # gates held at once (EDGE_BLOCK_ROWS)
+_MAX_SIZE = 16384  # of an image, a window, a stride: kernels/check.h
+_MAX_DEPTH = 65536  # products in one sum: kernels/check.h
+_CONTRADICTS = "The file contradicts itself; export it again."
 _GATE_WEIGHTS = {"input": range(1, 5), "recurrent": range(5, 9)}
 
 
@@ -48,19 +50,16 @@ def _folded(
     return total.astype(np.uint64).astype(np.uint32).view(np.int32)
 
 
-def _pairs(multipliers: list[float]) -> NDArray[np.int32]:
-    return np.array([fp.quantise_multiplier(m) for m in multipliers], np.int32)
-
-
 def _channel_scales(
-    ctx: Context, operator: Operator, weights: Tensor, channels: int
+    ctx: Context, operator: Operator, weights: Tensor, channels: int, sum_bits: int = 32
 ) -> NDArray[np.int32]:
     """{multiplier, shift} per output channel (PopulateConvolutionQuantizationParams)."""
     source, _ = ctx.quantised(operator, ctx.tensor(operator, 0))
     result, _ = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
     assert weights.quantisation is not None
     scales = np.broadcast_to(weights.quantisation.scale, channels)
-    return _pairs([source * float(s) / result for s in scales])
+    pairs = [ctx.rescaling(operator, source * float(s) / result, sum_bits) for s in scales]
+    return np.array(pairs, np.int32)
 
 
 def _wide_bias(ctx: Context, operator: Operator) -> bool:
@@ -77,19 +76,25 @@ def lower_fully_connected(ctx: Context, operator: Operator) -> None:
     if operator.options.get("weights_format", 0) != 0 or weights.ndim != 2:
         ctx.refuse(operator, "shuffled or higher-dimensional weights are not covered")
     rows, depth = weights.shape
-    if depth == 0 or elements(source) % depth:
-        ctx.refuse(operator, f"{elements(source)} inputs do not divide by depth {depth}")
+    if not 1 <= depth <= _MAX_DEPTH:
+        ctx.refuse(operator, f"sums of {depth} products (1 to {_MAX_DEPTH} are covered)")
+    if elements(source) % depth or elements(result) != elements(source) // depth * rows:
+        shapes = f"{list(source.shape)} by {rows} x {depth} to {list(result.shape)}"
+        ctx.refuse(operator, f"the sizes do not fit: {shapes}", _CONTRADICTS)
     input_scale, zero_point = ctx.quantised(operator, source)
     bias = _bias(ctx, operator, rows, ("int64", "int32") if wide else ("int32",))
+    sum_bits = 64 if _wide_bias(ctx, operator) else 32
     per_row = ctx.tensor(operator, 1).quantisation
     assert per_row is not None
     scales, pair = None, (0, 0)
     if per_row.per_tensor:
         # TFLite multiplies the two scales in float32.
         product = float(np.float32(input_scale) * per_row.scale[0])
-        pair = fp.quantise_multiplier(product / ctx.quantised(operator, result)[0])
+        real = product / ctx.quantised(operator, result)[0]
+        pair = ctx.rescaling(operator, real, sum_bits)
     else:
-        scales = ctx.builder.constant(_channel_scales(ctx, operator, ctx.tensor(operator, 1), rows))
+        pairs = _channel_scales(ctx, operator, ctx.tensor(operator, 1), rows, sum_bits)
+        scales = ctx.builder.constant(pairs)
     out_zero_point, low, high = ctx.output_range(operator)
     packed = None if wide else pack(weights, ctx.packing)
     folded = bias if wide else _folded(bias, weights, zero_point)
@@ -111,7 +116,7 @@ def lower_fully_connected(ctx: Context, operator: Operator) -> None:
             batches=elements(source) // depth,
             depth=depth,
             rows=rows,
-            sum_bits=64 if _wide_bias(ctx, operator) else 32,
+            sum_bits=sum_bits,
             multiplier=pair[0],
             shift=pair[1],
             zero_point=out_zero_point,
@@ -138,6 +143,16 @@ def _padding(
     return max(0, ((out - 1) * stride + kernel - size) // 2)
 
 
+def _check_span(
+    ctx: Context, operator: Operator, span: tuple[int, int, int, int], valid: bool
+) -> None:
+    """Refuse unless input, output, reach of the window and stride fit (ComputeOutSize)."""
+    size, out, reach, stride = span
+    expected = (size - reach + stride) // stride if valid else -(-size // stride)
+    if out != expected:
+        ctx.refuse(operator, f"{size} inputs do not give {out} outputs", _CONTRADICTS)
+
+
 def window(
     ctx: Context, operator: Operator, kernel: tuple[int, int], dilation: tuple[int, int]
 ) -> dict[str, int]:
@@ -146,9 +161,14 @@ def window(
     if len(source) != 4 or source[0] != 1 or len(result) != 4:
         ctx.refuse(operator, f"input {list(source)} is not [1, height, width, channels]")
     stride = tuple(int(operator.options.get(f"stride_{d}", 1)) for d in "hw")  # type: ignore[arg-type]
+    sizes = (*source, *result, *kernel, *dilation, *stride)
+    if not all(1 <= size <= _MAX_SIZE for size in sizes):
+        ctx.refuse(operator, f"a size or stride is not within 1 to {_MAX_SIZE}")
     values: dict[str, int] = {}
     for i, d in enumerate("hw"):
         reach = (kernel[i] - 1) * dilation[i] + 1
+        valid = operator.options.get("padding") == _VALID
+        _check_span(ctx, operator, (source[1 + i], result[1 + i], reach, stride[i]), valid)
         values |= {f"in_{d}": source[1 + i], f"out_{d}": result[1 + i]}
         values |= {f"kernel_{d}": kernel[i], f"stride_{d}": stride[i]}
         pad = _padding(ctx, operator, source[1 + i], result[1 + i], reach, stride[i])
@@ -170,7 +190,10 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
         ctx.refuse(operator, "channel groups are not covered")
     dilation = tuple(int(operator.options.get(f"dilation_{d}_factor", 1)) for d in "hw")  # type: ignore[arg-type]
     kernel = (weights.shape[1], weights.shape[2])
+    if weights[0].size > _MAX_DEPTH // 2:
+        ctx.refuse(operator, f"windows of {weights[0].size} weights are not covered")
     values = window(ctx, operator, kernel, (dilation[0], dilation[1]))
+    ctx.gives(operator, (1, values["out_h"], values["out_w"], channels))
     _, input_zero_point = ctx.quantised(operator, source)
     bias = _bias(ctx, operator, channels, ("int32",))
     pad_row = None
@@ -212,9 +235,9 @@ def _lstm_refusals(ctx: Context, operator: Operator) -> tuple[int, int]:
         ctx.refuse(operator, f"input {list(shape)} is not one sequence")
     if not all(ctx.has(operator, p) for p in range(1, 9)):
         ctx.refuse(operator, "coupled input and forget gates (CIFG) are not covered")
-    extras = {9: "peepholes", 16: "a projection", 20: "layer normalisation"}
-    for position, what in extras.items():
-        if any(ctx.has(operator, position + k) for k in range(2)):
+    extras = {"peepholes": (9, 12), "a projection": (16, 18), "layer normalisation": (20, 24)}
+    for what, positions in extras.items():
+        if any(ctx.has(operator, p) for p in range(*positions)):
             ctx.refuse(
                 operator,
                 f"{what} in the fused operator is not covered",
@@ -234,22 +257,27 @@ def _lstm_gates(
 
     `packed` holds the matrices of both sides, or none where weights are plain.
     """
+    cells = elements(ctx.tensor(operator, 19))
     scale, zero_point = ctx.quantised(operator, tensor)
     weights: list[View] = []
     folded: list[View] = []
     pairs = []
     for gate, position in enumerate(_GATE_WEIGHTS[side]):
         w = _weights(ctx, operator, position)
+        if w.shape != (cells, tensor.shape[-1]):
+            ctx.refuse(operator, f"weights {list(w.shape)} do not fit", _CONTRADICTS)
         weight_scale, _ = ctx.quantised(operator, ctx.tensor(operator, position))
         bias = np.zeros(w.shape[0], np.int64)
         if side == "input":
             bias = ctx.data(operator, 12 + gate).reshape(-1).astype(np.int64)
+        if bias.size != cells:
+            ctx.refuse(operator, f"a bias of {bias.size} values for {cells} cells", _CONTRADICTS)
         biases = _folded(bias, w, zero_point)
         weights.append(_matrix(ctx, w, packed[position - 1] if packed else None))
         folded.append(ctx.builder.constant(padded_rows(biases, ctx.packing) if packed else biases))
         # TFLite computes this in float32; gates are Q3.12.
         real = np.float32(weight_scale) * np.float32(scale) / np.float32(2.0**-12)
-        pairs.append(fp.quantise_multiplier(float(real)))
+        pairs.append(ctx.rescaling(operator, float(real)))
     return {
         f"{side}_weights": tuple(weights),
         f"{side}_bias": tuple(folded),
@@ -265,6 +293,8 @@ def lower_lstm(ctx: Context, operator: Operator) -> None:
     cells = elements(cell)
     if hidden.dtype != "int8" or cell.dtype != "int16" or elements(hidden) != cells:
         ctx.refuse(operator, f"states are {hidden.dtype} and {cell.dtype}, not int8 and int16")
+    if elements(ctx.tensor(operator, 0, output=True)) != steps * cells:
+        ctx.refuse(operator, f"{steps} steps of {cells} cells do not fit", _CONTRADICTS)
     cell_scale, _ = ctx.quantised(operator, cell)
     mantissa, exponent = math.frexp(cell_scale)
     fraction = 1 - exponent
@@ -279,7 +309,7 @@ def lower_lstm(ctx: Context, operator: Operator) -> None:
         states.append(ctx.views[index])
     inner = ctx.graph.tensors[operator.intermediates[4]]
     inner_scale, inner_zero_point = ctx.quantised(operator, inner)
-    pair = fp.quantise_multiplier(float(np.float32(2.0**-15 / inner_scale * 2.0**-15)))
+    pair = ctx.rescaling(operator, float(np.float32(2.0**-15 / inner_scale * 2.0**-15)))
     packed = _pack_lstm(ctx, operator)
     from_input = _lstm_gates(ctx, operator, "input", ctx.tensor(operator, 0), packed)
     recurrent = _lstm_gates(ctx, operator, "recurrent", hidden, packed)

@@ -19,6 +19,8 @@ from edgesdk_converters.source import BLANK, Source
 
 Utterance = NDArray[np.float32]
 _ALL_CONTEXTS = 4096
+_LOUDER = 10.0  # dB
+_HOPELESS = 8.0  # nats
 
 
 class Observation(dict[str, Range]):
@@ -32,11 +34,15 @@ class Observation(dict[str, Range]):
 
 @dataclass
 class Calibration:
-    """What each graph's values were over the calibration utterances."""
+    """What each graph's values were over the calibration utterances.
+
+    `best_logits` holds the highest logit of each decision.
+    """
 
     encoder: Observation = field(default_factory=Observation)
     predictor: Observation = field(default_factory=Observation)
     joiner: Observation = field(default_factory=Observation)
+    best_logits: Range = field(default_factory=lambda: Range(low=np.inf, high=-np.inf))
 
 
 def windows(source: Source, utterance: Utterance) -> Iterator[Utterance]:
@@ -78,7 +84,10 @@ def decode(source: Source, utterance: Utterance, seen: Calibration | None = None
         for frame in frames[0]:
             for _ in range(source.max_symbols):
                 visit.pairs.append((frame[None], decoder_out))
-                token = int(joiner.step(frame[None], decoder_out)[0].argmax())
+                logits = joiner.step(frame[None], decoder_out)[0]
+                token = int(logits.argmax())
+                if seen:
+                    seen.best_logits.observe(logits.max())
                 if token == BLANK:
                     break
                 visit.tokens.append(token)
@@ -87,11 +96,33 @@ def decode(source: Source, utterance: Utterance, seen: Calibration | None = None
     return visit
 
 
+def logit_range(seen: Calibration) -> Range:
+    """The logits that can decide or share a decision: none is cut above, hopeless ones are below.
+
+    A saturated best logit ties with others, and a tie picks the wrong token; one that is e^-8 as
+    likely as the weakest best never matters, and leaving it out makes the steps finer.
+    """
+    whole = seen.joiner["logit"]
+    return Range(max(whole.low, seen.best_logits.low - _HOPELESS), whole.high)
+
+
+def louder(source: Source, utterance: Utterance) -> Utterance:
+    """Log-mel features of the same sound, louder; frames of digital silence stay."""
+    inv_std = np.asarray(source.features.get("inv_std", 1.0), np.float32)
+    shift = np.float32(_LOUDER / 10.0 * np.log(10.0)) * inv_std
+    silent = np.all(utterance <= utterance.min(axis=0) + 1e-6, axis=1, keepdims=True)
+    return np.where(silent, utterance, utterance + shift).astype(np.float32)
+
+
 def calibrate(source: Source, utterances: Sequence[Utterance]) -> Calibration:
-    """Ranges of every value; a stateless predictor also sees every context, where that is cheap."""
+    """Ranges of every value, over the utterances as they are and as if spoken 10 dB louder.
+
+    A stateless predictor also sees every context, where that is cheap.
+    """
     seen = Calibration()
     for utterance in utterances:
         decode(source, utterance, seen)
+        decode(source, louder(source, utterance), seen)
     if not source.predictor.states and source.vocab_size**source.context <= _ALL_CONTEXTS:
         predictor = Stream(source.predictor, seen.predictor)
         for context in product(range(source.vocab_size), repeat=source.context):

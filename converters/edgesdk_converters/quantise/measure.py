@@ -1,6 +1,6 @@
 """How far the integer graphs are from the float ones, on whole streamed utterances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,9 +95,16 @@ def sqnr_db(reference: NDArray[Any], measured: NDArray[Any]) -> float:
 
 
 def measure(
-    graph: Graph, runner: Runner, sequences: Sequence[Sequence[tuple[Array, ...]]]
+    graph: Graph,
+    runner: Runner,
+    sequences: Sequence[Sequence[tuple[Array, ...]]],
+    floors: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """SQNR in dB of each output over `sequences` of step inputs; each starts from reset."""
+    """SQNR in dB of each output over `sequences` of step inputs; each starts from reset.
+
+    Values of an output below its floor count as the floor, on both sides.
+    """
+    floors = floors or {}
     reference = Stream(graph)
     expected: list[tuple[Array, ...]] = []
     measured: list[tuple[Array, ...]] = []
@@ -107,10 +114,11 @@ def measure(
         for inputs in steps:
             expected.append(reference.step(*inputs))
             measured.append(runner.step(*inputs))
-    return {
-        name: sqnr_db(
-            np.concatenate([e[i].reshape(-1) for e in expected]),
-            np.concatenate([m[i].reshape(-1) for m in measured]),
+    result = {}
+    for i, name in enumerate(graph.outputs):
+        floor = floors.get(name, -np.inf)
+        result[name] = sqnr_db(
+            np.maximum(np.concatenate([e[i].reshape(-1) for e in expected]), floor),
+            np.maximum(np.concatenate([m[i].reshape(-1) for m in measured]), floor),
         )
-        for i, name in enumerate(graph.outputs)
-    }
+    return result

@@ -9,6 +9,7 @@ from edgesdk_converters.graph import Graph, Node
 from edgesdk_converters.quantise.precision import MOVES, POINTWISE
 from edgesdk_converters.quantise.ranges import (
     Range,
+    clipped,
     int8_quantisation,
     int16_quantisation,
     merge,
@@ -23,6 +24,8 @@ PRESCRIBED = {
     ("sigmoid", "int16"): Quantisation.single(1 / 32768, 0),
     ("tanh", "int16"): Quantisation.single(1 / 32768, 0),
 }
+# tanh(4) and sigmoid(6) are within half a step of int8 of their limits.
+_FLAT = {"tanh": 4.0, "sigmoid": 6.0}
 _PASSING = tuple(op for op in MOVES if op != "embedding")
 # An int16 value that only enters sigmoid or tanh: Q3.12, both are flat beyond 8.
 GATE = Quantisation.single(2.0**-12)
@@ -100,10 +103,21 @@ def _group_spec(
         if all(_only_gates(graph, name) for name in names if not _moved(graph, name)):
             return Spec("int16", GATE)
         return Spec("int16", int16_quantisation(together))
+    flat = _flat_beyond(graph, names)
+    if flat is not None:
+        together = clipped(together, flat)
     quantisation = int8_quantisation(together, method)
     if _widened(graph, names, wide):
         quantisation = symmetric(quantisation)  # CAST widens integers only where zero is 0
     return Spec("int8", quantisation)
+
+
+def _flat_beyond(graph: Graph, names: list[str]) -> float | None:
+    """Where every reader is a sigmoid or tanh: the size beyond which their int8 results stand."""
+    readers = [node.op for name in names for node in _readers(graph, name) if node.op not in MOVES]
+    if not readers or set(names).intersection((*graph.inputs, *graph.results())):
+        return None
+    return max(_FLAT.get(op, np.inf) for op in readers)
 
 
 def _prescribed(graph: Graph, names: list[str], wide: frozenset[str]) -> Spec | None:

@@ -57,6 +57,12 @@ def merge(ranges: Iterable[Range]) -> Range:
     return result
 
 
+def clipped(seen: Range, largest: float) -> Range:
+    """The part of a range within +-largest."""
+    pieces = [np.clip(piece, -largest, largest) for piece in seen.pieces]
+    return Range(max(seen.low, -largest), min(seen.high, largest), pieces)
+
+
 def int8_quantisation(seen: Range, method: str) -> Quantisation:
     """Asymmetric int8 with real 0 exactly representable."""
     low, high = seen.low, seen.high

@@ -13,6 +13,7 @@
 #define SCB_ICSR EDGE_REG(0xE000ED04u)
 #define SCB_AIRCR EDGE_REG(0xE000ED0Cu)
 #define SCB_CCR EDGE_REG(0xE000ED14u)
+#define SCB_SHCSR EDGE_REG(0xE000ED24u)
 #define SCB_CFSR EDGE_REG(0xE000ED28u)
 #define SCB_HFSR EDGE_REG(0xE000ED2Cu)
 #define SCB_MMFAR EDGE_REG(0xE000ED34u)
@@ -21,6 +22,9 @@
 
 #define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
 #define CCR_LOB (1u << 19)      /* low-overhead loops, which Helium code uses */
+/* MemManage, BusFault, UsageFault: a fault that cannot store its frame, because the stack is what
+ * failed, can then still escalate to HardFault; from HardFault it would be a lockup. */
+#define SHCSR_FAULTS (7u << 16)
 #define CPACR_FPU (0xFu << 20)
 #define ICSR_CLEAR_SYSTICK (1u << 25)
 #define CFSR_MMARVALID (1u << 7)
@@ -115,6 +119,7 @@ __attribute__((section(".vectors"), used)) static const union {
 };
 
 static void enable_core(void) {
+  SCB_SHCSR |= SHCSR_FAULTS;
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
   SCB_CPACR |= CPACR_FPU;
 #endif

@@ -25,7 +25,6 @@ from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, Transcript, load_clips
-from edgesdk.emulate.tflite import find_interpreter
 from edgesdk.fit import memory_use
 from edgesdk.flash.store import flashed_boards
 from edgesdk.link.device import Device
@@ -34,7 +33,7 @@ from edgesdk.report.make import DeviceClip, RunFacts, make_report
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
 from edgesdk.report.write import require_page_tools, write_report
-from edgesdk.session import Heard, laptop_transcripts, run_clip
+from edgesdk.session import Heard, emulate_clips, run_clip
 
 DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
 
@@ -83,8 +82,6 @@ def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
     if emulator is not None and emulator.kind == "qemu":
         tools["emulator"] = program_version("qemu-system-arm") or "unknown"
     sizes = Sizes(**manifest["sizes"]) if "sizes" in manifest else None
-    if bundle is not None:
-        tools["laptop"] = find_interpreter().name
     return RunFacts(
         board=device.board,
         bundle=bundle,
@@ -143,7 +140,9 @@ def command(
     laptop: Sequence[Transcript | None] = [None] * len(spoken)
     if loaded is not None:
         with term.progress("the same clips on the laptop"):
-            laptop = laptop_transcripts(loaded, spoken)
+            emulation = emulate_clips(loaded, spoken)
+        laptop = emulation.transcripts
+        facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": emulation.engine})
     made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
     document = _document(device, heard, made, logits=logits)
     views = transcripts_views([done.transcript for done in heard])

@@ -39,7 +39,8 @@ class Terminal:
             sys.stdout.flush()
             return
         for view in views:
-            self.out.print(view)
+            # Text stays on its line, so that commands and paths can be copied; tables are fitted.
+            self.out.print(view, soft_wrap=isinstance(view, str))
 
     def detail(self, text: str) -> None:
         """A line of log on stderr, with -v only."""

@@ -82,7 +82,7 @@ class Channel:
             if frame is not None:
                 identity = self._parse(read_identity, frame.payload)
                 self.receive_bytes = identity.receive_bytes
-                self._event_seq = None
+                self._start_over()
                 return identity
         heard = self._heard_bytes - heard_before
         if heard and not self._heard_frames:
@@ -164,6 +164,13 @@ class Channel:
         self._outstanding.clear()
         self._unanswered_bytes = 0
 
+    def _start_over(self) -> None:
+        """Nothing is on the way any more: the device has just started, or just said hello."""
+        self._outstanding.clear()
+        self._abandoned.clear()
+        self._unanswered_bytes = 0
+        self._event_seq = None
+
     def _next_seq(self) -> int:
         self._seq = (self._seq + 1) & 0xFF
         return self._seq
@@ -227,6 +234,7 @@ class Channel:
 
     def _check_event(self, frame: Frame) -> None:
         if frame.type == Message.BOOT:
+            self._start_over()
             raise WireError(
                 f"{self.where}: the device restarted in the middle "
                 f"({self._parse(read_boot, frame.payload).describe()}); report it with this line"
@@ -269,13 +277,12 @@ class Channel:
             NoAnswerError: it does not.
         """
         deadline = time.monotonic() + timeout_s
-        self.forget()
         while (left := deadline - time.monotonic()) > 0:
             self._read(min(left, READ_PIECE_S), strict=False)
             while self._frames:
                 frame = self._frames.popleft()
                 if frame.type == Message.BOOT:
-                    self._event_seq = None
+                    self._start_over()
                     return self._parse(read_boot, frame.payload)
         raise NoAnswerError(
             f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"

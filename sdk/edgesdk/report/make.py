@@ -109,13 +109,15 @@ def _operators(
             tensor = str(origin.get("tensor") or "")
             yield OperatorCost(role, index, operator, tensor, calls[role], cost)
         rest = whole[role] - spent
-        yield OperatorCost(role, len(records), "between operators", "", calls[role], rest)
+        yield OperatorCost(role, None, "between operators", "", calls[role], rest)
 
 
 def _cost_records(facts: RunFacts, cost: int, audio_s: float) -> Iterator[Record]:
     unit = COST_UNITS[facts.clock]
-    measured: Fidelity = "hardware" if facts.board.tier == "hardware" else "functional"
-    yield Record("cost of a second of audio", round(cost / audio_s), unit, measured)
+    # An emulator's counts are the same everywhere; those of a processor are measurements.
+    measured: Fidelity = "functional" if facts.board.tier == "emulated" else "hardware"
+    note = "every operator profiled"
+    yield Record("cost of a second of audio", round(cost / audio_s), unit, measured, note)
     clock_hz = facts.board.cpu.clock_hz
     if clock_hz is None:
         return

@@ -82,7 +82,7 @@ def plot_operators(operators: Sequence[OperatorCost], audio_s: float, unit: str)
         rows = [row for row, entry in enumerate(shown) if entry.graph == graph]
         heights = [values[row] for row in rows]
         axes.barh(rows, heights, height=0.66, color=COLORS[place % len(COLORS)], label=graph)
-    names = [f"{entry.graph} {entry.index}  {entry.operator}" for entry in shown]
+    names = [f"{entry.place}  {entry.operator}" for entry in shown]
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
     axes.set_xlabel(f"{unit} per second of audio", fontsize=9)

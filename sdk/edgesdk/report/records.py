@@ -31,14 +31,22 @@ class Record:
 
 @dataclass(frozen=True)
 class OperatorCost:
-    """Cost of one operator of a graph, summed over all its calls; unit as the report's."""
+    """Cost of one operator of a graph, summed over all its calls; unit as the report's.
+
+    `index` is the operator's in the plan, None for what is spent between operators.
+    """
 
     graph: str
-    index: int
+    index: int | None
     operator: str
     tensor: str
     calls: int
     cost: int
+
+    @property
+    def place(self) -> str:
+        """Graph and index in words."""
+        return self.graph if self.index is None else f"{self.graph} {self.index}"
 
 
 @dataclass(frozen=True)

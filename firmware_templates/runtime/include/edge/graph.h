@@ -45,18 +45,17 @@ typedef struct edge_graph {
   uint64_t *op_cost;   /* op_count sums of clock differences, caller's; NULL: no profile */
 } edge_graph_t;
 
-/* Validate a section and fill sizes; binds nothing. `section` is 16-byte aligned and stays valid.
- */
+/* Validate a section and fill sizes; bind nothing. `section` is 16-byte aligned and stays valid. */
 edge_status_t edge_graph_open(edge_graph_t *graph, const uint8_t *section, uint32_t size);
 
-/* Give the graph its memory (16-byte aligned, at least arena_bytes and state_bytes) and reset it.
- */
+/* Give the graph its memory, 16-byte aligned, of arena_bytes and state_bytes, and reset it. */
 edge_status_t edge_graph_bind(edge_graph_t *graph, void *arena, void *state);
 
 /* Set the state block to its start value. */
 void edge_graph_reset(edge_graph_t *graph);
 
-/* Run operators [0, op_count). Inputs must have been written through edge_graph_input. */
+/* Run operators [0, op_count). Write all inputs through edge_graph_input before every run: a run
+ * may use their memory for other tensors. */
 edge_status_t edge_graph_invoke(edge_graph_t *graph);
 
 /* Run operators [0, stop) only: for finding the first operator that differs. */

@@ -11,9 +11,8 @@
 #include "edge/status.h"
 
 #define EDGE_IMAGE_VERSION 1u
-#define EDGE_IMAGE_HEADER_BYTES                                                                    \
-  32u /* magic "EDGE", u16 version, u16 sections, u32 total bytes, ... */
-#define EDGE_IMAGE_ENTRY_BYTES 16u /* u32 tag, u32 offset, u32 size, u32 crc32 */
+#define EDGE_IMAGE_HEADER_BYTES 32u /* magic "EDGE", u16 version, u16 sections, u32 bytes, ... */
+#define EDGE_IMAGE_ENTRY_BYTES 16u  /* u32 tag, u32 offset, u32 size, u32 crc32 */
 #define EDGE_IMAGE_MAX_SECTIONS 32u
 
 #define EDGE_TAG(a, b, c, d)                                                                       \

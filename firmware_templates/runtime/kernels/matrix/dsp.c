@@ -73,17 +73,15 @@ static __attribute__((noinline)) void int8_weights(const edge_matrix_t *m, const
                                                    const edge_block_t *block) {
   const int32_t *bias = block->bias;
   int32_t *sums = block->sums;
-  const uint32_t start = edge_panel_start(m, block->first);
+  uint32_t start = edge_panel_start(m, block->first);
   const uint8_t *w = m->weights + 16 * start;
-  const uint32_t *starts = m->starts + block->first;
-  const uint16_t *column = m->columns + start;
-  for (uint32_t p = 0; p < block->panels; p++, bias += 4, sums += 4) {
+  for (uint32_t p = block->first; p < block->first + block->panels; p++, bias += 4, sums += 4) {
     if (m->starts == NULL) {
       w = side_by_side(x, w, m->chunks, bias, sums);
     } else {
-      uint32_t tiles = starts[p + 1] - starts[p];
-      w = scattered(x, w, tiles, column, bias, sums);
-      column += tiles;
+      uint32_t end = m->starts[p + 1];
+      w = scattered(x, w, end - start, m->columns + start, bias, sums);
+      start = end;
     }
   }
 }
