@@ -2,6 +2,7 @@
 #ifndef EDGE_KERNELS_HELIUM_H
 #define EDGE_KERNELS_HELIUM_H
 
+#if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 #include <stdint.h>
 
@@ -19,4 +20,5 @@ static inline int32x4_t edge_rescale4(int32x4_t x, int32_t multiplier, int32_t s
   return edge_rounding_shift4(vqrdmulhq_n_s32(x, multiplier), vdupq_n_s32(shift));
 }
 
+#endif
 #endif

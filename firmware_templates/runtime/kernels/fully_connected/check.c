@@ -17,8 +17,7 @@ static bool packed_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *
 }
 
 static bool plain_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *op, bool wide) {
-  return op->head.variant == 0 &&
-         edge_is_const(plan, op->weights, edge_product2(op->rows, op->depth), 1) &&
+  return edge_is_const(plan, op->weights, edge_product2(op->rows, op->depth), 1) &&
          edge_is_const(plan, op->bias, op->rows, wide ? 8 : 4);
 }
 
@@ -30,8 +29,10 @@ static edge_status_t check(const edge_plan_t *plan, const edge_op_fully_connecte
   if (!edge_out_is(plan, &op->head, dtype, edge_product2(op->batches, op->rows)) ||
       !edge_may_read(plan, op->input, inputs, width) ||
       !edge_apart(op->head.out, op->head.out_bytes, op->input, inputs * width) ||
-      !(op->head.variant != 0 && !wide ? packed_ok(plan, op) : plain_ok(plan, op, wide)))
+      (op->head.variant == 0 && !plain_ok(plan, op, wide)))
     return EDGE_BAD_LAYOUT;
+  if (op->head.variant != 0 && (wide || !packed_ok(plan, op)))
+    return EDGE_BAD_OPERATOR;
   bool wide_sum = op->sum_bits == 64;
   bool scaled = op->scales ? edge_scales_ok(plan, op->scales, op->rows, wide_sum)
                 : wide_sum ? edge_scale64_ok(op->multiplier, op->shift)

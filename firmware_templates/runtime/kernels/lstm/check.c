@@ -40,6 +40,8 @@ edge_status_t edge_lstm_s8_check(const edge_plan_t *plan, const void *record) {
   uint32_t input_bytes = edge_product2(op->steps, op->inputs);
   if (op->cells > EDGE_MAX_DEPTH || op->inputs > EDGE_MAX_DEPTH)
     return EDGE_BAD_OPERATOR;
+  if (op->head.variant != 0 && !gates_ok(plan, op))
+    return EDGE_BAD_OPERATOR;
   uint32_t cell_bytes = 2 * op->cells;
   uint32_t scratch_bytes = scratch_bytes_of(op);
   if (!edge_out_is(plan, &op->head, EDGE_S8, edge_product2(op->steps, op->cells)) ||

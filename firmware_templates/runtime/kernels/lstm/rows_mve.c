@@ -31,8 +31,24 @@ static inline int16x8_t exp_near_zero(int16x8_t a) {
   return vqaddq_n_s16(vqrdmulhq_n_s16(x, exp_minus_eighth), exp_minus_eighth);
 }
 
-/* x * factor where key >= 0. GCC 12 moves predicates through core registers, one at a time; here
- * and below they stay where VPT puts them. */
+#if defined(__clang__)
+/* x * factor where key >= 0. */
+static inline int16x8_t multiply_where(int16x8_t x, int16_t factor, int16x8_t key) {
+  return vqrdmulhq_m_n_s16(x, x, factor, vcmpgeq_n_s16(key, 0));
+}
+
+/* `other` where key <= 0. */
+static inline int16x8_t choose_above(int16x8_t x, int16x8_t key, int16x8_t other) {
+  return vpselq_s16(other, x, vcmpleq_n_s16(key, 0));
+}
+
+/* `other` where key == 0. */
+static inline int16x8_t choose_nonzero(int16x8_t x, int16x8_t key, int16x8_t other) {
+  return vpselq_s16(other, x, vcmpeqq_n_s16(key, 0));
+}
+#else
+/* The same for GCC 12, which moves predicates through core registers, one at a time; here they stay
+ * where VPT puts them. */
 static inline int16x8_t multiply_where(int16x8_t x, int16_t factor, int16x8_t key) {
   mve_pred16_t predicate;
   __asm__("vpt.s16 ge, %q[key], zr\n"
@@ -42,7 +58,6 @@ static inline int16x8_t multiply_where(int16x8_t x, int16_t factor, int16x8_t ke
   return x;
 }
 
-/* `other` where key <= 0. */
 static inline int16x8_t choose_above(int16x8_t x, int16x8_t key, int16x8_t other) {
   mve_pred16_t predicate;
   __asm__("vpt.s16 le, %q[key], zr\n"
@@ -52,7 +67,6 @@ static inline int16x8_t choose_above(int16x8_t x, int16x8_t key, int16x8_t other
   return x;
 }
 
-/* `other` where key == 0. */
 static inline int16x8_t choose_nonzero(int16x8_t x, int16x8_t key, int16x8_t other) {
   mve_pred16_t predicate;
   __asm__("vpt.i16 eq, %q[key], zr\n"
@@ -61,6 +75,7 @@ static inline int16x8_t choose_nonzero(int16x8_t x, int16x8_t key, int16x8_t oth
           : [key] "w"(key), [other] "w"(other));
   return x;
 }
+#endif
 
 /* exp of a < 0 with `bits` (1 to 7) integer bits, as Q0.15. Its fraction below 1/4 goes through the
  * series; each bit of the rest of -a, which is clear in a, multiplies by one more constant. */
