@@ -4,7 +4,7 @@
 #include "kernel.h"
 
 /* Packed weights, their padded bias and the scratch for a copy of the input. */
-static bool packed_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *op) {
+EDGE_RARE static bool packed_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *op) {
   uint32_t tile = op->head.variant;
   if (op->depth > EDGE_MAX_DEPTH || op->rows > EDGE_MAX_DEPTH ||
       !edge_matrix_ok(plan, op->weights, tile, op->rows, op->depth) ||
@@ -16,13 +16,14 @@ static bool packed_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *
                         edge_apart(op->scratch, bytes, op->input, op->batches * op->depth));
 }
 
-static bool plain_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *op, bool wide) {
+EDGE_RARE static bool plain_ok(const edge_plan_t *plan, const edge_op_fully_connected_t *op,
+                               bool wide) {
   return edge_is_const(plan, op->weights, edge_product2(op->rows, op->depth), 1) &&
          edge_is_const(plan, op->bias, op->rows, wide ? 8 : 4);
 }
 
-static edge_status_t check(const edge_plan_t *plan, const edge_op_fully_connected_t *op,
-                           uint32_t dtype) {
+EDGE_RARE static edge_status_t check(const edge_plan_t *plan, const edge_op_fully_connected_t *op,
+                                     uint32_t dtype) {
   bool wide = dtype == EDGE_S16;
   uint32_t width = wide ? 2u : 1u;
   uint32_t inputs = edge_product2(op->batches, op->depth);

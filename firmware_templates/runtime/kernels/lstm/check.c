@@ -3,13 +3,13 @@
 #include "kernel.h"
 #include "packed.h"
 
-static bool weights_ok(const edge_plan_t *plan, const edge_op_lstm_t *op, edge_ref_t weights,
-                       uint32_t depth) {
+EDGE_RARE static bool weights_ok(const edge_plan_t *plan, const edge_op_lstm_t *op,
+                                 edge_ref_t weights, uint32_t depth) {
   return op->head.variant == 0 ? edge_is_const(plan, weights, edge_product2(op->cells, depth), 1)
                                : edge_matrix_ok(plan, weights, op->head.variant, op->cells, depth);
 }
 
-static bool gates_ok(const edge_plan_t *plan, const edge_op_lstm_t *op) {
+EDGE_RARE static bool gates_ok(const edge_plan_t *plan, const edge_op_lstm_t *op) {
   uint32_t step = op->head.variant == 0 ? 1 : edge_tile_rows(op->head.variant);
   uint32_t biases = edge_round_up(op->cells, step);
   for (uint32_t g = 0; g < 4; g++) {
@@ -26,7 +26,7 @@ static uint32_t scratch_bytes_of(const edge_op_lstm_t *op) {
   return op->head.variant == 0 ? 8 * op->cells : edge_lstm_scratch(op).bytes;
 }
 
-static bool scales_ok(const edge_op_lstm_t *op) {
+EDGE_RARE static bool scales_ok(const edge_op_lstm_t *op) {
   for (uint32_t g = 0; g < 4; g++) {
     if (!edge_scale_ok(op->input_multiplier[g], op->input_shift[g]) ||
         !edge_scale_ok(op->recurrent_multiplier[g], op->recurrent_shift[g]))
@@ -35,7 +35,7 @@ static bool scales_ok(const edge_op_lstm_t *op) {
   return edge_scale_ok(op->hidden_multiplier, op->hidden_shift);
 }
 
-edge_status_t edge_lstm_s8_check(const edge_plan_t *plan, const void *record) {
+EDGE_RARE edge_status_t edge_lstm_s8_check(const edge_plan_t *plan, const void *record) {
   const edge_op_lstm_t *op = (const edge_op_lstm_t *)record;
   uint32_t input_bytes = edge_product2(op->steps, op->inputs);
   if (op->cells > EDGE_MAX_DEPTH || op->inputs > EDGE_MAX_DEPTH)

@@ -3,6 +3,8 @@
  * saturates a value that never leaves int16, nothing is done here (every input was compared). */
 #include "gate_curves.h"
 
+#if !defined(__ARM_FEATURE_MVE) /* Helium has its own curves: rows_mve.c */
+
 #define ONE 32767 /* 1.0 as Q0.15 */
 
 /* 1/2 in units of a product's last place, in a register: then it is added as the product is made,
@@ -75,3 +77,5 @@ int16_t edge_gate_tanh(int16_t x, uint32_t integer_bits) {
   int32_t t = capped((reciprocal_of_half_sum(e, half) - (1 << 13)) * 4);
   return (int16_t)(x > 0 ? t : -t);
 }
+
+#endif

@@ -12,8 +12,10 @@ typedef struct side {
   const int32_t *shift;
 } side_t;
 
-static side_t side_of(const edge_memory_t *memory, const edge_ref_t weights[4],
-                      const edge_ref_t bias[4], const int32_t *multiplier, const int32_t *shift) {
+/* Once a run: small, not fast. */
+EDGE_RARE static side_t side_of(const edge_memory_t *memory, const edge_ref_t weights[4],
+                                const edge_ref_t bias[4], const int32_t *multiplier,
+                                const int32_t *shift) {
   side_t side = {.multiplier = multiplier, .shift = shift};
   for (uint32_t g = 0; g < 4; g++) {
     side.matrices[g] = edge_matrix_at(memory, weights[g]);
@@ -22,8 +24,8 @@ static side_t side_of(const edge_memory_t *memory, const edge_ref_t weights[4],
   return side;
 }
 
-static void add(const side_t *side, const void *x, uint32_t row, uint32_t count, edge_gates_t gates,
-                bool first) {
+static __attribute__((noinline)) void add(const side_t *side, const void *x, uint32_t row,
+                                          uint32_t count, edge_gates_t gates, bool first) {
   int32_t sums[EDGE_BLOCK_ROWS];
   for (uint32_t g = 0; g < 4; g++) {
     edge_matrix_sums(&side->matrices[g], x, side->bias[g], row, count, sums);
@@ -52,7 +54,8 @@ void edge_lstm_packed(const edge_memory_t *memory, const edge_op_lstm_t *op) {
       uint32_t count = left < EDGE_BLOCK_ROWS ? left : EDGE_BLOCK_ROWS;
       add(&from_input, x, row, count, gates, true);
       add(&recurrent, h, row, count, gates, false);
-      edge_lstm_update(op, gates, count, cell + row, out + row);
+      const int16_t *const own[4] = {gates[0], gates[1], gates[2], gates[3]};
+      edge_lstm_update(op, own, count, cell + row, out + row);
     }
     memcpy(hidden, out, op->cells);
   }

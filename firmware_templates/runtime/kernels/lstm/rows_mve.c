@@ -1,4 +1,4 @@
-/* Gates and cells of the LSTM with packed weights, by Helium: gate_curves.c in eight int16 lanes.
+/* Gates and cells of the LSTM by Helium: gate_curves.c in eight int16 lanes.
  * VQRDMULH is its product; where plain C cannot leave int16, lanes wrap. */
 #include "packed.h"
 
@@ -138,19 +138,18 @@ static inline int16x8_t scaled_product(int16x8_t a, int16x8_t b, int32_t right) 
 
 static inline int32x4_t hidden_of(const edge_op_lstm_t *op, int32x4_t product) {
   int32x4_t h = edge_rescale4(product, op->hidden_multiplier, op->hidden_shift);
-  h = vaddq_n_s32(h, op->hidden_zero_point);
-  return vminq_s32(vmaxq_s32(h, vdupq_n_s32(-128)), vdupq_n_s32(127));
+  return vaddq_n_s32(h, op->hidden_zero_point);
 }
 
-void edge_lstm_update(const edge_op_lstm_t *op, edge_gates_t gates, uint32_t count, int16_t *cell,
-                      int8_t *hidden) {
+void edge_lstm_update(const edge_op_lstm_t *op, const int16_t *const gates[4], uint32_t count,
+                      int16_t *cell, int8_t *hidden) {
   int32_t fraction = (int32_t)op->cell_fraction;
   for (uint32_t k = 0; k < count; k += 8) {
     mve_pred16_t active = vctp16q(count - k);
-    int16x8_t kept = logistic(vldrhq_s16(&gates[1][k]));
+    int16x8_t kept = logistic(vldrhq_z_s16(gates[1] + k, active));
     kept = scaled_product(kept, vldrhq_z_s16(cell + k, active), 15);
-    int16x8_t added = hyperbolic(vldrhq_s16(&gates[2][k]), 3);
-    added = scaled_product(logistic(vldrhq_s16(&gates[0][k])), added, 30 - fraction);
+    int16x8_t added = hyperbolic(vldrhq_z_s16(gates[2] + k, active), 3);
+    added = scaled_product(logistic(vldrhq_z_s16(gates[0] + k, active)), added, 30 - fraction);
     int16x8_t c = vqaddq_s16(kept, added);
     if (op->cell_clip > 0) {
       c = vminq_s16(c, vdupq_n_s16((int16_t)op->cell_clip));
@@ -158,9 +157,10 @@ void edge_lstm_update(const edge_op_lstm_t *op, edge_gates_t gates, uint32_t cou
     }
     vstrhq_p_s16(cell + k, c, active);
     int16x8_t t = hyperbolic(c, 15 - fraction);
-    int16x8_t out = logistic(vldrhq_s16(&gates[3][k]));
-    int16x8_t h = vmovnbq_s32(vdupq_n_s16(0), hidden_of(op, vmullbq_int_s16(out, t)));
-    h = vmovntq_s32(h, hidden_of(op, vmulltq_int_s16(out, t)));
+    int16x8_t out = logistic(vldrhq_z_s16(gates[3] + k, active));
+    int16x8_t h = vqmovnbq_s32(vdupq_n_s16(0), hidden_of(op, vmullbq_int_s16(out, t)));
+    h = vqmovntq_s32(h, hidden_of(op, vmulltq_int_s16(out, t)));
+    h = vminq_s16(vmaxq_s16(h, vdupq_n_s16(-128)), vdupq_n_s16(127));
     vstrbq_p_s16(hidden + k, h, active);
   }
 }

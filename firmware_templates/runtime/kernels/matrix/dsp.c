@@ -136,36 +136,23 @@ static inline __attribute__((always_inline)) void palettised(const edge_matrix_t
   }
 }
 
-#define PALETTE(bits, width, extra)                                                                \
-  static __attribute__((noinline)) void palette##bits(const edge_matrix_t *m, const int16_t *x,    \
-                                                      const edge_block_t *block) {                 \
-    palettised(m, x, block, width, extra);                                                         \
-  }
-PALETTE(1, 1, false)
-PALETTE(2, 2, false)
-PALETTE(3, 2, true)
-PALETTE(4, 4, false)
-PALETTE(5, 4, true)
+static __attribute__((noinline)) void palette4(const edge_matrix_t *m, const int16_t *x,
+                                               const edge_block_t *block) {
+  palettised(m, x, block, 4, false);
+}
+
+/* Indices of 1, 2, 3 or 5 bits. */
+EDGE_RARE static void palette(const edge_matrix_t *m, const int16_t *x, const edge_block_t *block) {
+  uint32_t width = m->bits == 1 ? 1 : m->bits & 6u;
+  palettised(m, x, block, width, m->bits > width);
+}
 
 void edge_block_dsp(const edge_matrix_t *m, const int16_t *x, const edge_block_t *block) {
-  switch (m->bits) {
-  case 0:
-    int8_weights(m, x, block);
-    break;
-  case 1:
-    palette1(m, x, block);
-    break;
-  case 2:
-    palette2(m, x, block);
-    break;
-  case 3:
-    palette3(m, x, block);
-    break;
-  case 4:
+  if (m->bits == 4)
     palette4(m, x, block);
-    break;
-  default:
-    palette5(m, x, block);
-  }
+  else if (m->bits > 0)
+    palette(m, x, block);
+  else
+    int8_weights(m, x, block);
 }
 #endif

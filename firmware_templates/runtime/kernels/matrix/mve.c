@@ -56,8 +56,8 @@ static __attribute__((noinline)) void scattered(const edge_matrix_t *m, const in
   register const uint8_t *weights __asm__("r3") = m->weights + starts[0] * m->tile_bytes;
   register const uint16_t *column __asm__("r5") = m->columns + starts[0];
   const int32_t *bias = block->bias;
+  const int32_t *end = bias + 8 * block->panels;
   int32_t *out = block->sums;
-  uint32_t panels = block->panels;
   do {
     register const int32_t *at __asm__("r1") = bias; /* then the address of a chunk of x */
     register uint32_t left __asm__("r7") = starts[1] - starts[0];
@@ -69,7 +69,7 @@ static __attribute__((noinline)) void scattered(const edge_matrix_t *m, const in
     bias += 8;
     out += 8;
     starts++;
-  } while (--panels > 0);
+  } while (bias != end);
 }
 
 /* Half a tile of 4-bit indices: rows in pairs of nibbles. `at` walks columns, or x itself. */
@@ -113,77 +113,47 @@ static __attribute__((noinline)) void palette4(const edge_matrix_t *m, const int
   }
 }
 
-/* Weights of the rows from `row` on that share a vector of indices, `width` bits each and, of 3 or
- * 5, one more. */
+/* Weights of a row from indices of `width` bits and, of 3 or 5, one more. */
 static inline int8x16_t decoded(const int8_t *palette, const uint8_t *tile, uint32_t row,
                                 uint32_t width, bool extra) {
-  uint32_t lanes = 8 / width;
-  uint8x16_t low = vldrbq_u8(tile + row / lanes * 16);
-  uint8x16_t index = vshlq_r_u8(low, -(int32_t)(row % lanes * width));
+  uint32_t bit = row * width;
+  uint8x16_t low = vldrbq_u8(tile + bit / 8 * 16);
+  uint8x16_t index = vshlq_r_u8(low, -(int32_t)(bit % 8));
   index = vandq_u8(index, vdupq_n_u8((uint8_t)((1u << width) - 1)));
   if (extra) {
-    uint8x16_t high = vldrbq_u8(tile + 16 * width);
-    high = vandq_u8(vshlq_r_u8(high, -(int32_t)row), vdupq_n_u8(1));
-    index = vorrq_u8(index, vshlq_r_u8(high, (int32_t)width));
+    uint8x16_t high = vandq_u8(vldrbq_u8(tile + 16 * width), vdupq_n_u8((uint8_t)(1u << row)));
+    index = vorrq_u8(index, vshlq_r_u8(high, (int32_t)width - (int32_t)row));
   }
   return vldrbq_gather_offset_s8(palette, index);
 }
 
-/* Four rows of every panel, from `half` on. */
-static inline __attribute__((always_inline)) void
-palettised(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block, uint32_t half,
-           uint32_t width, bool extra) {
-  const int8_t *palette = (const int8_t *)m->palette;
-  for (uint32_t p = 0; p < block->panels; p++) {
-    uint32_t start = edge_panel_start(m, block->first + p);
-    uint32_t end = edge_panel_start(m, block->first + p + 1);
+/* Indices of 1, 2, 3 or 5 bits, a row at a time. */
+static __attribute__((noinline)) void palette(const edge_matrix_t *m, const int8_t *x,
+                                              const edge_block_t *block) {
+  const int8_t *values = (const int8_t *)m->palette;
+  uint32_t width = m->bits == 1 ? 1 : m->bits & 6u;
+  bool extra = m->bits > width;
+  for (uint32_t row = 0; row < 8 * block->panels; row++) {
+    uint32_t start = edge_panel_start(m, block->first + row / 8);
+    uint32_t end = edge_panel_start(m, block->first + row / 8 + 1);
     const uint8_t *tile = m->weights + start * m->tile_bytes;
-    int32_t sums[4];
-    for (uint32_t r = 0; r < 4; r++)
-      sums[r] = block->bias[8 * p + half + r];
+    int32_t sum = block->bias[row];
     for (uint32_t t = start; t < end; t++, tile += m->tile_bytes) {
       int8x16_t v = vldrbq_s8(x + 16 * (m->columns ? m->columns[t] : t - start));
-      for (uint32_t r = 0; r < 4; r++)
-        sums[r] = vmladavaq_s8(sums[r], v, decoded(palette, tile, half + r, width, extra));
+      sum = vmladavaq_s8(sum, v, decoded(values, tile, row % 8, width, extra));
     }
-    for (uint32_t r = 0; r < 4; r++)
-      block->sums[8 * p + half + r] = sums[r];
+    block->sums[row] = sum;
   }
 }
 
-#define PALETTE(bits, width, extra)                                                                \
-  static __attribute__((noinline)) void palette##bits(const edge_matrix_t *m, const int8_t *x,     \
-                                                      const edge_block_t *block) {                 \
-    palettised(m, x, block, 0, width, extra);                                                      \
-    palettised(m, x, block, 4, width, extra);                                                      \
-  }
-PALETTE(1, 1, false)
-PALETTE(2, 2, false)
-PALETTE(3, 2, true)
-PALETTE(5, 4, true)
-
 void edge_block_mve(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
-  switch (m->bits) {
-  case 0:
-    if (m->columns)
-      scattered(m, x, block);
-    else
-      side_by_side(m, x, block);
-    break;
-  case 1:
-    palette1(m, x, block);
-    break;
-  case 2:
-    palette2(m, x, block);
-    break;
-  case 3:
-    palette3(m, x, block);
-    break;
-  case 4:
+  if (m->bits == 4)
     palette4(m, x, block);
-    break;
-  default:
-    palette5(m, x, block);
-  }
+  else if (m->bits > 0)
+    palette(m, x, block);
+  else if (m->columns)
+    scattered(m, x, block);
+  else
+    side_by_side(m, x, block);
 }
 #endif

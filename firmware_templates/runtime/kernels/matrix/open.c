@@ -40,7 +40,7 @@ static layout_t layout_of(const edge_matrix_head_t *head) {
 }
 
 /* Every pair of a 4x4 palette is made of the same int8 values. */
-static bool pairs_ok(const edge_matrix_head_t *head) {
+EDGE_RARE static bool pairs_ok(const edge_matrix_head_t *head) {
   const int16_t *pairs = (const int16_t *)(const void *)(head + 1);
   uint32_t bits = head->bits;
   for (uint32_t a = 0; a < 1u << bits; a++) {
@@ -57,7 +57,7 @@ static bool pairs_ok(const edge_matrix_head_t *head) {
 }
 
 /* Panels begin where the last one ended, and their tiles ascend from left to right. */
-static bool index_ok(const edge_matrix_head_t *head, const layout_t *at) {
+EDGE_RARE static bool index_ok(const edge_matrix_head_t *head, const layout_t *at) {
   const uint8_t *base = (const uint8_t *)head;
   const uint32_t *starts = (const uint32_t *)(const void *)(base + at->starts);
   const uint16_t *columns = (const uint16_t *)(const void *)(base + at->columns);
@@ -74,8 +74,8 @@ static bool index_ok(const edge_matrix_head_t *head, const layout_t *at) {
   return true;
 }
 
-bool edge_matrix_ok(const edge_plan_t *plan, edge_ref_t ref, uint32_t tile, uint32_t rows,
-                    uint32_t depth) {
+EDGE_RARE bool edge_matrix_ok(const edge_plan_t *plan, edge_ref_t ref, uint32_t tile, uint32_t rows,
+                              uint32_t depth) {
   if ((tile != EDGE_TILE_4X4 && tile != EDGE_TILE_8X16) || rows == 0 || depth == 0 ||
       depth > EDGE_MAX_DEPTH || rows > 1u << 24 || EDGE_REF_OFFSET(ref) % 16 != 0 ||
       !edge_is_const(plan, ref, sizeof(edge_matrix_head_t), 1))

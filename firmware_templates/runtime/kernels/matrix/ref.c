@@ -4,8 +4,8 @@
 static const uint8_t order4[4] = {0, 2, 1, 3}; /* its own inverse */
 
 /* Index of weight `at` in a tile: pieces of 4, 2 and 1 bits, the widest first and lowest. */
-static uint32_t index_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t row,
-                         uint32_t column) {
+EDGE_RARE static uint32_t index_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t row,
+                                   uint32_t column) {
   uint32_t index = 0;
   uint32_t done = 0;
   for (uint32_t width = 4; width > 0; width /= 2) {
@@ -26,8 +26,8 @@ static uint32_t index_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t r
   return index;
 }
 
-static int32_t weight_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t row,
-                         uint32_t column) {
+EDGE_RARE static int32_t weight_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t row,
+                                   uint32_t column) {
   bool narrow = m->tile == EDGE_TILE_4X4;
   if (m->bits == 0)
     return (int8_t)(narrow ? tile[4 * row + order4[column]] : tile[16 * row + column]);
@@ -36,7 +36,7 @@ static int32_t weight_of(const edge_matrix_t *m, const uint8_t *tile, uint32_t r
                 : ((const int8_t *)m->palette)[index];
 }
 
-void edge_block_ref(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
+EDGE_RARE void edge_block_ref(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
   uint32_t rows = edge_tile_rows(m->tile);
   uint32_t columns = edge_tile_columns(m->tile);
   int32_t *sums = block->sums;
