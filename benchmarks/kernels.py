@@ -1,6 +1,7 @@
-"""Counts a fully connected product and an LSTM step on emulated boards, in every weight form, beside
-the peer's recorded counts (peer.json). Random weights by fixed seeds, through our own .tflite
-writer; every output is compared with TFLite's reference kernels first.
+"""Counts a fully connected product and an LSTM step on emulated boards, in every weight form.
+
+Beside each count stands the peer's recorded one (peer.json). Random weights by fixed seeds, through
+our own .tflite writer; every output is compared with TFLite's reference kernels first.
 
 python benchmarks/kernels.py [--board BOARD]
 """
