@@ -1,15 +1,18 @@
 """Errors that a user can act on; each class carries the exit code of the command line."""
 
+from collections.abc import Mapping
+
 
 class EdgeError(Exception):
     """What failed, where, why and what to do next, in one line.
 
     Exit codes are a contract (docs/cli.md): 1 the result is bad, 2 usage or bad input,
     3 no or ambiguous device, 4 build or flash failed, 5 no answer in time, 6 protocol or
-    identity mismatch.
+    identity mismatch. `details` go into the JSON object of the error.
     """
 
     exit_code = 2
+    details: Mapping[str, object] | None = None
 
 
 class BoardError(EdgeError):

@@ -25,8 +25,8 @@ class Outcome:
         return value
 
     def error_line(self) -> str:
-        """The only line on stderr."""
-        lines = self.err.splitlines()
+        """The only line on stderr, beside those that name what takes long."""
+        lines = [line for line in self.err.splitlines() if not line.endswith(" ...")]
         assert len(lines) == 1, self.err
         return lines[0]
 

@@ -1,21 +1,25 @@
 """The frame of the command line: exit codes, one line per error, one JSON object, plain text."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from edgesdk import errors
 from edgesdk.board import BoardError
-from edgesdk.cli import boards, main
+from edgesdk.cli import application, boards, main, terminal
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
 
 ERRORS = [
-    error for error in vars(errors).values() if isinstance(error, type) and error is not EdgeError
+    error
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, EdgeError) and error is not EdgeError
 ]
 
 
@@ -70,9 +74,57 @@ def test_ctrl_c_is_130_without_a_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(boards, "load_boards", interrupt)
-    code, _, err = _run(capsys, "boards")
-    assert code == 130
-    assert "Traceback" not in err
+    code, out, err = _run(capsys, "boards")
+    assert (code, out, err) == (130, "", "edgesdk boards: interrupted\n")
+    code, out, err = _run(capsys, "boards", "--json")
+    assert (code, err) == (130, "edgesdk boards: interrupted\n")
+    assert json.loads(out)["exit_code"] == 130
+
+
+@pytest.mark.parametrize("module", ["typer", "rich.console", "numpy"])
+def test_ctrl_c_during_imports_is_no_traceback_either(module: str) -> None:
+    program = f"""
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from edgesdk.cli.main import main
+sys.exit(main(["boards"]))
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (130, "edgesdk boards: interrupted\n")
+
+
+@pytest.mark.parametrize("arguments", [["boards"], ["boards", "--json"], ["--help"], ["--version"]])
+def test_full_stdout_is_one_line_and_exit_2(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "edgesdk.cli.main", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (finished.returncode, finished.stderr.count("\n")) == (2, 1)
+    assert "standard output" in finished.stderr
+    assert "cannot be written (No space left on device); free space" in finished.stderr
+
+
+def test_stdout_without_unicode_loses_characters_but_no_json() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    program = """
+from edgesdk.cli.standard_output import accept_any_text
+from edgesdk.cli.terminal import Terminal
+accept_any_text()
+Terminal().result({}, "▁yes")
+Terminal(as_json=True).result({"token": "▁yes"})
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, check=True
+    )
+    line, _, document = finished.stdout.partition(b"\n")
+    assert (line, json.loads(document)) == (b"?yes", {"token": "▁yes"})
 
 
 def test_defect_is_70_and_asks_for_a_report(
@@ -96,10 +148,52 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"edgesdk \d+\.\d+\.\d+\n", _run(capsys, "--version")[1])
     code, out, err = _run(capsys)
     assert (code, err) == (0, "")
-    assert all(verb.__name__.rpartition(".")[2] in out for verb in main.VERBS)
+    assert all(verb.__name__.rpartition(".")[2] in out for verb in application.VERBS)
 
 
-@pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}])
+def _on_a_terminal(*arguments: str, **variables: str) -> bytes:
+    """All that a verb writes to a terminal, both streams."""
+    ours, theirs = os.openpty()
+    finished = subprocess.run(
+        [sys.executable, "-m", "edgesdk.cli.main", *arguments],
+        env={**os.environ, "TERM": "xterm-256color", **variables},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    assert finished.returncode == 0
+    written = bytearray()
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while read := os.read(ours, 65536):
+            written += read
+    os.close(ours)
+    return bytes(written)
+
+
+def test_plain_terminal_gets_no_escape_codes() -> None:
+    assert b"\x1b" in _on_a_terminal("doctor")
+    assert b"\x1b" not in _on_a_terminal("doctor", "--no-color")
+    assert b"\x1b" not in _on_a_terminal("doctor", NO_COLOR="1")
+    assert b"\x1b" not in _on_a_terminal("--help", NO_COLOR="1")
+
+
+def test_long_work_is_named_where_no_spinner_can_turn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "PATIENCE_S", 0.05)
+    with terminal.Terminal().progress("converting") as say:
+        say("step 2")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "converting ...\n"
+    monkeypatch.setattr(terminal, "PATIENCE_S", 60)
+    with terminal.Terminal().progress("converting"):
+        pass
+    with terminal.Terminal(quiet=True, verbose=1).progress("converting"):
+        time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
 def test_output_that_is_no_terminal_has_no_escape_codes(variable: dict[str, str]) -> None:
     environment = {**os.environ, **variable}
     command = [sys.executable, "-m", "edgesdk.cli.main", "doctor"]
@@ -187,6 +281,6 @@ def test_documented_exit_codes_are_the_ones_used(repository: Path) -> None:
 def test_every_verb_is_documented(repository: Path) -> None:
     page = (repository / "docs" / "cli.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `(\w+)", page, flags=re.MULTILINE)
-    verbs = [verb.__name__.rpartition(".")[2] for verb in main.VERBS]
+    verbs = [verb.__name__.rpartition(".")[2] for verb in application.VERBS]
     kinds = ("functional", "estimate", "hardware")
     assert list(dict.fromkeys(name for name in documented if name not in kinds)) == verbs

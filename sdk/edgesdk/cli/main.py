@@ -1,55 +1,18 @@
-"""Entry point of `edgesdk`: global options, one line per error, exit codes (docs/cli.md)."""
+"""Entry point of `edgesdk`: one line per error, exit codes (docs/cli.md).
 
-import json
+All that takes long to import is imported inside `main`, where Ctrl-C is answered.
+"""
+
+import errno
 import sys
-import traceback
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-import typer
-from typer.main import get_command
-
-from edgesdk import __version__
-from edgesdk.cli import boards, convert, devices, doctor, emulate, flash, inspect, run, validate
-from edgesdk.cli.terminal import Terminal
+from edgesdk.cli.standard_output import accept_any_text, cannot_write, drop, write_json
 from edgesdk.errors import EdgeError
 
 USAGE, DEFECT, INTERRUPTED = 2, 70, 130
 GLOBAL_FLAGS = ("--debug", "--quiet", "-q", "--verbose", "-v", "-vv", "--no-color")
-
-app = typer.Typer(
-    name="edgesdk",
-    help="Convert, flash, measure and emulate streaming RNN-T recognisers on microcontrollers.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, validate)
-for verb in VERBS:
-    app.command(verb.__name__.rpartition(".")[2])(verb.command)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"edgesdk {__version__}\n")
-        raise typer.Exit()
-
-
-@app.callback()
-def _options(
-    context: typer.Context,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors and results only.")] = False,
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more on stderr.")
-    ] = 0,
-    no_color: Annotated[bool, typer.Option("--no-color", help="As NO_COLOR=1.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
-    ] = False,
-) -> None:
-    """Options that every verb takes, before or after its name."""
-    context.obj = Terminal(quiet=quiet, verbose=verbose, color=not no_color)
 
 
 def hoist_global_flags(arguments: Sequence[str]) -> list[str]:
@@ -60,7 +23,12 @@ def hoist_global_flags(arguments: Sequence[str]) -> list[str]:
     return [*flags, *(argument for argument in head if argument not in GLOBAL_FLAGS), *tail]
 
 
-def _fail(arguments: Sequence[str], message: str, exit_code: int) -> int:
+def _fail(
+    arguments: Sequence[str],
+    message: str,
+    exit_code: int,
+    details: Mapping[str, object] | None = None,
+) -> int:
     """Report an error: one line on stderr, and the one JSON object where --json asked for it."""
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
     line = " ".join(message.split())
@@ -72,37 +40,74 @@ def _fail(arguments: Sequence[str], message: str, exit_code: int) -> int:
             "verb": verb,
             "error": line,
             "exit_code": exit_code,
+            **(details or {}),
         }
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        with suppress(OSError):  # a stdout that fails may be what the line is about
+            write_json(document)
     return exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    from typer.main import get_command
+
+    from edgesdk.cli.application import app
+
+    code = get_command(app).main(
+        args=arguments or ["--help"], prog_name="edgesdk", standalone_mode=False
+    )
+    return code if isinstance(code, int) else 0
+
+
+def _report(arguments: Sequence[str], error: Exception) -> int:
+    from typer import TyperException
+
+    if "--debug" in arguments:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, EdgeError):
+        return _fail(arguments, str(error), error.exit_code, error.details)
+    if isinstance(error, TyperException):
+        return _fail(arguments, f"{error.format_message().rstrip('.')}; see --help", USAGE)
+    return _fail(
+        arguments,
+        f"defect in edgesdk: {type(error).__name__}: {error}; please report it with the "
+        "traceback that --debug shows",
+        DEFECT,
+    )
+
+
+def _finish(arguments: Sequence[str], code: int) -> int:
+    """Write out what stdout still holds; a reader that has gone is no error."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        drop()
+        if code == 0 and not isinstance(error, BrokenPipeError):
+            return _fail(arguments, str(cannot_write(error)), USAGE)
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = hoist_global_flags(list(sys.argv[1:] if argv is None else argv))
+    accept_any_text()
     try:
-        code = get_command(app).main(
-            args=arguments or ["--help"], prog_name="edgesdk", standalone_mode=False
-        )
-        return code if isinstance(code, int) else 0
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
+        code = _run(arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; do not complain about it at exit either
-        return 0
+        code = 0
     except Exception as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        if isinstance(error, EdgeError):
-            return _fail(arguments, str(error), error.exit_code)
-        if isinstance(error, typer.TyperException):
-            return _fail(arguments, f"{error.format_message().rstrip('.')}; see --help", USAGE)
-        return _fail(
-            arguments,
-            f"defect in edgesdk: {type(error).__name__}: {error}; please report it with the "
-            "traceback that --debug shows",
-            DEFECT,
-        )
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error = EdgeError(
+                f"{error.filename or 'standard output or a file'}: cannot be written "
+                f"({error.strerror}); free space or write elsewhere"
+            )
+        code = _report(arguments, error)
+    if code == INTERRUPTED:
+        _fail(arguments, "interrupted", code)
+    return _finish(arguments, code)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Where a verb's words go: the result on stdout, everything else on stderr."""
 
-import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Timer
 from typing import Any
 
 from rich.console import Console, RenderableType
 
+from edgesdk.cli.standard_output import cannot_write, write_json
+
+PATIENCE_S = 1.0  # without a spinner, what takes longer than this is named
 RESULT_WIDTH = 110  # columns of a table where stdout is not a terminal
 
 
@@ -25,27 +28,38 @@ class Terminal:
     err: Console = field(init=False)
 
     def __post_init__(self) -> None:
-        plain = not self.color or bool(os.environ.get("NO_COLOR"))
         width = None if sys.stdout.isatty() else RESULT_WIDTH
-        self.out = Console(no_color=plain, highlight=False, markup=False, width=width)
-        self.err = Console(
-            stderr=True, no_color=plain, highlight=False, markup=False, soft_wrap=True
+        self.out = self._console(stderr=False, width=width)
+        self.err = self._console(stderr=True, width=None)
+
+    def _console(self, *, stderr: bool, width: int | None) -> Console:
+        """A console; without any escape sequence where it is no terminal or is to be plain."""
+        stream = sys.stderr if stderr else sys.stdout
+        plain = not self.color or bool(os.environ.get("NO_COLOR")) or not stream.isatty()
+        return Console(
+            stderr=stderr,
+            width=width,
+            color_system=None if plain else "auto",
+            force_terminal=False if plain else None,
+            highlight=False,
+            markup=False,
+            soft_wrap=stderr,
         )
 
     def result(self, document: Mapping[str, Any], *views: RenderableType) -> None:
         """Print the verb's result: one JSON object with --json, else the views for people."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+        try:
+            if self.as_json:
+                write_json(document)
+            else:
+                for view in views:
+                    # Text stays on its line, so that commands can be copied; tables are fitted.
+                    self.out.print(view, soft_wrap=isinstance(view, str))
             sys.stdout.flush()
-            return
-        for view in views:
-            # Text stays on its line, so that commands and paths can be copied; tables are fitted.
-            self.out.print(view, soft_wrap=isinstance(view, str))
-
-    def detail(self, text: str) -> None:
-        """A line of log on stderr, with -v only."""
-        if self.verbose:
-            self.err.print(text, style="dim")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise cannot_write(error) from error
 
     def note(self, text: str) -> None:
         """A line on stderr that matters to the result; nothing with -q."""
@@ -58,11 +72,19 @@ class Terminal:
             self.err.print(text, end=end)
 
     @contextmanager
-    def progress(self, text: str) -> Iterator[None]:
-        """Say on stderr what is being waited for: a spinner on a terminal, else a line with -v."""
-        if self.quiet or not self.err.is_terminal:
-            self.detail(text)
-            yield
+    def progress(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Say on stderr what is being waited for; yields a function that says it anew.
+
+        A spinner on a terminal; else one line, at once with -v, and after a while without.
+        """
+        if self.err.is_terminal and not self.quiet:
+            with self.err.status(text, spinner="dots") as status:
+                yield status.update
             return
-        with self.err.status(text, spinner="dots"):
-            yield
+        timer = Timer(0.0 if self.verbose else PATIENCE_S, self.note, (f"{text} ...",))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield lambda _: None
+        finally:
+            timer.cancel()

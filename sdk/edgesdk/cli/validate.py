@@ -32,8 +32,13 @@ def command(
         raise EdgeError("the samples lie in the bundle; name its file with --bundle")
     with open_target(target, port, loaded, timeout) as device:
         identity = device.identity
-        with term.progress(f"validating {identity.board}"):
-            done = validate(device, loaded)
+        doing = f"validating {identity.board}"
+        with term.progress(doing) as say:
+            done = validate(
+                device,
+                loaded,
+                lambda role, at, steps: say(f"{doing}: {role}, step {at} of {steps}"),
+            )
     document: dict[str, Any] = {
         "schema": "edgesdk.validate",
         "version": 1,
