@@ -33,6 +33,7 @@ test:
 
 bench:
 	tools/setup.sh qemu-mps3-an547 convert,emulate,report
+	$(PYTHON) benchmarks/kernels.py
 	$(PYTHON) benchmarks/boards.py
 
 fix:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from edgesdk import __version__
+from edgesdk.board import Board
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.layout import SAMPLES
 from edgesdk.core import Features
@@ -18,7 +19,7 @@ from edgesdk.recipe import Recipe
 from numpy.typing import NDArray
 
 from edgesdk_converters.convert import GraphReport, Options, convert_source
-from edgesdk_converters.lower import lower_recogniser, lower_single
+from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
 from edgesdk_converters.source import BLANK, Source
 
@@ -39,9 +40,11 @@ def convert_model(
     *,
     name: str = "recogniser",
     digests: Mapping[str, str] | None = None,
+    board: Board | None = None,
 ) -> Conversion:
     """The bundle of a recogniser, calibrated on whole clips at its own sample rate.
 
+    Weights are packed for the recipe's class of cores, else for the board's, else not at all.
     `name` is used where the recipe has none; `digests` are of the files that the model came from.
 
     Raises:
@@ -64,6 +67,7 @@ def convert_model(
         window_shift=source.shift,
         meta=meta,
         name=recipe.name or name,
+        packing=_packing(recipe, board),
     )
     bundle, notes = _with_samples(bundle, recipe, clips)
     return Conversion(bundle, converted.report, (*converted.notes, *notes))
@@ -75,15 +79,28 @@ def convert_graph(
     *,
     name: str = "graph",
     digests: Mapping[str, str] | None = None,
+    board: Board | None = None,
 ) -> Conversion:
-    """The bundle of any full-integer .tflite graph.
+    """The bundle of any full-integer .tflite graph; `board` as in convert_model.
 
     Raises:
         ConvertError: it is damaged, or an operator is not covered.
     """
-    bundle = lower_single(tflite, name=recipe.name or name, meta=_origin(recipe, digests))
+    bundle = lower_single(
+        tflite,
+        name=recipe.name or name,
+        meta=_origin(recipe, digests),
+        packing=_packing(recipe, board),
+    )
     bundle, notes = _with_random_samples(bundle, recipe)
     return Conversion(bundle, notes=notes)
+
+
+def _packing(recipe: Recipe, board: Board | None) -> Packing:
+    core = recipe.core
+    if core == "auto":
+        core = "ref" if board is None else core_of(board.cpu.isa)
+    return Packing(core, recipe.weights)
 
 
 def _origin(recipe: Recipe, digests: Mapping[str, str] | None) -> dict[str, Any]:

@@ -33,6 +33,8 @@ WARNINGS = (
 # One rounding per float operation on every port, or transcripts would differ between boards.
 LANGUAGE = ("-std=c11", "-fno-common", "-ffp-contract=off", "-fno-math-errno", "-g")
 SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
+# The Helium kernels' assembly needs r7, where clang would keep a frame pointer.
+REGISTERS = ("-fomit-frame-pointer",)
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 COMPILE_TIMEOUT_S = 300
@@ -183,7 +185,7 @@ def _plan(board: Board, options: BuildOptions) -> _Plan:
     includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]
     includes += [root / "ports" / name for name in port["include"]]
     compiler, linker, target = _tools(board, options)
-    flags = [*target, *board.compiler.optimise, *LANGUAGE, *SECTIONS, *WARNINGS]
+    flags = [*target, *board.compiler.optimise, *LANGUAGE, *REGISTERS, *SECTIONS, *WARNINGS]
     flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
     if options.kernels is not None:
         flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in options.kernels)]

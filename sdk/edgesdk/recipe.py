@@ -12,6 +12,8 @@ from edgesdk.errors import ConvertError
 SCHEMA = 1
 RANGES = ("auto", "minmax", "percentile", "mse")
 MOST_SAMPLES = 16
+CORES = ("auto", "ref", "dsp", "mve")
+WEIGHTS = ("fast", "small", "dense")
 
 
 def _choice(default: str | int, about: str) -> Any:
@@ -31,13 +33,23 @@ class Recipe:
     samples: int = _choice(
         4, "clips tried for validate's samples, the wordiest is kept; of a .tflite: random steps"
     )
+    core: str = _choice(
+        "auto",
+        f"class of cores that weights are packed for: {', '.join(CORES)}; auto takes the board's",
+    )
+    weights: str = _choice(
+        "fast",
+        f"packing to prefer: {', '.join(WEIGHTS)}; dense leaves zeros and palettes unused",
+    )
 
 
 def _check(recipe: Recipe, where: str) -> Recipe:
-    if recipe.ranges not in RANGES:
-        raise ConvertError(
-            f"{where}: ranges = {recipe.ranges!r} is none of {', '.join(RANGES)}; choose one"
-        )
+    for name, known in (("ranges", RANGES), ("core", CORES), ("weights", WEIGHTS)):
+        value = getattr(recipe, name)
+        if value not in known:
+            raise ConvertError(
+                f"{where}: {name} = {value!r} is none of {', '.join(known)}; choose one"
+            )
     limits = {"window_frames": 1024, "max_symbols": 64, "samples": MOST_SAMPLES}
     for name, most in limits.items():
         value = getattr(recipe, name)

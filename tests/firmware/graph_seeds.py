@@ -38,6 +38,7 @@ def _fully_connected(c: Constants, wide: bool) -> tuple[int, dict[str, Value]]:
         "weights": c.weights(6, 9),
         "bias": c.bias(6, "int64" if wide else "int32"),
         "scales": 0 if wide else c.pairs(6),
+        "scratch": 0,
         "batches": 2,
         "depth": 9,
         "rows": 6,

@@ -1,5 +1,6 @@
 """Graphs in C: the record table, refusals, walking, and a fuzzer over every operator."""
 
+import itertools
 import re
 import subprocess
 from dataclasses import replace
@@ -7,12 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgesdk.bundle import Bundle
 from edgesdk.bundle.plan import OPERATORS, Plan, Port, Record, Ref
 from edgesdk.core.graph import Graph
 from edgesdk.errors import BundleError
 from edgesdk.resources import resource_dir
+from edgesdk_converters.lower import Packing, lower_graph, lower_single
 from graph_seeds import IN, OUT, STATE, seed_bundle, seed_plan
 from small_bundle import echo_plan
+from weight_forms import KINDS as WEIGHT_KINDS
+from weight_forms import TILES, fully_connected, lstm, shaped
 
 RUNTIME = resource_dir("firmware_templates") / "runtime"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -239,6 +244,54 @@ def test_fuzzed_images_never_leave_their_memory(fuzzer: Path, tmp_path: Path) ->
     runs = re.findall(r"(\w+)\.edge: (\d+) of 1001 accepted", done.stdout)
     assert [name for name, _ in runs] == NAMES
     assert all(int(count) > 20 for _, count in runs), done.stdout
+
+
+def _packed_seeds() -> dict[str, Bundle]:
+    """Small graphs in every form of packed weights."""
+    rng, seeds = np.random.default_rng(8), {}
+    for core, kind in itertools.product(TILES, WEIGHT_KINDS):
+        data = fully_connected(rng, shaped(rng, (20, 40), kind, core), 1)
+        seeds[f"{core}_{kind}"] = lower_single(data, packing=Packing(core, "small"))
+        layer = lstm(rng, 18, 9, kind, core)
+        seeds[f"{core}_{kind}_lstm"] = lower_single(layer, packing=Packing(core, "small"))
+    return {name.replace(" ", "_"): bundle for name, bundle in seeds.items()}
+
+
+@pytest.mark.needs_cc
+def test_fuzzed_packed_weights_never_leave_their_memory(fuzzer: Path, tmp_path: Path) -> None:
+    files = []
+    for name, bundle in _packed_seeds().items():
+        files.append(tmp_path / f"{name}.edge")
+        files[-1].write_bytes(bundle.device_bytes())
+    done = subprocess.run(
+        [str(fuzzer), "2", "1000", *map(str, files)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
+    runs = re.findall(r"(\w+)\.edge: (\d+) of 1001 accepted", done.stdout)
+    assert len(runs) == len(files)
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize("core", sorted(TILES))
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [(0, 3), (1, 6), (2, 2), (3, 1), (4, 255), (8, 1), (12, 0), (16, 1), (20, 255), (40, 255)],
+)
+def test_damaged_packed_weights_are_refused(core: str, offset: int, value: int) -> None:
+    """Header, panel starts and columns of a matrix with zero tiles left out."""
+    rng = np.random.default_rng(8)
+    weights = shaped(rng, (20, 64), "sparse", core)
+    weights[:, -1] = 1
+    plan = lower_graph(fully_connected(rng, weights, 1), packing=Packing(core)).plan
+    at = plan.records[0].refs()["weights"].offset
+    assert plan.constants[at + 2] == 1
+    if offset == 40:  # the first column
+        panels = -(-20 // TILES[core][0])
+        offset = 16 + -(-4 * (panels + 1) // 16) * 16
+    damaged = bytearray(plan.constants)
+    damaged[at + offset] = value
+    Graph(plan.encode())
+    _refused(replace(plan, constants=bytes(damaged)), "inconsistent")
 
 
 @pytest.mark.needs_cc

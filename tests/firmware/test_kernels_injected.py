@@ -67,6 +67,15 @@ DEFECTS = [
         "lstm",
         "lstm_equals_reference_over_many_invokes()",
     ),
+    ("matrix/ref.c", "row % lanes * width", "0", "packed", "fully_connected('mve', 'small')"),
+    ("matrix/ref.c", "(4 * row + column) * width", "0", "packed", "lstm('dsp', 'small')"),
+    (
+        "matrix/open.c",
+        "block = {.first = row",
+        "block = {.first = 0 * row",
+        "packed",
+        "lstm('mve', 'fast')",
+    ),
     ("copy/ref.c", "in + i * is[0] + j * is[1]", "in + i * is[0]", "movement", "transpose('int8')"),
     (
         "gather/ref.c",

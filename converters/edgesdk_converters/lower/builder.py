@@ -10,6 +10,7 @@ from edgesdk.bundle.plan import OPERATORS, Fill, Plan, Port, Record, Ref, Value
 from numpy.typing import NDArray
 
 from edgesdk_converters.lower.arena import Buffer, Peak, peak, place
+from edgesdk_converters.lower.packing import Packed
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Step:
     operator: int
     code: str
     tensor: int | None
+    variant: int = 0
+    packed: tuple[Packed, ...] = ()
 
 
 @dataclass
@@ -84,6 +87,8 @@ class Builder:
         tensor: int | None,
         extra_writes: Sequence[View],
         values: dict[str, Draft],
+        variant: int = 0,
+        packed: tuple[Packed, ...] = (),
     ) -> None:
         """Append an operator. Views among `values` are read; `extra_writes` are written too."""
         index = len(self.steps)
@@ -93,7 +98,8 @@ class Builder:
         for view in (out, *extra_writes):
             if view.buffer is not None:
                 view.buffer.writers.append(index)
-        self.steps.append(Step(op, out, dtype, values, self.operator, self.code, tensor))
+        step = Step(op, out, dtype, values, self.operator, self.code, tensor, variant, packed)
+        self.steps.append(step)
 
     def replace_buffer(self, old: Buffer, new: Buffer) -> None:
         """Let `new` take over everything that `old` held (same size)."""
@@ -159,7 +165,7 @@ class Builder:
             else:
                 values[f.name] = pool.word(draft)  # type: ignore[arg-type]
         out = step.out
-        return Record(step.op, pool.ref(out), out.size_bytes, step.dtype, values)
+        return Record(step.op, pool.ref(out), out.size_bytes, step.dtype, values, step.variant)
 
 
 class _Pool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower.builder import Builder, Draft, View
+from edgesdk_converters.lower.packing import Packed, Packing
 from edgesdk_converters.tflite.model import Graph, Operator, Tensor
 
 RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767)}
@@ -26,6 +27,7 @@ class Context:
 
     graph: Graph
     source: str
+    packing: Packing = field(default_factory=Packing)
     builder: Builder = field(default_factory=Builder)
     views: dict[int, View] = field(default_factory=dict)
 
@@ -175,14 +177,18 @@ class Context:
         values: dict[str, Draft],
         position: int | None = 0,
         extra_writes: Sequence[View] = (),
+        packed: tuple[Packed, ...] = (),
     ) -> None:
         """Append a plan operator that completes output `position` of `operator`.
 
-        `position` is None where further plan operators are needed for that.
+        `position` is None where further plan operators are needed for that. `packed` are the
+        operator's matrices where they are packed.
         """
         tensor = self.tensor(operator, position or 0, output=True)
         index = None if position is None else operator.outputs[position]
-        self.builder.emit(op, out, tensor.dtype, index, extra_writes, values)
+        shape = self.packing.shape
+        variant = shape.code if packed and shape is not None else 0
+        self.builder.emit(op, out, tensor.dtype, index, extra_writes, values, variant, packed)
 
 
 def size_bytes(tensor: Tensor) -> int:

@@ -12,6 +12,7 @@ from edgesdk_converters.lower import movement, pointwise, weighted
 from edgesdk_converters.lower.arena import Peak
 from edgesdk_converters.lower.builder import Builder, Draft, View
 from edgesdk_converters.lower.context import Context, size_bytes
+from edgesdk_converters.lower.packing import Packed, Packing
 from edgesdk_converters.tflite.model import Graph, Operator, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 
@@ -63,14 +64,18 @@ class Lowered:
     debug: dict[str, Any]
 
 
-def lower_graph(tflite: bytes, source: str = "model.tflite") -> Lowered:
+def lower_graph(
+    tflite: bytes, source: str = "model.tflite", packing: Packing | None = None
+) -> Lowered:
     """The plan of a full-integer .tflite file; `source` names it in errors.
+
+    `packing` says for which core weights are packed; without it they stay plain.
 
     Raises:
         ConvertError: an operator is not covered or malformed (its name, tensor, reason, way out).
     """
     graph = read_tflite(tflite, source).graphs[0]
-    ctx = Context(graph, source)
+    ctx = Context(graph, source, packing or Packing())
     states = _bind_inputs(ctx)
     for index, operator in enumerate(graph.operators):
         ctx.builder.operator, ctx.builder.code = index, operator.code
@@ -247,6 +252,16 @@ def _finish(ctx: Context, states: dict[int, int]) -> Lowered:
     )
 
 
+def _packed_facts(packed: Packed) -> dict[str, Any]:
+    return {
+        "form": packed.form,
+        "bits": packed.bits,
+        "tiles": packed.tiles,
+        "stored": packed.stored,
+        "bytes": len(packed.data),
+    }
+
+
 def _debug(ctx: Context, inputs: list[int], outputs: list[int], peak: Peak) -> dict[str, Any]:
     """The graph's part of section `dbug`."""
     tensors, builder = ctx.graph.tensors, ctx.builder
@@ -257,6 +272,7 @@ def _debug(ctx: Context, inputs: list[int], outputs: list[int], peak: Peak) -> d
             "operator": step.operator,
             "tensor": None if step.tensor is None else tensors[step.tensor].name,
             "tensor_index": step.tensor,
+            "weights": [_packed_facts(packed) for packed in step.packed],
         }
         for step in builder.steps
     ]

@@ -12,6 +12,7 @@ from edgesdk.bundle.sections import encode_tokens
 from edgesdk.errors import ConvertError
 
 from edgesdk_converters.lower.graph import Lowered, lower_graph
+from edgesdk_converters.lower.packing import Packing
 from edgesdk_converters.lower.sections import make_features
 
 _MAX_CONTEXT = 8
@@ -30,18 +31,20 @@ def lower_recogniser(
     window_shift: int | None = None,
     meta: Mapping[str, Any] | None = None,
     name: str = "recogniser",
+    packing: Packing | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
     `encoder`, `predictor` and `joiner` are .tflite files, `features` is features.json,
     `max_symbols` limits the tokens of one encoder frame, `window_shift` is the feature frames from
-    one encoder call to the next (default: the whole window).
+    one encoder call to the next (default: the whole window), `packing` says for which core weights
+    are packed (default: not at all).
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
     """
     files = {"encoder": encoder, "predictor": predictor, "joiner": joiner}
-    graphs = {role: lower_graph(data, f"{role}.tflite") for role, data in files.items()}
+    graphs = {role: lower_graph(data, f"{role}.tflite", packing) for role, data in files.items()}
     x = _encoder_input(graphs["encoder"], features)
     shift = x.shape[1] if window_shift is None else window_shift
     if not 1 <= shift <= x.shape[1]:
@@ -57,14 +60,18 @@ def lower_recogniser(
 
 
 def lower_single(
-    tflite: bytes, *, name: str = "net", meta: Mapping[str, Any] | None = None
+    tflite: bytes,
+    *,
+    name: str = "net",
+    meta: Mapping[str, Any] | None = None,
+    packing: Packing | None = None,
 ) -> Bundle:
-    """The bundle of any other full-integer graph.
+    """The bundle of any other full-integer graph; `packing` as in lower_recogniser.
 
     Raises:
         ConvertError: an operator is not covered.
     """
-    graphs = {"net": lower_graph(tflite, name)}
+    graphs = {"net": lower_graph(tflite, name, packing)}
     return _bundle({}, graphs, {"net": tflite}, dict(meta or {}), name)
 
 

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from edgesdk_converters.lower.builder import Draft, View
 from edgesdk_converters.lower.context import Context, elements
+from edgesdk_converters.lower.packing import Packed, pack, padded_rows, scratch_bytes
 from edgesdk_converters.tflite.model import Operator, Tensor
 
 _VALID = 1
+_BLOCK_CELLS = 128  # gates held at once (EDGE_BLOCK_ROWS)
 _MAX_SIZE = 16384  # of an image, a window, a stride: kernels/check.h
 _MAX_DEPTH = 65536  # products in one sum: kernels/check.h
 _CONTRADICTS = "The file contradicts itself; export it again."
@@ -94,15 +96,23 @@ def lower_fully_connected(ctx: Context, operator: Operator) -> None:
         pairs = _channel_scales(ctx, operator, ctx.tensor(operator, 1), rows, sum_bits)
         scales = ctx.builder.constant(pairs)
     out_zero_point, low, high = ctx.output_range(operator)
+    packed = None if wide else pack(weights, ctx.packing)
+    folded = bias if wide else _folded(bias, weights, zero_point)
+    scratch = None
+    if packed is not None:
+        folded = padded_rows(folded.astype(np.int32), ctx.packing)
+        copy_bytes = scratch_bytes(ctx.packing, depth)
+        scratch = ctx.builder.buffer(f"{result.name}/input", copy_bytes) if copy_bytes else None
     ctx.emit(
         operator,
         "FULLY_CONNECTED_S16" if wide else "FULLY_CONNECTED_S8",
         ctx.out(operator),
         dict(
             input=ctx.view(operator, 0),
-            weights=ctx.builder.constant(weights),
-            bias=ctx.builder.constant(bias if wide else _folded(bias, weights, zero_point)),
+            weights=_matrix(ctx, weights, packed),
+            bias=ctx.builder.constant(folded),
             scales=scales,
+            scratch=scratch,
             batches=elements(source) // depth,
             depth=depth,
             rows=rows,
@@ -113,7 +123,15 @@ def lower_fully_connected(ctx: Context, operator: Operator) -> None:
             low=low,
             high=high,
         ),
+        extra_writes=() if scratch is None else (scratch,),
+        packed=() if packed is None else (packed,),
     )
+
+
+def _matrix(ctx: Context, weights: NDArray[np.int8], packed: Packed | None) -> View:
+    if packed is None:
+        return ctx.builder.constant(weights)
+    return ctx.builder.constant(np.frombuffer(packed.data, np.uint8))
 
 
 def _padding(
@@ -232,8 +250,13 @@ def _lstm_refusals(ctx: Context, operator: Operator) -> tuple[int, int]:
     return shape[0 if time_major else 1], shape[2]
 
 
-def _lstm_gates(ctx: Context, operator: Operator, side: str, tensor: Tensor) -> dict[str, Draft]:
-    """Weights, folded biases and rescaling of the four gates' products with `tensor`."""
+def _lstm_gates(
+    ctx: Context, operator: Operator, side: str, tensor: Tensor, packed: list[Packed]
+) -> dict[str, Draft]:
+    """Weights, folded biases and rescaling of the four gates' products with `tensor`.
+
+    `packed` holds the matrices of both sides, or none where weights are plain.
+    """
     cells = elements(ctx.tensor(operator, 19))
     scale, zero_point = ctx.quantised(operator, tensor)
     weights: list[View] = []
@@ -249,8 +272,9 @@ def _lstm_gates(ctx: Context, operator: Operator, side: str, tensor: Tensor) -> 
             bias = ctx.data(operator, 12 + gate).reshape(-1).astype(np.int64)
         if bias.size != cells:
             ctx.refuse(operator, f"a bias of {bias.size} values for {cells} cells", _CONTRADICTS)
-        weights.append(ctx.builder.constant(w))
-        folded.append(ctx.builder.constant(_folded(bias, w, zero_point)))
+        biases = _folded(bias, w, zero_point)
+        weights.append(_matrix(ctx, w, packed[position - 1] if packed else None))
+        folded.append(ctx.builder.constant(padded_rows(biases, ctx.packing) if packed else biases))
         # TFLite computes this in float32; gates are Q3.12.
         real = np.float32(weight_scale) * np.float32(scale) / np.float32(2.0**-12)
         pairs.append(ctx.rescaling(operator, float(real)))
@@ -286,9 +310,14 @@ def lower_lstm(ctx: Context, operator: Operator) -> None:
     inner = ctx.graph.tensors[operator.intermediates[4]]
     inner_scale, inner_zero_point = ctx.quantised(operator, inner)
     pair = ctx.rescaling(operator, float(np.float32(2.0**-15 / inner_scale * 2.0**-15)))
-    from_input = _lstm_gates(ctx, operator, "input", ctx.tensor(operator, 0))
-    recurrent = _lstm_gates(ctx, operator, "recurrent", hidden)
-    scratch = ctx.builder.buffer(f"{hidden.name}/gates", 8 * cells)
+    packed = _pack_lstm(ctx, operator)
+    from_input = _lstm_gates(ctx, operator, "input", ctx.tensor(operator, 0), packed)
+    recurrent = _lstm_gates(ctx, operator, "recurrent", hidden, packed)
+    gates = 8 * cells
+    if packed:
+        copies = scratch_bytes(ctx.packing, inputs) + scratch_bytes(ctx.packing, cells)
+        gates = 8 * _BLOCK_CELLS + copies
+    scratch = ctx.builder.buffer(f"{hidden.name}/gates", gates)
     clip = float(operator.options.get("cell_clip", 0.0))  # type: ignore[arg-type]
     ctx.emit(
         operator,
@@ -311,4 +340,12 @@ def lower_lstm(ctx: Context, operator: Operator) -> None:
             hidden_zero_point=inner_zero_point,
         ),
         extra_writes=(*states, scratch),
+        packed=tuple(packed),
     )
+
+
+def _pack_lstm(ctx: Context, operator: Operator) -> list[Packed]:
+    """All eight matrices, input side first; none where one of them is better plain."""
+    packed = [pack(_weights(ctx, operator, position), ctx.packing) for position in range(1, 9)]
+    found = [p for p in packed if p is not None]
+    return found if len(found) == len(packed) else []

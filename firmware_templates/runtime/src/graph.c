@@ -51,7 +51,7 @@ static bool table_ok(uint32_t size, uint32_t offset, uint64_t bytes, uint32_t al
          bytes <= size - offset;
 }
 
-static edge_status_t check_header(const edge_plan_header_t *h, uint32_t size) {
+EDGE_RARE static edge_status_t check_header(const edge_plan_header_t *h, uint32_t size) {
   uint64_t io_bytes = ((uint64_t)h->input_count + h->output_count) * EDGE_PLAN_IO_BYTES;
   uint64_t fill_bytes = (uint64_t)h->fill_count * EDGE_PLAN_FILL_BYTES;
   if (h->op_count == 0 || h->op_count > EDGE_PLAN_MAX_OPS || h->input_count > EDGE_PLAN_MAX_IO ||
@@ -74,7 +74,8 @@ static uint32_t dtype_width(uint32_t dtype) {
   return dtype < 6 ? widths[dtype] : 0;
 }
 
-static edge_status_t check_io(const edge_plan_t *plan, const edge_plan_io_t *io, bool is_input) {
+EDGE_RARE static edge_status_t check_io(const edge_plan_t *plan, const edge_plan_io_t *io,
+                                        bool is_input) {
   uint32_t width = dtype_width(io->dtype);
   if (width == 0 || io->rank > 4 || io->zero != 0 || io->reserved != 0)
     return EDGE_BAD_LAYOUT;
@@ -86,7 +87,7 @@ static edge_status_t check_io(const edge_plan_t *plan, const edge_plan_io_t *io,
   return EDGE_OK;
 }
 
-static edge_status_t check_fills(const uint8_t *section) {
+EDGE_RARE static edge_status_t check_fills(const uint8_t *section) {
   const edge_plan_header_t *h = header_of(section);
   const edge_plan_fill_t *fills =
       (const edge_plan_fill_t *)(const void *)(section + h->fill_offset);
@@ -99,7 +100,7 @@ static edge_status_t check_fills(const uint8_t *section) {
   return EDGE_OK;
 }
 
-static edge_status_t check_ops(const edge_plan_t *plan, const uint8_t *section) {
+EDGE_RARE static edge_status_t check_ops(const edge_plan_t *plan, const uint8_t *section) {
   const edge_plan_header_t *h = header_of(section);
   const edge_op_head_t *op = first_op(section);
   uint32_t left = h->ops_bytes;
@@ -120,7 +121,7 @@ static edge_status_t check_ops(const edge_plan_t *plan, const uint8_t *section) 
   return left == 0 ? EDGE_OK : EDGE_BAD_LAYOUT;
 }
 
-static edge_status_t check_section(const uint8_t *section, uint32_t size) {
+EDGE_RARE static edge_status_t check_section(const uint8_t *section, uint32_t size) {
   if (size < EDGE_PLAN_HEADER_BYTES)
     return EDGE_TRUNCATED;
   const edge_plan_header_t *h = header_of(section);
@@ -138,7 +139,8 @@ static edge_status_t check_section(const uint8_t *section, uint32_t size) {
   return status == EDGE_OK ? check_ops(&plan, section) : status;
 }
 
-edge_status_t edge_graph_open(edge_graph_t *graph, const uint8_t *section, uint32_t size) {
+EDGE_RARE edge_status_t edge_graph_open(edge_graph_t *graph, const uint8_t *section,
+                                        uint32_t size) {
   if (graph == NULL || section == NULL || (uintptr_t)section % 16 != 0)
     return EDGE_BAD_ARGUMENT;
   memset(graph, 0, sizeof *graph);

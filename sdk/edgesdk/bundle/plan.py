@@ -24,8 +24,8 @@ DTYPE_CODES = {name: code for code, name in DTYPES.items()}
 # A record's fields behind its head: "name" or "name*count". A leading "&" marks references, "u"
 # unsigned fields; all others are signed.
 _FULLY_CONNECTED = (
-    "&input &weights &bias &scales ubatches udepth urows usum_bits multiplier shift zero_point "
-    "low high"
+    "&input &weights &bias &scales &scratch ubatches udepth urows usum_bits multiplier shift "
+    "zero_point low high"
 )
 _CONV = (
     "&input &weights &bias &scales &pad_row uin_h uin_w uin_c uout_h uout_w uout_c ukernel_h "

@@ -6,6 +6,7 @@ from pathlib import Path
 from edgesdk_converters.frontends.onnx import check_source, load_source
 from edgesdk_converters.pipeline import Conversion, convert_graph, convert_model
 
+from edgesdk.board import Board
 from edgesdk.cli.clips import find_clips
 from edgesdk.emulate import load_clips
 from edgesdk.errors import ConvertError
@@ -48,8 +49,8 @@ def _name_of(source: Path) -> str:
     return folder.parent.name if folder.name == "onnx" else folder.name
 
 
-def convert_folder(source: Path, calibration: Path, recipe: Recipe) -> Conversion:
-    """Convert the recogniser in a folder of ONNX files.
+def convert_folder(source: Path, calibration: Path, recipe: Recipe, board: Board) -> Conversion:
+    """Convert the recogniser in a folder of ONNX files for a board.
 
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
@@ -57,11 +58,12 @@ def convert_folder(source: Path, calibration: Path, recipe: Recipe) -> Conversio
     model = load_source(source, recipe.window_frames or None)
     clips = load_clips(find_clips([calibration]), int(model.features["sample_rate"]))
     digests = source_digests(source)
-    return convert_model(model, clips, recipe, name=_name_of(source), digests=digests)
+    name = _name_of(source)
+    return convert_model(model, clips, recipe, name=name, digests=digests, board=board)
 
 
-def convert_tflite(source: Path, recipe: Recipe) -> Conversion:
-    """Convert a full-integer .tflite file of one graph.
+def convert_tflite(source: Path, recipe: Recipe, board: Board) -> Conversion:
+    """Convert a full-integer .tflite file of one graph for a board.
 
     Raises:
         ConvertError: it cannot be read, is damaged, or holds an operator that is not covered.
@@ -72,4 +74,5 @@ def convert_tflite(source: Path, recipe: Recipe) -> Conversion:
         raise ConvertError(
             f"{source}: cannot be read ({error.strerror}); check the path"
         ) from error
-    return convert_graph(data, recipe, name=source.stem, digests=source_digests(source))
+    digests = source_digests(source)
+    return convert_graph(data, recipe, name=source.stem, digests=digests, board=board)

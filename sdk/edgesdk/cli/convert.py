@@ -27,7 +27,7 @@ BUNDLE_FILE = "model.edge"
 
 
 def _convert(
-    term: Terminal, source: Path, calibration: Path | None, recipe: Recipe
+    term: Terminal, source: Path, calibration: Path | None, recipe: Recipe, board: Board
 ) -> "Conversion":
     try:
         from edgesdk.cli import conversion
@@ -36,10 +36,10 @@ def _convert(
             f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
         ) from error
     if source.suffix == ".tflite":
-        return conversion.convert_tflite(source, recipe)
+        return conversion.convert_tflite(source, recipe, board)
     folder = conversion.find_calibration(source, calibration)
     with term.progress(f"converting {source}, calibrating on {folder}"):
-        return conversion.convert_folder(source, folder, recipe)
+        return conversion.convert_folder(source, folder, recipe, board)
 
 
 def _graph_table(graphs: Mapping[str, Any]) -> Table:
@@ -167,7 +167,7 @@ def command(
         raise EdgeError("a source and --board are needed; see edgesdk convert --help")
     target = load_board(board)
     check_replaceable(out)
-    made = _convert(term, source, calibration, chosen)
+    made = _convert(term, source, calibration, chosen, target)
     fit = _fit(term, target, made.bundle)
     document = _document(made, target, chosen, fit)
     views = _views(document, fit.uses)

@@ -12,6 +12,14 @@
 #include "edge/plan.h"
 #include "edge/status.h"
 
+/* Code that runs once, and code for layouts that a core has something better for: small, not fast,
+ * where the firmware is. */
+#if defined(__ARM_FEATURE_DSP) || defined(__ARM_FEATURE_MVE)
+#define EDGE_RARE __attribute__((cold))
+#else
+#define EDGE_RARE
+#endif
+
 /* What a check needs: the constants themselves and the sizes of all spaces. */
 typedef struct edge_plan {
   const uint8_t *consts; /* 16-byte aligned */

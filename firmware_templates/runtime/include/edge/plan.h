@@ -74,13 +74,16 @@ typedef struct edge_op_head {
 
 /* out[b][r] = clamp(requantise(bias[r] + sum_d input[b][d] * weights[r][d])). The input's zero
  * point is folded into the bias: i32[rows] for s8, i64[rows] for s16. `scales` holds {multiplier,
- * shift} per row; where it is none, the record's own pair serves all rows. */
+ * shift} per row; where it is none, the record's own pair serves all rows. A variant other than 0
+ * is the tile shape of packed weights (kernels/matrix/matrix.h): the bias is then padded to whole
+ * panels, and scratch may hold a copy of the input. */
 typedef struct edge_op_fully_connected {
   edge_op_head_t head;
   edge_ref_t input;
   edge_ref_t weights;
   edge_ref_t bias;
   edge_ref_t scales;
+  edge_ref_t scratch;
   uint32_t batches;
   uint32_t depth;
   uint32_t rows;
@@ -94,7 +97,9 @@ typedef struct edge_op_fully_connected {
 
 /* TFLite's 8x8_16 LSTM over `steps` time steps; gates in the order input, forget, cell, output.
  * hidden (s8) and cell (s16) live in the state block; scratch is s16[4 * cells]. Zero points are
- * folded into the biases. The cell's scale is 2^-cell_fraction. */
+ * folded into the biases. The cell's scale is 2^-cell_fraction. A variant other than 0 is the tile
+ * shape of all eight packed matrices: biases are then padded to whole panels, and scratch holds the
+ * gates of 128 cells and, where cores of that shape need them, copies of input and hidden. */
 typedef struct edge_op_lstm {
   edge_op_head_t head;
   edge_ref_t input;

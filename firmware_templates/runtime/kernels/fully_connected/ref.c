@@ -11,8 +11,7 @@ static int8_t output_s8(const edge_op_fully_connected_t *op, const int32_t *scal
   return (int8_t)edge_requantise(acc, multiplier, shift, op->zero_point, op->low, op->high);
 }
 
-edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const void *record) {
-  const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
+EDGE_RARE static void run_plain(const edge_memory_t *memory, const edge_op_fully_connected_t *op) {
   const int8_t *input = (const int8_t *)edge_at(memory, op->input);
   const int8_t *weights = (const int8_t *)edge_at(memory, op->weights);
   const int32_t *bias = (const int32_t *)edge_at(memory, op->bias);
@@ -32,6 +31,14 @@ edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const voi
       out[row] = output_s8(op, scales, row, edge_wrap_add(acc, bias[row]));
     }
   }
+}
+
+edge_status_t edge_fully_connected_s8_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_fully_connected_t *op = (const edge_op_fully_connected_t *)record;
+  if (op->head.variant == 0)
+    run_plain(memory, op);
+  else
+    edge_fully_connected_packed(memory, op);
   return EDGE_OK;
 }
 

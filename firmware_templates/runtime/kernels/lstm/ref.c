@@ -4,13 +4,14 @@
 #include "../check.h"
 #include "../dot.h"
 #include "../fixed_point.h"
-#include "gate_curves.h"
 #include "kernel.h"
+#include "packed.h"
 
 /* gate[r] = saturate(gate[r] + rescale(bias[r] + weights[r] . x)); the first call of a step
  * starts from 0. */
-static void accumulate(int16_t *gate, const int8_t *x, uint32_t depth, const int8_t *weights,
-                       const int32_t *bias, uint32_t cells, int32_t multiplier, int32_t shift) {
+EDGE_RARE static void accumulate(int16_t *gate, const int8_t *x, uint32_t depth,
+                                 const int8_t *weights, const int32_t *bias, uint32_t cells,
+                                 int32_t multiplier, int32_t shift) {
   uint32_t row = 0;
   for (; row + 4 <= cells; row += 4) {
     int32_t acc[4] = {0};
@@ -26,35 +27,14 @@ static void accumulate(int16_t *gate, const int8_t *x, uint32_t depth, const int
   }
 }
 
-static void update_cell(const edge_op_lstm_t *op, const int16_t *gates, int16_t *cell,
-                        int8_t *hidden) {
-  uint32_t n = op->cells;
-  uint32_t input_shift = 30 - op->cell_fraction;
-  for (uint32_t i = 0; i < n; i++) {
-    int32_t in = edge_gate_logistic(gates[i]);
-    int32_t forget = edge_gate_logistic(gates[n + i]);
-    int32_t candidate = edge_gate_tanh(gates[2 * n + i], 3);
-    int32_t out = edge_gate_logistic(gates[3 * n + i]);
-    int16_t kept = (int16_t)edge_rounding_shift(forget * cell[i], 15);
-    int16_t added = (int16_t)edge_rounding_shift(in * candidate, input_shift);
-    int32_t c = edge_clamp(kept + added, -32768, 32767);
-    if (op->cell_clip > 0)
-      c = edge_clamp(c, -op->cell_clip, op->cell_clip);
-    cell[i] = (int16_t)c;
-    int32_t h = out * edge_gate_tanh((int16_t)c, 15 - op->cell_fraction);
-    hidden[i] = (int8_t)edge_requantise(h, op->hidden_multiplier, op->hidden_shift,
-                                        op->hidden_zero_point, -128, 127);
-  }
-}
-
-edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record) {
-  const edge_op_lstm_t *op = (const edge_op_lstm_t *)record;
+EDGE_RARE static void run_plain(const edge_memory_t *memory, const edge_op_lstm_t *op) {
   const int8_t *input = (const int8_t *)edge_at(memory, op->input);
   int8_t *hidden = (int8_t *)edge_at(memory, op->hidden);
   int16_t *cell = (int16_t *)edge_at(memory, op->cell);
   int16_t *gates = (int16_t *)edge_at(memory, op->scratch);
   int8_t *out = (int8_t *)edge_at(memory, op->head.out);
   uint32_t n = op->cells;
+  const int16_t *const by_gate[4] = {gates, gates + n, gates + 2 * n, gates + 3 * n};
   for (uint32_t t = 0; t < op->steps; t++, input += op->inputs, out += n) {
     memset(gates, 0, 8 * n);
     for (uint32_t g = 0; g < 4; g++) {
@@ -67,8 +47,16 @@ edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record) 
                  (const int32_t *)edge_at(memory, op->recurrent_bias[g]), n,
                  op->recurrent_multiplier[g], op->recurrent_shift[g]);
     }
-    update_cell(op, gates, cell, hidden);
+    edge_lstm_update(op, by_gate, n, cell, hidden);
     memcpy(out, hidden, n);
   }
+}
+
+edge_status_t edge_lstm_s8_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_lstm_t *op = (const edge_op_lstm_t *)record;
+  if (op->head.variant == 0)
+    run_plain(memory, op);
+  else
+    edge_lstm_packed(memory, op);
   return EDGE_OK;
 }
