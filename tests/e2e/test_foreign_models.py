@@ -1,4 +1,4 @@
-""".tflite files that others made: shown, converted and run, or refused by operator."""
+""".tflite files that others made: shown, converted and run."""
 
 from pathlib import Path
 
@@ -9,11 +9,10 @@ from edgesdk.bundle import load_bundle
 
 pytestmark = [pytest.mark.needs_cc, pytest.mark.needs_shared]
 
-COVERED = (
-    *("ad01_int8", "kws_ref_model", "micro_speech_quantized"),
-    *("pretrainedResnet_quant", "trained_lstm_int8", "vww_96_int8"),
+MODELS = (
+    *("ad01_int8", "hey_jarvis", "kws_ref_model", "micro_speech_quantized"),
+    *("okay_nabu", "pretrainedResnet_quant", "trained_lstm_int8", "vww_96_int8"),
 )
-REFUSED = {"hey_jarvis": "CALL_ONCE", "okay_nabu": "CALL_ONCE"}
 
 
 @pytest.fixture
@@ -33,8 +32,8 @@ def _random_inputs(bundle: Path, folder: Path) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("name", COVERED)
-def test_covered_model_is_shown_converted_and_run(
+@pytest.mark.parametrize("name", MODELS)
+def test_model_is_shown_converted_and_run(
     name: str, models: Path, edgesdk: CommandLine, tmp_path: Path
 ) -> None:
     path = models / f"{name}.tflite"
@@ -52,16 +51,3 @@ def test_covered_model_is_shown_converted_and_run(
     validated = edgesdk.ok("validate", "--board", "host", "--json").document
     assert validated["equal"] is True
     assert validated["steps"] == {"net": 4}
-
-
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_other_model_is_refused_by_operator(
-    name: str, models: Path, edgesdk: CommandLine, tmp_path: Path
-) -> None:
-    path = models / f"{name}.tflite"
-    edgesdk.ok("inspect", path)
-    out = tmp_path / "made"
-    outcome = edgesdk("convert", path, "--board", "qemu-mps3-an547", "-o", out)
-    assert outcome.code == 2
-    assert REFUSED[name] in outcome.error_line()
-    assert not out.exists()
