@@ -37,7 +37,7 @@ def test_model_is_shown_converted_and_run(
     name: str, models: Path, edgesdk: CommandLine, tmp_path: Path
 ) -> None:
     path = models / f"{name}.tflite"
-    (graph,) = edgesdk.ok("inspect", path, "--json").document["graphs"]
+    graph, *_ = edgesdk.ok("inspect", path, "--json").document["graphs"]
     assert graph["operators"] and graph["inputs"] and graph["outputs"]
     out = tmp_path / "made"
     edgesdk.ok("convert", path, "--board", "qemu-mps3-an547", "-o", out)
