@@ -7,13 +7,14 @@ from typing import Any
 from edgesdk.bundle.plan import DTYPE_CODES, Plan, Port, Ref
 from edgesdk.errors import ConvertError
 
-from edgesdk_converters.lower import movement, pointwise, states, weighted
+from edgesdk_converters.lower import movement, pointwise, states, unary, weighted
 from edgesdk_converters.lower.arena import Peak
 from edgesdk_converters.lower.context import Context, size_bytes
 from edgesdk_converters.tflite.model import Operator, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 
 LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
+    "ABS": unary.lower_abs,
     "ADD": pointwise.lower_sum,
     "ASSIGN_VARIABLE": states.lower_assign_variable,
     "AVERAGE_POOL_2D": pointwise.lower_pool,
@@ -26,17 +27,22 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "EXPAND_DIMS": movement.lower_reshape,
     "FULLY_CONNECTED": weighted.lower_fully_connected,
     "GATHER": movement.lower_gather,
-    "LOGISTIC": pointwise.lower_curve,
+    "GELU": unary.lower_gelu,
+    "HARD_SWISH": unary.lower_hard_swish,
+    "LEAKY_RELU": unary.lower_leaky_relu,
+    "LOGISTIC": unary.lower_curve,
     "MAX_POOL_2D": pointwise.lower_pool,
     "MEAN": pointwise.lower_mean,
     "MUL": pointwise.lower_product,
+    "PACK": movement.lower_pack,
     "PAD": movement.lower_pad,
     "PADV2": movement.lower_pad,
     "QUANTIZE": pointwise.lower_quantize,
     "READ_VARIABLE": states.lower_read_variable,
-    "RELU": pointwise.lower_relu,
-    "RELU6": pointwise.lower_relu,
-    "RELU_N1_TO_1": pointwise.lower_relu,
+    "RELU": unary.lower_relu,
+    "RELU6": unary.lower_relu,
+    "RELU_0_TO_1": unary.lower_relu,
+    "RELU_N1_TO_1": unary.lower_relu,
     "RESHAPE": movement.lower_reshape,
     "SLICE": movement.lower_slice,
     "SOFTMAX": pointwise.lower_softmax,
@@ -45,9 +51,10 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "SQUEEZE": movement.lower_reshape,
     "STRIDED_SLICE": movement.lower_strided_slice,
     "SUB": pointwise.lower_sum,
-    "TANH": pointwise.lower_curve,
+    "TANH": unary.lower_curve,
     "TRANSPOSE": movement.lower_transpose,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": weighted.lower_lstm,
+    "UNPACK": movement.lower_unpack,
     "VAR_HANDLE": states.lower_var_handle,
 }
 # What shapes, ranks and options that do not belong together raise.
