@@ -78,7 +78,7 @@ def _streams(data: bytes, steps: int = 6) -> list[str]:
     return [record.op for record in lower_graph(data).plan.records]
 
 
-def _accumulating() -> bytes:
+def accumulating() -> bytes:
     net = VariableNet()
     x = net.input(SHAPE, "int8", *QUANT)
     handle = net.variable("sum", _start(1))
@@ -175,7 +175,7 @@ def test_an_output_that_shows_a_state_shows_it_as_it_was() -> None:
 
 @pytest.mark.needs_cc
 def test_operators_of_a_later_step_are_named_by_replay() -> None:
-    data = _accumulating()
+    data = accumulating()
     rng = np.random.default_rng(9)
     steps = [[rng.integers(-128, 128, SHAPE).astype(np.int8)] for _ in range(3)]
     laptop = TfliteGraph(data, "m")

@@ -7,7 +7,15 @@ from typing import Any
 from edgesdk.bundle.plan import DTYPE_CODES, Plan, Port, Ref
 from edgesdk.errors import ConvertError
 
-from edgesdk_converters.lower import movement, pointwise, states, unary, weighted
+from edgesdk_converters.lower import (
+    movement,
+    pointwise,
+    product,
+    recurrent,
+    states,
+    unary,
+    weighted,
+)
 from edgesdk_converters.lower.arena import Peak
 from edgesdk_converters.lower.context import Context, size_bytes
 from edgesdk_converters.tflite.model import Operator, Tensor
@@ -18,6 +26,7 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "ADD": pointwise.lower_sum,
     "ASSIGN_VARIABLE": states.lower_assign_variable,
     "AVERAGE_POOL_2D": pointwise.lower_pool,
+    "BATCH_MATMUL": product.lower_batch_matmul,
     "CALL_ONCE": states.lower_call_once,
     "CAST": pointwise.lower_cast,
     "CONCATENATION": movement.lower_concat,
@@ -31,12 +40,15 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "HARD_SWISH": unary.lower_hard_swish,
     "LEAKY_RELU": unary.lower_leaky_relu,
     "LOGISTIC": unary.lower_curve,
+    "MAXIMUM": pointwise.lower_extreme,
     "MAX_POOL_2D": pointwise.lower_pool,
     "MEAN": pointwise.lower_mean,
+    "MINIMUM": pointwise.lower_extreme,
     "MUL": pointwise.lower_product,
     "PACK": movement.lower_pack,
     "PAD": movement.lower_pad,
     "PADV2": movement.lower_pad,
+    "PRELU": pointwise.lower_prelu,
     "QUANTIZE": pointwise.lower_quantize,
     "READ_VARIABLE": states.lower_read_variable,
     "RELU": unary.lower_relu,
@@ -51,6 +63,7 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "SQUEEZE": movement.lower_reshape,
     "STRIDED_SLICE": movement.lower_strided_slice,
     "SUB": pointwise.lower_sum,
+    "SVDF": recurrent.lower_svdf,
     "TANH": unary.lower_curve,
     "TRANSPOSE": movement.lower_transpose,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": weighted.lower_lstm,

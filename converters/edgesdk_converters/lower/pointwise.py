@@ -133,6 +133,39 @@ def lower_product(ctx: Context, operator: Operator) -> None:
     )
 
 
+_UNUSED = dict.fromkeys(
+    ("left_shift", "multiplier1", "shift1", "multiplier2", "shift2", "multiplier", "shift"), 0
+)
+
+
+def lower_extreme(ctx: Context, operator: Operator) -> None:
+    """MAXIMUM and MINIMUM of equally quantised tensors."""
+    dtype, values = _operands(ctx, operator)
+    ctx.same_quantisation(operator, [ctx.tensor(operator, p) for p in (0, 1)])
+    low, high = RANGES[dtype]
+    values |= _UNUSED | {"sign2": 1 if operator.code == "MAXIMUM" else -1}
+    values |= {"offset1": 0, "offset2": 0, "zero_point": 0, "low": low, "high": high}
+    out = ctx.out_in_place(operator, *_overwritable(ctx, operator))
+    ctx.emit(operator, "EXTREME_S16" if dtype == "int16" else "EXTREME_S8", out, values)
+
+
+def lower_prelu(ctx: Context, operator: Operator) -> None:
+    """PRELU of int8; TFLite takes the ratios of scales in float32."""
+    _, values = _operands(ctx, operator)
+    dtype = ctx.types(operator, "int8")
+    a, b = (np.float32(ctx.quantised(operator, ctx.tensor(operator, p))[0]) for p in (0, 1))
+    out_scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    positive = ctx.rescaling(operator, float(a / np.float32(out_scale)))
+    negative = ctx.rescaling(operator, float(a * b / np.float32(out_scale)))
+    low, high = RANGES[dtype]
+    values |= _UNUSED | {"multiplier1": positive[0], "shift1": positive[1], "sign2": 1}
+    values |= {"multiplier": negative[0], "shift": negative[1]}
+    values |= {"zero_point": zero_point, "low": low, "high": high}
+    ctx.emit(operator, "PRELU_S8", ctx.out_in_place(operator, 0), values)
+
+
+_SOFTMAX_OUTPUT = {"int8": (2.0**-8, -128), "int16": (2.0**-15, 0)}
+_MAX_CLASSES = {"int8": 256, "int16": 16384}  # kernels/softmax/check.c, softmax16/check.c
 _MAX_MEAN = 16384  # values in one mean: kernels/mean/check.c
 
 
@@ -197,29 +230,29 @@ def lower_cast(ctx: Context, operator: Operator) -> None:
 
 
 def lower_softmax(ctx: Context, operator: Operator) -> None:
-    """Over the last dimension, int8, at most 256 classes."""
-    ctx.gives(operator, ctx.tensor(operator, 0).shape)
-    ctx.types(operator, "int8")
+    """Over the last dimension: int8 up to 256 classes, int16 up to 16384."""
     source = ctx.tensor(operator, 0)
+    ctx.gives(operator, source.shape)
+    dtype = ctx.types(operator, "int8", "int16")
     scale, _ = ctx.quantised(operator, source)
     result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
-    if result != (2.0**-8, -128):
+    if result != _SOFTMAX_OUTPUT[dtype]:
         ctx.refuse(operator, f"output scale {result[0]}, zero point {result[1]} is not TFLite's")
     depth = source.shape[-1] if source.shape else 0
-    if not 1 <= depth <= 256:
-        ctx.refuse(operator, f"{depth} classes (1 to 256 are covered)")
+    if not 1 <= depth <= _MAX_CLASSES[dtype]:
+        ctx.refuse(operator, f"{depth} classes (1 to {_MAX_CLASSES[dtype]} are covered)")
     beta = float(operator.options.get("beta", 1.0))  # type: ignore[arg-type]
-    ctx.emit(
-        operator,
-        "SOFTMAX_S8",
-        ctx.out_in_place(operator, 0),
-        dict(
-            input=ctx.view(operator, 0),
-            exp_table=ctx.builder.constant(tables.softmax_exp(scale, beta)),
-            rows=elements(source) // depth,
-            depth=depth,
-        ),
-    )
+    values: dict[str, Draft] = {"rows": elements(source) // depth, "depth": depth}
+    if dtype == "int8":
+        values["exp_table"] = ctx.builder.constant(tables.softmax_exp(scale, beta))
+    else:
+        # 65535 steps of the input's difference are 10; TFLite computes this in float32.
+        real = np.float32(np.float32(scale) * np.float32(beta)) / (10.0 / 65535.0)
+        values["multiplier"], values["shift"] = ctx.rescaling(operator, float(np.float32(real)))
+        values["exp_table"] = ctx.builder.constant(tables.exp_s16())
+        values["reciprocal_table"] = ctx.builder.constant(tables.reciprocal_s16())
+    out, name = ctx.out_in_place(operator, 0), "SOFTMAX_S8" if dtype == "int8" else "SOFTMAX_S16"
+    ctx.emit(operator, name, out, {"input": ctx.view(operator, 0), **values})
 
 
 def lower_mean(ctx: Context, operator: Operator) -> None:

@@ -171,3 +171,35 @@ def real_s8(
     real = [function(float(x)) for x in _arguments(*source)]
     with np.errstate(over="ignore"):  # beyond float32: the table saturates
         return _quantised(np.array(real).astype(np.float32), *result)
+
+
+def _interpolated_s16(
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]], low: float, high: float
+) -> NDArray[np.int16]:
+    """513 points of a function as Q0.15, lowered by half of what interpolation adds between them.
+
+    The steps are those of TFLite's generator (LUTPopulate for int16).
+    """
+    step = (high - low) / 512.0
+    points = low + step * np.arange(513)
+    values = _nearest(function(points) * 32768.0)
+    between = _nearest((values[:-1] + function(points[1:]) * 32768.0) / 2.0)
+    exact = _nearest(function(points[:-1] + step / 2.0) * 32768.0)
+    values[:-1] -= _nearest((between - exact) / 2.0)
+    return np.clip(values, -32768, 32767).astype(np.int16)
+
+
+def _nearest(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounded to integers, halves away from zero."""
+    nearest: NDArray[np.float64] = np.trunc(x + np.copysign(0.5, x))
+    return nearest
+
+
+def exp_s16() -> NDArray[np.int16]:
+    """exp over -10 .. 0."""
+    return _interpolated_s16(np.exp, -10.0, 0.0)
+
+
+def reciprocal_s16() -> NDArray[np.int16]:
+    """1 / (1 + x) over 0 .. 1."""
+    return _interpolated_s16(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)
