@@ -2,7 +2,7 @@
 
 from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
-from edgesdk.emulate.single import GraphRun, load_array, run_graph
+from edgesdk.emulate.single import GraphRun, load_array, run_graph, stack_steps
 from edgesdk.emulate.tflite import TfliteGraph, find_interpreter, op_outputs
 from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
 
@@ -26,4 +26,5 @@ __all__ = [
     "op_outputs",
     "read_samples",
     "run_graph",
+    "stack_steps",
 ]
