@@ -13,8 +13,8 @@ from edgesdk.core import TensorInfo, TokenEvent
 from edgesdk.emulate import (
     Clip,
     Emulation,
-    Engine,
     GraphRun,
+    NoInterpreterError,
     Transcript,
     emulate,
     find_interpreter,
@@ -23,7 +23,6 @@ from edgesdk.emulate import (
     run_graph,
     stack_steps,
 )
-from edgesdk.errors import EdgeError
 from edgesdk.link.device import DTYPES, Device
 from edgesdk.link.messages import GraphId, Metrics, OpCost, TensorKind, Token
 
@@ -121,18 +120,29 @@ def run_arrays(device: Device, inputs: Sequence[npt.NDArray[Any]]) -> RanGraph:
 
 
 def emulate_arrays(bundle: Bundle, inputs: Sequence[npt.NDArray[Any]]) -> GraphRun:
-    """What the laptop makes of the same arrays."""
-    return run_graph(bundle, inputs, engine=_laptop_engine(), source=bundle.source)
+    """What TFLite's reference kernels make of the same arrays."""
+    return run_graph(bundle, inputs, source=bundle.source)
 
 
-def _laptop_engine() -> Engine:
-    """The TFLite interpreter where it rounds as devices do; else the C core's own kernels."""
+def lacking_interpreter() -> str | None:
+    """Why nothing here is a judge of devices; None where an interpreter rounds as they do.
+
+    The C core's own kernels are no judge: a device runs the very same.
+
+    Raises:
+        EdgeError: an interpreter is installed, but does not load.
+    """
     try:
-        return "core" if find_interpreter().caveat else "tflite"
-    except EdgeError:
-        return "core"
+        kind = find_interpreter()
+    except NoInterpreterError as error:
+        return str(error)
+    return f"{kind.name} {kind.caveat}; install tflite-runtime" if kind.caveat else None
 
 
 def emulate_clips(bundle: Bundle, clips: Sequence[Clip]) -> Emulation:
-    """What the laptop makes of the same clips, with all logits, and what computed it."""
-    return emulate(bundle, clips, engine=_laptop_engine(), keep_logits=True)
+    """What the laptop's interpreter makes of the same clips, with all logits.
+
+    Raises:
+        EdgeError: no interpreter.
+    """
+    return emulate(bundle, clips, engine="tflite", keep_logits=True)

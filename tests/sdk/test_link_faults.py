@@ -74,6 +74,14 @@ def test_a_well_behaved_device_is_served() -> None:
             "speaks protocol 9",
         ),
         (
+            lambda frame: encode(
+                Message.STATUS, frame.seq, status(Status.BAD_VERSION, Message.HELLO)
+            ),
+            b"",
+            6,
+            "the device does not speak protocol 1",
+        ),
+        (
             lambda frame: encode(Message.IDENTITY, frame.seq, identity(board="other")),
             b"",
             6,
@@ -93,7 +101,7 @@ def test_a_well_behaved_device_is_served() -> None:
         ),
         (lambda frame: None, b"", 5, "port vanished"),
     ],
-    ids=["silence", "garbage", "protocol", "board", "short", "long", "hang-up"],
+    ids=["silence", "garbage", "protocol", "version", "board", "short", "long", "hang-up"],
 )
 def test_hello_that_goes_wrong_is_named_in_time(
     reply: Reply, words: bytes, code: int, expected: str

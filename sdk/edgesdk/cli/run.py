@@ -21,7 +21,7 @@ from edgesdk.cli.options import (
     TimeoutOption,
     terminal,
 )
-from edgesdk.cli.target import expected_bundle, open_target
+from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.elf import Sizes
@@ -35,7 +35,14 @@ from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
 from edgesdk.report.write import require_page_tools, write_report
-from edgesdk.session import Heard, emulate_arrays, emulate_clips, run_arrays, run_clip
+from edgesdk.session import (
+    Heard,
+    emulate_arrays,
+    emulate_clips,
+    lacking_interpreter,
+    run_arrays,
+    run_clip,
+)
 
 DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
 
@@ -114,6 +121,26 @@ def _document(
     return document
 
 
+def _lacking_judge(bundle: Bundle | None) -> str | None:
+    """Why the device cannot be compared; None where it can."""
+    if bundle is None:
+        return "the bundle of a device behind a port is not known; name its file with --bundle"
+    return lacking_interpreter()
+
+
+def _laptop(
+    term: Terminal, bundle: Bundle | None, clips: Sequence[Clip], lacking: str | None
+) -> tuple[Sequence[Transcript | None], str]:
+    """What the laptop made of the clips, and what computed it; or why nothing did."""
+    if bundle is None or lacking is not None:
+        judge = f"not compared with an independent interpreter: {lacking}"
+        term.note(judge)
+        return [None] * len(clips), judge
+    with term.progress("the same clips on the laptop"):
+        emulation = emulate_clips(bundle, clips)
+    return emulation.transcripts, emulation.engine
+
+
 def _difference(device: GraphRun, laptop: GraphRun) -> str | None:
     """The first value that parts, in words."""
     steps = zip(device.outputs, laptop.outputs, strict=True)
@@ -146,7 +173,11 @@ def _run_arrays(
         "device_equals_laptop": None,
     }
     views = graph_views(ran.run)
-    if bundle is not None:
+    lacking = _lacking_judge(bundle)
+    document["not_compared"] = lacking
+    if lacking is not None:
+        views.append(f"not compared with an independent interpreter: {lacking}")
+    elif bundle is not None:
         laptop = emulate_arrays(bundle, arrays)
         difference = _difference(ran.run, laptop)
         unit = COST_UNITS.get(identity.clock)
@@ -202,30 +233,27 @@ def command(
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
-    loaded = expected_bundle(bundle, board, port)
+    target, loaded = find_target(board, port, bundle)
     only_clips = expect is not None or report is not None or logits
     _check_choice(clips or [], inputs or [], loaded, only_clips)
     if inputs:
-        with open_target(board, port, loaded, timeout) as device:
+        with open_target(target, port, loaded, timeout) as device:
             _run_arrays(term, device, loaded, inputs)
         return
     rate = loaded.features.sample_rate_hz if loaded else DEFAULT_RATE
     paths = find_clips(clips or [])
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
-    with open_target(board, port, loaded, timeout) as device:
-        heard = _run_clips(term, device, spoken, rate, profile=loaded is not None)
+    lacking = _lacking_judge(loaded)
+    with open_target(target, port, loaded, timeout) as device:
+        heard = _run_clips(term, device, spoken, rate, profile=lacking is None)
         facts = _facts(device, loaded)
-    laptop: Sequence[Transcript | None] = [None] * len(spoken)
-    if loaded is not None:
-        with term.progress("the same clips on the laptop"):
-            emulation = emulate_clips(loaded, spoken)
-        laptop = emulation.transcripts
-        facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": emulation.engine})
+    laptop, judge = _laptop(term, loaded, spoken, lacking)
+    facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": judge})
     made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
     document = _document(device, heard, made, logits=logits)
+    document["not_compared"] = lacking
     views = transcripts_views([done.transcript for done in heard])
-    if loaded is not None:
-        views += ["", *report_views(made)]
+    views += ["", *report_views(made), *([judge] if lacking else [])]
     if report is not None:
         written = write_report(made, report)
         document["report"] = [str(path) for path in written]

@@ -1,9 +1,15 @@
 """Recognisers and single graphs on the laptop, with the device's own C core."""
 
+from edgesdk.emulate.apart import run_tflite_apart
 from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
 from edgesdk.emulate.single import GraphRun, load_array, run_graph, stack_steps
-from edgesdk.emulate.tflite import TfliteGraph, find_interpreter, op_outputs
+from edgesdk.emulate.tflite import (
+    NoInterpreterError,
+    TfliteGraph,
+    find_interpreter,
+    op_outputs,
+)
 from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
 
 __all__ = [
@@ -13,6 +19,7 @@ __all__ = [
     "Engine",
     "GraphRun",
     "GraphSamples",
+    "NoInterpreterError",
     "Step",
     "TfliteGraph",
     "Transcript",
@@ -26,5 +33,6 @@ __all__ = [
     "op_outputs",
     "read_samples",
     "run_graph",
+    "run_tflite_apart",
     "stack_steps",
 ]

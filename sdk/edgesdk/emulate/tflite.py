@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,7 @@ State = Mapping[str, Array]
 _NEXT = ".next"
 _STATE = "state."
 _VARIABLE = "variable."
+_SOURCE_PLACE = re.compile(r"\.(cc|h|cpp):\d+$")
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,17 @@ class InterpreterKind:
     module: Any
 
 
+class NoInterpreterError(EdgeError):
+    """No TFLite interpreter is installed."""
+
+
 @lru_cache(maxsize=1)
 def find_interpreter() -> InterpreterKind:
     """tflite-runtime, or its successor ai-edge-litert.
 
     Raises:
-        EdgeError: neither is installed.
+        NoInterpreterError: neither is installed.
+        EdgeError: one is, and does not load.
     """
     kinds = (
         ("tflite-runtime", "tflite_runtime.interpreter", ""),
@@ -54,12 +61,17 @@ def find_interpreter() -> InterpreterKind:
     for package, module, caveat in kinds:
         try:
             found = importlib.import_module(module)
-        except ImportError:
+        except ModuleNotFoundError:
             continue
+        except ImportError as error:
+            raise EdgeError(
+                f"{package}: installed, but does not load ({error}); install it again: "
+                "pip install --force-reinstall 'edgesdk[emulate]'"
+            ) from error
         version = importlib.metadata.version(package)
         return InterpreterKind(f"{package} {version} BUILTIN_REF", caveat, found)
-    raise EdgeError(
-        "emulate: no TFLite interpreter in this Python; install one: pip install 'edgesdk[emulate]'"
+    raise NoInterpreterError(
+        "no TFLite interpreter in this Python; install one: pip install 'edgesdk[emulate]'"
     )
 
 
@@ -67,6 +79,12 @@ def _info(detail: Mapping[str, Any]) -> TensorInfo:
     scale, zero_point = detail["quantization"]
     shape = tuple(int(dim) for dim in detail["shape"])
     return TensorInfo(detail["dtype"], shape, float(scale), int(zero_point))
+
+
+def _reason(error: Exception) -> str:
+    """The interpreter's message in one line, without places in its own source."""
+    words = [word for word in str(error).split() if not _SOURCE_PLACE.search(word)]
+    return " ".join(words).rstrip(".") or type(error).__name__
 
 
 class TfliteGraph:
@@ -110,8 +128,10 @@ class TfliteGraph:
             )
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(f"{self._source}: the interpreter refuses it: {reason}") from error
+            raise BundleError(
+                f"{self._source}: the interpreter refuses it: {_reason(error)}; "
+                "copy it or convert the model again"
+            ) from error
         return interpreter
 
     def reset(self) -> None:
@@ -167,8 +187,10 @@ class TfliteGraph:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(f"{self._source}: the interpreter failed: {reason}") from error
+            raise BundleError(
+                f"{self._source}: the interpreter failed: {_reason(error)}; "
+                "copy it or convert the model again"
+            ) from error
         for name, (_, following) in self._states.items():
             self._explicit[name] = self._interpreter.get_tensor(following)
         return [self.tensor(o["index"]) for o in self._outputs]
