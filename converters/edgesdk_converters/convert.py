@@ -223,4 +223,6 @@ def _choices(job: _Job, best: _Attempt) -> Iterator[str]:
     for name, floor in job.floors.items():
         if floor > job.seen[name].low:
             yield f"{name} below {floor:.1f} is held there: too unlikely to decide"
-    yield f"ranges by {best.method}"
+    tried = ", ".join(f"{method} {noise:.1f}" for method, noise in best.tried_db.items())
+    margin = f"; ranges that clip must win by {_CLEAR_GAIN_DB:g} dB"
+    yield f"ranges by {best.method}" + (f" (worst output, dB: {tried}{margin})" if tried else "")

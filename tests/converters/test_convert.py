@@ -102,10 +102,10 @@ def test_report_then_says_what_each_graph_became(converted: Converted) -> None:
     assert report.parameters == 35992
     assert report.bytes == len(converted.encoder)
     assert set(report.tried_db) == {"minmax", "percentile", "mse"}
-    assert report.choices == (
-        "3 LSTM layers fused (int8 h, int16 c inside the operator)",
-        "ranges by minmax",
-    )
+    fused, ranges = report.choices
+    assert fused == "3 LSTM layers fused (int8 h, int16 c inside the operator)"
+    assert ranges.startswith("ranges by minmax (worst output, dB: minmax ")
+    assert ranges.endswith("; ranges that clip must win by 1 dB)")
 
 
 def test_files_read_back_and_rewritten_are_the_same_bytes(converted: Converted) -> None:

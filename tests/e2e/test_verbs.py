@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 from edgesdk.bundle import load_bundle
+from edgesdk.fit import peak_of
 
 Convert = Callable[[str], Path]
 pytestmark = pytest.mark.needs_cc
@@ -58,6 +59,7 @@ def test_inspect_shows_a_bundle_whole(edgesdk: CommandLine, convert: Convert) ->
     assert sum(entry["size_bytes"] for entry in document["memory"]) == bundle.workspace_bytes
     text = edgesdk.ok("inspect", path).out
     assert "LSTM_S8" in text and "sample_rate_hz 16000" in text
+    assert f"peak of the arena: {peak_of(bundle)}" in text
 
 
 def test_inspect_shows_onnx_and_tflite(edgesdk: CommandLine, model: Path, convert: Convert) -> None:
@@ -69,6 +71,7 @@ def test_inspect_shows_onnx_and_tflite(edgesdk: CommandLine, model: Path, conver
     graph = tflite["graphs"][0]
     assert graph["inputs"][0]["dtype"] == "int8" and graph["inputs"][0]["scale"] > 0
     assert graph["states"]
+    assert all(operator["supported"] for operator in graph["operators"])
 
 
 def test_dry_run_prints_the_commands_and_builds_nothing(

@@ -5,6 +5,7 @@ from typing import Any
 from edgesdk.bundle import Bundle, Plan
 from edgesdk.bundle.layout import SEARCH
 from edgesdk.bundle.plan import Port
+from edgesdk.fit import peak_of
 
 
 def _port(port: Port, name: str) -> dict[str, Any]:
@@ -73,6 +74,7 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
             {"name": buffer.name, "size_bytes": buffer.size_bytes} for buffer in bundle.memory()
         ],
         "workspace_bytes": bundle.workspace_bytes,
+        "peak": peak_of(bundle),
         "meta": bundle.meta,
     }
     if SEARCH in bundle.sections:

@@ -5,6 +5,7 @@ from typing import Any
 
 import onnx
 from edgesdk_converters.frontends.onnx_ops import supported_operators
+from edgesdk_converters.lower.graph import LOWERINGS
 from edgesdk_converters.tflite.model import Graph, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 from google.protobuf.message import DecodeError
@@ -38,6 +39,7 @@ def _tflite_graph(graph: Graph) -> dict[str, Any]:
                 "index": index,
                 "operator": operator.code,
                 "output": ", ".join(graph.tensors[at].name for at in operator.outputs),
+                "supported": operator.code in LOWERINGS,
             }
             for index, operator in enumerate(graph.operators)
         ],
@@ -45,7 +47,7 @@ def _tflite_graph(graph: Graph) -> dict[str, Any]:
 
 
 def describe_tflite(data: bytes, source: str) -> dict[str, Any]:
-    """Graphs of a .tflite file.
+    """Graphs of a .tflite file, and which of their operators run on a device.
 
     Raises:
         ConvertError: the file is damaged.

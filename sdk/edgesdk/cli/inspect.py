@@ -113,6 +113,8 @@ def _views(document: Description) -> Iterator[RenderableType]:
             for entry in document[name]:
                 table.add_row(entry["name"], f"{entry['size_bytes']:,}")
             yield from (table, "")
+    if "peak" in document:
+        yield f"peak of the arena: {document['peak']}"
     for name in ("features", "search", "made_by"):
         if document.get(name):
             facts = ", ".join(f"{key} {value}" for key, value in document[name].items())
