@@ -1,23 +1,30 @@
-"""Clips through a device: what it heard, what that cost, and whether the laptop agrees."""
+"""Clips or arrays through a device: the answers, their cost, and whether the laptop agrees."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from edgesdk.audio import Samples
 from edgesdk.bundle import Bundle
-from edgesdk.core import TokenEvent
+from edgesdk.core import TensorInfo, TokenEvent
 from edgesdk.emulate import (
     Clip,
     Emulation,
+    GraphRun,
     NoInterpreterError,
     Transcript,
     emulate,
     find_interpreter,
     join_tokens,
     make_transcript,
+    run_graph,
+    stack_steps,
 )
-from edgesdk.link.device import Device
-from edgesdk.link.messages import GraphId, Metrics, OpCost, Token
+from edgesdk.link.device import DTYPES, Device
+from edgesdk.link.messages import GraphId, Metrics, OpCost, TensorKind, Token
 
 PIECE_MS = 10
 GRAPHS = (GraphId.ENCODER, GraphId.PREDICTOR, GraphId.JOINER)
@@ -74,6 +81,47 @@ def run_clip(
     )
     operators = {graph: device.op_costs(graph) for graph in GRAPHS} if profile else {}
     return Heard(transcript, device.metrics(), operators)
+
+
+@dataclass(frozen=True)
+class RanGraph:
+    """A single graph as a device did it: what came out, and the cost of every step."""
+
+    run: GraphRun
+    costs: tuple[int, ...]
+
+
+def _tensor_info(device: Device, kind: TensorKind, index: int) -> TensorInfo:
+    facts = device.tensor_facts(GraphId.SINGLE, kind, index)
+    dtype: type[np.generic] = np.dtype(DTYPES[facts.dtype]).type
+    return TensorInfo(dtype, facts.dims, facts.scale, facts.zero_point)
+
+
+def run_arrays(device: Device, inputs: Sequence[npt.NDArray[Any]]) -> RanGraph:
+    """Run the device's single graph from its start state; `inputs` as in `emulate.run_graph`.
+
+    Raises:
+        BundleError: the inputs do not fit the graph.
+        WireError: the device holds no single graph.
+    """
+    graph, name = GraphId.SINGLE, device.identity.board
+    facts = device.graph_facts(graph)
+    infos = [_tensor_info(device, TensorKind.INPUT, i) for i in range(facts.input_count)]
+    results = [_tensor_info(device, TensorKind.OUTPUT, i) for i in range(facts.output_count)]
+    device.graph_reset(graph)
+    outputs, costs = [], []
+    for step in stack_steps(inputs, infos, name):
+        for index, values in enumerate(step):
+            device.graph_write(graph, index, np.ascontiguousarray(values).tobytes())
+        costs.append(device.graph_run(graph))
+        read = (device.graph_read(graph, TensorKind.OUTPUT, i) for i in range(facts.output_count))
+        outputs.append(tuple(read))
+    return RanGraph(GraphRun(name, "", tuple(outputs), tuple(results)), tuple(costs))
+
+
+def emulate_arrays(bundle: Bundle, inputs: Sequence[npt.NDArray[Any]]) -> GraphRun:
+    """What TFLite's reference kernels make of the same arrays."""
+    return run_graph(bundle, inputs, source=bundle.source)
 
 
 def lacking_interpreter() -> str | None:

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import test_lower_foreign_kernels as foreign
 import test_lower_kernels as kernels
 import test_lower_movement as movement
+import test_lower_variables as variables
 from edgesdk.core.graph import Graph
 from edgesdk.errors import ConvertError
 from edgesdk_converters.lower import lower_graph
@@ -17,7 +19,7 @@ _WORDS = (0, 1, 2, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 def _seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """Three graphs of each family of operators, as the other tests make them."""
     rng = np.random.default_rng(0)
-    taken: list[bytes] = [layer(draw(rng, 5, 6), 2)]
+    taken: list[bytes] = [layer(draw(rng, 5, 6), 2), variables.accumulating()]
 
     def take(data: bytes, *_: object, **__: object) -> float:
         taken.append(data)
@@ -25,6 +27,7 @@ def _seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(kernels, "check_agreement", take)
     monkeypatch.setattr(movement, "check_agreement", take)
+    monkeypatch.setattr(foreign, "check_agreement", take)
     for make in (
         lambda: kernels.test_fully_connected(False),
         lambda: kernels.test_convolution(False),
@@ -39,6 +42,13 @@ def _seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         lambda: movement.test_transpose("int8"),
         movement.test_pad_with_the_zero_point_and_with_a_value,
         movement.test_split_v_with_uneven_parts,
+        lambda: movement.test_pack_and_unpack("int8"),
+        lambda: foreign.test_extreme("MAXIMUM", "int8"),
+        lambda: foreign.test_batch_matmul((False, True)),
+        foreign.test_prelu,
+        foreign.test_svdf_over_many_runs,
+        foreign.test_softmax_int16,
+        kernels.test_convolution_in_groups,
     ):
         before = len(taken)
         make()

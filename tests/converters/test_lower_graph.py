@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgesdk.core.graph import Graph
+from edgesdk.emulate.flatbuffer import with_outputs
 from edgesdk.errors import ConvertError
 from edgesdk_converters.lower import lower_graph
 from edgesdk_converters.lower.arena import Buffer, peak, place
+from edgesdk_converters.tflite.read import read_tflite
 from single_op import Net, check_agreement, core, interpreter, random_inputs, run_oracle
 
 QUANT = (0.05, 3)
@@ -172,10 +174,12 @@ def test_debug_names_every_plan_operator() -> None:
     assert [op["tensor"] for op in ops] == [None, "joined"]
 
 
-COVERED = (
+MODELS = (
     "ad01_int8",
+    "hey_jarvis",
     "kws_ref_model",
     "micro_speech_quantized",
+    "okay_nabu",
     "pretrainedResnet_quant",
     "trained_lstm_int8",
     "vww_96_int8",
@@ -184,7 +188,7 @@ COVERED = (
 
 @pytest.mark.needs_cc
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("name", COVERED)
+@pytest.mark.parametrize("name", MODELS)
 def test_models_by_others_run_bit_exact(name: str, shared: Path) -> None:
     data = (shared / "data" / "models" / f"{name}.tflite").read_bytes()
     rng = np.random.default_rng(7)
@@ -193,9 +197,26 @@ def test_models_by_others_run_bit_exact(name: str, shared: Path) -> None:
     check_agreement(data, rng, runs=3)
 
 
+@pytest.mark.needs_cc
 @pytest.mark.needs_shared
 @pytest.mark.parametrize("name", ["hey_jarvis", "okay_nabu"])
-def test_models_with_resource_variables_are_refused_by_name(name: str, shared: Path) -> None:
-    data = (shared / "data" / "models" / f"{name}.tflite").read_bytes()
-    with pytest.raises(ConvertError, match=f"{name}: CALL_ONCE"):
-        lower_graph(data, name)
+def test_wake_words_by_others_stream_bit_exact(name: str, shared: Path) -> None:
+    """Loud and quiet stretches over many steps, every cache watched; then again from the start."""
+    whole = (shared / "data" / "models" / f"{name}.tflite").read_bytes()
+    watched = ("ASSIGN_VARIABLE", "FULLY_CONNECTED", "LOGISTIC")
+    operators = read_tflite(whole).graphs[0].operators
+    tensors = [(*op.outputs, *op.inputs[1:])[0] for op in operators if op.code in watched]
+    data = with_outputs(whole, tensors, name)
+    rng = np.random.default_rng(8)
+    steps = [rng.integers(-128, (-100, 128)[i // 20 % 2], (1, 3, 40)) for i in range(120)]
+    inputs = [step.astype(np.int8) for step in steps]
+    device = core(data)
+    runs = []
+    for _ in range(2):
+        oracle = interpreter(data)
+        runs.append([run_oracle(oracle, [x]) for x in inputs])
+        for x, expected in zip(inputs, runs[-1], strict=True):
+            for a, b in zip(expected, device.run(x), strict=True):
+                np.testing.assert_array_equal(a, b)
+        device.reset()
+    assert len(tensors) == 8 and len({int(step[-2].item()) for step in runs[0]}) > 20

@@ -156,6 +156,21 @@ def test_convolution(depthwise: bool) -> None:
     assert np.mean(inside[::3]) > 0.8
 
 
+def test_convolution_in_groups() -> None:
+    rng = np.random.default_rng(13)
+    for groups, depth, rows in [(2, 3, 2), (3, 1, 5), (4, 2, 1), (2, 8, 7)]:
+        net = Net()
+        scales = rng.uniform(0.001, 0.01, groups * rows).astype(np.float32)
+        x = net.input((1, 6, 5, groups * depth), "int8", 0.05, -11)
+        weights = net.channels(_weights(rng, (groups * rows, 3, 2, depth)), scales, 0)
+        bias = rng.integers(-3000, 3000, groups * rows).astype(np.int32)
+        inputs = [x, weights, net.channels(bias, scales * np.float32(0.05), 0)]
+        out_scale = float(0.05 * scales.mean() * np.sqrt(6 * depth) * 150)
+        y = net.tensor("y", (1, 3, 5, groups * rows), "int8", out_scale, 4)
+        net.op("CONV_2D", inputs, [y], "Conv2DOptions", 3, padding=0, stride_h=2, stride_w=1)
+        assert check_agreement(net.file(y), rng) > 0.8
+
+
 @pytest.mark.parametrize("code", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
 def test_pool(code: str) -> None:
     rng = np.random.default_rng(20)

@@ -171,6 +171,69 @@ def test_lookup_and_its_bounds(code: str) -> None:
             device.run(np.array([0, 1, 2, 3, wrong], np.int32))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_pack_and_unpack(dtype: str) -> None:
+    rng = np.random.default_rng(10)
+    for case in range(24):
+        net = Net()
+        rank = case % 3 + 1
+        shape = tuple(int(n) for n in rng.integers(1, 6, rank))
+        axis = int(rng.integers(-rank - 1, rank + 1))
+        count = int(rng.integers(1, 5))
+        parts = [_after_add(net, shape, dtype) for _ in range(count)]
+        at = axis % (rank + 1)
+        packed = net.tensor(
+            "packed", (*shape[:at], count, *shape[at:]), dtype, *_quantisation(dtype)
+        )
+        options = {"values_count": count, "axis": axis}
+        net.op("PACK", parts, [packed], "PackOptions", 2, **options)
+        taken = int(rng.integers(0, rank + 1))
+        left = (*shape[:at], count, *shape[at:])
+        rest = left[:taken] + left[taken + 1 :]
+        outputs = [
+            net.tensor(f"y{i}", rest, dtype, *_quantisation(dtype)) for i in range(left[taken])
+        ]
+        options = {"num": left[taken], "axis": taken}
+        net.op("UNPACK", [packed], outputs, "UnpackOptions", 3, **options)
+        check_agreement(net.file(*outputs), rng, runs=2)
+
+
+_GATHERS = [
+    # table, indices, axis, batch_dims
+    ((7, 5), (3,), 0, 0),
+    ((4, 7, 3), (2, 3), 1, 0),
+    ((2, 3, 6), (4,), -1, 0),
+    ((3, 7, 2), (3, 4), 1, 1),
+    ((2, 3, 5, 4), (2, 6), 2, 1),
+    ((2, 6), (2, 3), 1, -1),
+]
+
+
+@pytest.mark.parametrize("constant", [None, "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_gather_along_any_axis(dtype: str, constant: str | None) -> None:
+    rng = np.random.default_rng(11)
+    for shape, index_shape, axis, batch in _GATHERS:
+        net = Net()
+        at, first = axis % len(shape), batch % len(index_shape)
+        ids = rng.integers(0, shape[at], index_shape)
+        x = net.input(shape, dtype, *_quantisation(dtype))
+        if constant is None:
+            index = net.input(index_shape, "int32")
+        else:
+            index = net.constant(ids.astype(constant))
+        out = (*shape[:at], *index_shape[first:], *shape[at + 1 :])
+        y = net.tensor("y", out, dtype, *_quantisation(dtype))
+        options = {"axis": axis, "batch_dims": batch}
+        net.op("GATHER", [x, index], [y], "GatherOptions", 5, **options)
+        data = net.file(y)
+        low, high = (-128, 128) if dtype == "int8" else (-(2**15), 2**15)
+        inputs = [rng.integers(low, high, shape).astype(dtype)]
+        inputs += [ids.astype(np.int32)] if constant is None else []
+        expected = run_oracle(interpreter(data), inputs)[0]
+        np.testing.assert_array_equal(core(data).run(*inputs)[0], expected)
+
+
 def test_names_for_the_same_bytes_cost_nothing() -> None:
     """RESHAPE, SQUEEZE, EXPAND_DIMS and contiguous slices are no operators on the device."""
     rng = np.random.default_rng(9)

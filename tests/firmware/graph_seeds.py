@@ -148,6 +148,58 @@ def _lstm(c: Constants) -> tuple[int, dict[str, Value]]:
     }
 
 
+def _matmul(_: Constants) -> tuple[int, dict[str, Value]]:
+    return 2 * 3 * 4, {
+        "left": IN.encode(),
+        "right": IN2.encode(),
+        "batches": 2,
+        "rows": 3,
+        "columns": 4,
+        "depth": 5,
+        "left_strides": (15, 5, 1),
+        "right_strides": (20, 1, 4),
+        "left_zero_point": 7,
+        "right_zero_point": -20,
+        "multiplier": 1 << 30,
+        "shift": -6,
+        "zero_point": 3,
+    }
+
+
+def _svdf(c: Constants) -> tuple[int, dict[str, Value]]:
+    filters, inputs, steps = 12, 7, 2
+    return 6, {
+        "input": IN.encode(),
+        "memory": Ref("state", 0).encode(),
+        "feature_weights": c.weights(filters, inputs),
+        "feature_bias": c.bias(filters),
+        "time_weights": c.add(c.rng.integers(-32768, 32768, (filters, steps)).astype(np.int16)),
+        "bias": c.bias(6),
+        "inputs": inputs,
+        "filters": filters,
+        "rank": 2,
+        "steps": steps,
+        "feature_multiplier": 1 << 30,
+        "feature_shift": 2,
+        "multiplier": 1 << 30,
+        "shift": -20,
+        "zero_point": -3,
+    }
+
+
+def _softmax16(c: Constants) -> tuple[int, dict[str, Value]]:
+    rising = np.linspace(2, 32767, 513).astype(np.int16)
+    return 10, {
+        "input": IN.encode(),
+        "exp_table": c.add(rising),
+        "reciprocal_table": c.add(rising[::-1]),
+        "rows": 2,
+        "depth": 5,
+        "multiplier": 1 << 30,
+        "shift": 1,
+    }
+
+
 def _copy(_: Constants) -> tuple[int, dict[str, Value]]:
     return 60, {
         "input": IN.encode(),
@@ -230,8 +282,11 @@ def _fields(op: str, c: Constants) -> tuple[int, dict[str, Value]]:
         return _conv(c, op.startswith("DEPTHWISE"))
     if op.endswith("_POOL_S8"):
         return _pool(c)
-    if op[:3] in ("ADD", "MUL"):
+    if op[:3] in ("ADD", "MUL", "PRE", "EXT"):
         return _arithmetic(c, wide)
+    others = {"BATCH_MATMUL_S8": _matmul, "SVDF_S8": _svdf, "SOFTMAX_S16": _softmax16}
+    if op in others:
+        return others[op](c)
     if op == "LSTM_S8":
         return _lstm(c)
     return _copy(c) if op == "COPY" else _small(c)[op]

@@ -1,6 +1,7 @@
 """Tests of the tests: with a defect in every kernel, every comparison must fail, and with a gap in
 every check, the fuzzer must find each."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,41 @@ DEFECTS = [
     ("mean/ref.c", "- op->input_zero_point", "", "kernels", "mean('int8')"),
     ("softmax/ref.c", "value - 128", "value - 127", "kernels", "softmax()"),
     (
+        "arithmetic/ref.c",
+        "(a - b) * sign >= 0",
+        "(a - b) >= 0",
+        "foreign_kernels",
+        "extreme('MINIMUM', 'int16')",
+    ),
+    (
+        "arithmetic/ref.c",
+        "(x * slope, op->multiplier",
+        "(x * slope, op->multiplier1",
+        "foreign_kernels",
+        "prelu()",
+    ),
+    (
+        "batch_matmul/ref.c",
+        "right + b * rs[0]",
+        "right",
+        "foreign_kernels",
+        "batch_matmul((False, True))",
+    ),
+    (
+        "svdf/ref.c",
+        "memory, memory + 1,",
+        "memory, memory,",
+        "foreign_kernels",
+        "svdf_over_many_runs()",
+    ),
+    (
+        "softmax16/ref.c",
+        "(value & 127) + 64",
+        "(value & 127)",
+        "foreign_kernels",
+        "softmax_int16_of_every_difference()",
+    ),
+    (
         "lstm/gate_curves.c",
         "ONE - positive",
         "ONE + 1 - positive",
@@ -120,6 +156,9 @@ GAPS = [
     ("arithmetic/check.c", "if (!edge_may_read(plan, ref, elements, width))", "if (0)", "ADD_S16"),
     ("lstm/check.c", "!edge_may_read(plan, op->input, input_bytes, 1) ||", "", "LSTM_S8"),
     ("conv/check.c", "!edge_may_read(plan, op->input, inputs, 1) ||", "", "CONV_S8"),
+    ("batch_matmul/check.c", "edge_may_read(plan, ref, bytes, 1) &&", "", "BATCH_MATMUL_S8"),
+    ("svdf/check.c", "!edge_may_read(plan, op->input, op->inputs, 1) ||", "", "SVDF_S8"),
+    ("softmax16/check.c", "!edge_may_read(plan, op->input, count, 2) ||", "", "SOFTMAX_S16"),
 ]
 
 
@@ -140,6 +179,7 @@ def test_every_comparison_finds_its_wrong_kernel(tmp_path: Path) -> None:
     cases = [defect[3:] for defect in DEFECTS]
     script = _COMPARE.format(tests=str(TESTS), root=str(root), cases=cases)
     environment = {"EDGESDK_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env=environment
     )

@@ -6,10 +6,12 @@ The graphs are those of the laptop's kernel tests; here each goes over the link 
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
-import test_lower_kernels as kernel_tests
+import test_lower_foreign_kernels
+import test_lower_kernels
 from edgesdk.bundle import Bundle
 from edgesdk.errors import ConvertError
 from edgesdk.link.device import Device
@@ -32,12 +34,17 @@ def _parametrised(function: Callable[..., None]) -> Iterator[dict[str, object]]:
         yield dict(combination)
 
 
+def _kernel_tests() -> Iterator[tuple[ModuleType, str, Callable[..., None]]]:
+    for module in (test_lower_kernels, test_lower_foreign_kernels):
+        for name, function in vars(module).items():
+            if name.startswith("test_"):
+                yield module, name, function
+
+
 def _graphs(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[bytes]]:
     """The .tflite files of every kernel test that compares through check_agreement."""
     graphs: dict[str, list[bytes]] = {}
-    for name, function in vars(kernel_tests).items():
-        if not name.startswith("test_"):
-            continue
+    for module, name, function in _kernel_tests():
         for arguments in _parametrised(function):
             taken = graphs.setdefault(f"{name}{list(arguments.values())}", [])
 
@@ -45,7 +52,7 @@ def _graphs(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[bytes]]:
                 into.append(data)
                 return 1.0
 
-            monkeypatch.setattr(kernel_tests, "check_agreement", record)
+            monkeypatch.setattr(module, "check_agreement", record)
             function(**arguments)
     return {name: found for name, found in graphs.items() if found}
 
@@ -79,7 +86,7 @@ def test_kernels_equal_the_reference_on_every_board(
                 covered |= _check(device, data, rng)
             except AssertionError as error:
                 raise AssertionError(f"{name}, graph {index}: {error}") from error
-    assert len(covered) >= 12, sorted(covered)
+    assert len(covered) >= 18, sorted(covered)
 
 
 def _covered(data: bytes, name: str) -> Bundle | None:
@@ -100,4 +107,4 @@ def test_models_by_others_equal_the_reference_on_every_board(device: Device, sha
             continue
         _check(device, data, rng)
         ran.append(path.name)
-    assert len(ran) >= 3, ran
+    assert len(ran) >= 5, ran

@@ -22,18 +22,53 @@ _UNCOVERED = (
 
 
 @dataclass
+class Variable:
+    """A resource variable: its start value, its place in the state block, its value by now.
+
+    `tensor` holds that value where it is not in its place yet.
+    """
+
+    name: str
+    start: NDArray[np.generic]
+    place: View
+    value: View
+    tensor: int | None = None
+
+
+@dataclass
+class States:
+    """What lives between runs.
+
+    `pairs` are the tensors of explicit states and of their next values; `handles` maps tensors to
+    names of resource variables, `starts` and `variables` those names to what they start with and
+    where they are.
+    """
+
+    pairs: dict[int, int] = field(default_factory=dict)
+    handles: dict[int, str] = field(default_factory=dict)
+    starts: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+
+@dataclass
 class Context:
-    """One graph being lowered; `views` maps a tensor's index to its memory."""
+    """One graph being lowered; `views` maps a tensor's index to its memory.
+
+    `others` are the file's further subgraphs.
+    """
 
     graph: Graph
     source: str
     packing: Packing = field(default_factory=Packing)
+    others: tuple[Graph, ...] = ()
+    states: States = field(default_factory=States)
     builder: Builder = field(default_factory=Builder)
     views: dict[int, View] = field(default_factory=dict)
 
     def refuse(self, operator: Operator, reason: str, remedy: str = _UNCOVERED) -> NoReturn:
         """Stop with the operator's name, its output tensor, the reason and a way out."""
-        name = self.graph.tensors[operator.outputs[0]].name if operator.outputs else "-"
+        named = (*operator.outputs, *operator.inputs)
+        name = self.graph.tensors[named[0]].name if named else "-"
         raise ConvertError(f"{self.source}: {operator.code} (tensor '{name}'): {reason}. {remedy}")
 
     def tensor(self, operator: Operator, position: int, output: bool = False) -> Tensor:

@@ -1,24 +1,34 @@
 """Lower one .tflite graph to a plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from edgesdk.bundle.plan import DTYPE_CODES, Plan, Port, Ref
 from edgesdk.errors import ConvertError
 
-from edgesdk_converters.lower import movement, pointwise, weighted
+from edgesdk_converters.lower import (
+    movement,
+    pointwise,
+    product,
+    recurrent,
+    states,
+    unary,
+    weighted,
+)
 from edgesdk_converters.lower.arena import Peak
-from edgesdk_converters.lower.builder import Builder, Draft, View
 from edgesdk_converters.lower.context import Context, size_bytes
 from edgesdk_converters.lower.packing import Packed, Packing
-from edgesdk_converters.tflite.model import Graph, Operator, Tensor
+from edgesdk_converters.tflite.model import Operator, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 
 LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
+    "ABS": unary.lower_abs,
     "ADD": pointwise.lower_sum,
+    "ASSIGN_VARIABLE": states.lower_assign_variable,
     "AVERAGE_POOL_2D": pointwise.lower_pool,
+    "BATCH_MATMUL": product.lower_batch_matmul,
+    "CALL_ONCE": states.lower_call_once,
     "CAST": pointwise.lower_cast,
     "CONCATENATION": movement.lower_concat,
     "CONV_2D": weighted.lower_conv,
@@ -27,16 +37,25 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "EXPAND_DIMS": movement.lower_reshape,
     "FULLY_CONNECTED": weighted.lower_fully_connected,
     "GATHER": movement.lower_gather,
-    "LOGISTIC": pointwise.lower_curve,
+    "GELU": unary.lower_gelu,
+    "HARD_SWISH": unary.lower_hard_swish,
+    "LEAKY_RELU": unary.lower_leaky_relu,
+    "LOGISTIC": unary.lower_curve,
+    "MAXIMUM": pointwise.lower_extreme,
     "MAX_POOL_2D": pointwise.lower_pool,
     "MEAN": pointwise.lower_mean,
+    "MINIMUM": pointwise.lower_extreme,
     "MUL": pointwise.lower_product,
+    "PACK": movement.lower_pack,
     "PAD": movement.lower_pad,
     "PADV2": movement.lower_pad,
+    "PRELU": pointwise.lower_prelu,
     "QUANTIZE": pointwise.lower_quantize,
-    "RELU": pointwise.lower_relu,
-    "RELU6": pointwise.lower_relu,
-    "RELU_N1_TO_1": pointwise.lower_relu,
+    "READ_VARIABLE": states.lower_read_variable,
+    "RELU": unary.lower_relu,
+    "RELU6": unary.lower_relu,
+    "RELU_0_TO_1": unary.lower_relu,
+    "RELU_N1_TO_1": unary.lower_relu,
     "RESHAPE": movement.lower_reshape,
     "SLICE": movement.lower_slice,
     "SOFTMAX": pointwise.lower_softmax,
@@ -45,11 +64,13 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "SQUEEZE": movement.lower_reshape,
     "STRIDED_SLICE": movement.lower_strided_slice,
     "SUB": pointwise.lower_sum,
-    "TANH": pointwise.lower_curve,
+    "SVDF": recurrent.lower_svdf,
+    "TANH": unary.lower_curve,
     "TRANSPOSE": movement.lower_transpose,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": weighted.lower_lstm,
+    "UNPACK": movement.lower_unpack,
+    "VAR_HANDLE": states.lower_var_handle,
 }
-_STATE, _NEXT = "state.", ".next"
 # What shapes, ranks and options that do not belong together raise.
 _CONTRADICTIONS = (IndexError, ValueError, OverflowError, ZeroDivisionError)
 
@@ -74,9 +95,9 @@ def lower_graph(
     Raises:
         ConvertError: an operator is not covered or malformed (its name, tensor, reason, way out).
     """
-    graph = read_tflite(tflite, source).graphs[0]
-    ctx = Context(graph, source, packing or Packing())
-    states = _bind_inputs(ctx)
+    graph, *others = read_tflite(tflite, source).graphs
+    ctx = Context(graph, source, tuple(others), packing=packing or Packing())
+    _bind_inputs(ctx)
     for index, operator in enumerate(graph.operators):
         ctx.builder.operator, ctx.builder.code = index, operator.code
         if operator.code not in LOWERINGS:
@@ -90,10 +111,10 @@ def lower_graph(
                 f"its tensors and options contradict each other ({err})",
                 "The file is damaged; export it again.",
             )
-    _update_states(ctx, states)
+    states.update_states(ctx)
     if not ctx.builder.steps:
         raise ConvertError(f"{source}: the graph computes nothing; give a model with operators")
-    return _finish(ctx, states)
+    return _finish(ctx)
 
 
 def _check_static(ctx: Context, operator: Operator) -> None:
@@ -107,104 +128,19 @@ def _check_static(ctx: Context, operator: Operator) -> None:
             )
 
 
-def _state_pairs(graph: Graph) -> dict[int, int]:
-    """Tensor index of each explicit state's input -> that of its output."""
-    results = {graph.tensors[o].name: o for o in graph.outputs}
-    pairs = {}
-    for index in graph.inputs:
-        name = graph.tensors[index].name
-        if name.startswith(_STATE) and name + _NEXT in results:
-            pairs[index] = results[name + _NEXT]
-    return pairs
-
-
-def _bind_inputs(ctx: Context) -> dict[int, int]:
-    """Memory for inputs and explicit states; returns the state pairs."""
-    pairs = _state_pairs(ctx.graph)
+def _bind_inputs(ctx: Context) -> None:
+    """Memory for inputs and explicit states."""
+    pairs = ctx.states.pairs = states.state_pairs(ctx.graph)
     for index in ctx.graph.inputs:
         tensor = ctx.graph.tensors[index]
         if index in pairs:
-            _check_pair(ctx, tensor, ctx.graph.tensors[pairs[index]])
-            zero = 0 if tensor.quantisation is None else int(tensor.quantisation.zero_point[0])
-            start = np.full(tensor.shape, zero, tensor.dtype)
-            ctx.views[index] = ctx.builder.state(tensor.name, start)
+            states.bind_state(ctx, index, pairs[index])
         else:
             _port(ctx.source, tensor)
             view = ctx.builder.buffer(tensor.name, size_bytes(tensor))
             assert view.buffer is not None
             view.buffer.writers.append(-1)
             ctx.views[index] = view
-    return pairs
-
-
-def _check_pair(ctx: Context, state: Tensor, following: Tensor) -> None:
-    a, b = state.quantisation, following.quantisation
-    equal = a is b or (
-        a is not None
-        and b is not None
-        and np.array_equal(a.scale, b.scale)
-        and np.array_equal(a.zero_point, b.zero_point)
-    )
-    if not equal or (state.shape, state.dtype) != (following.shape, following.dtype):
-        raise ConvertError(
-            f"{ctx.source}: state '{state.name}' and '{following.name}' differ in shape, type or "
-            "quantisation; a state must come out as it goes in"
-        )
-
-
-def _update_states(ctx: Context, pairs: dict[int, int]) -> None:
-    """At the end of a run every state takes its next value.
-
-    Where the last reader of the state comes before the first writer of the next value, the value is
-    written into the state block at once; else a copy at the end does it. Next values that lie in
-    the state block themselves are saved first, as their states may change.
-    """
-    builder = ctx.builder
-    copies = []
-    for index, result in pairs.items():
-        state, following = ctx.views[index], ctx.views.get(result)
-        tensor = ctx.graph.tensors[result]
-        if following is None:
-            raise ConvertError(f"{ctx.source}: state output '{tensor.name}' is never written")
-        if following == state:
-            continue
-        old, new = state.buffer, following.buffer
-        assert old is not None
-        computed = new is not None and new.space == "arena" and min(new.writers) >= 0
-        if computed and following.whole and max(old.readers, default=-1) < min(new.writers):  # type: ignore[union-attr]
-            builder.replace_buffer(new, old)  # type: ignore[arg-type]
-            _move_views(ctx, following, state)
-            continue
-        if new is not None and new.space == "state":
-            saved = builder.buffer(f"{tensor.name}/saved", following.size_bytes)
-            _copy_whole(builder, following, saved, tensor, None)
-            following = saved
-        copies.append((following, state, tensor, result))
-    for following, state, tensor, result in copies:
-        _copy_whole(builder, following, state, tensor, result)
-
-
-def _move_views(ctx: Context, old: View, new: View) -> None:
-    for index, view in ctx.views.items():
-        if view.buffer is old.buffer:
-            ctx.views[index] = replace(view, buffer=new.buffer)
-
-
-def _copy_whole(
-    builder: Builder, source: View, out: View, tensor: Tensor, index: int | None
-) -> None:
-    width = np.dtype(tensor.dtype).itemsize
-    builder.operator, builder.code = -1, "STATE"
-    values: dict[str, Draft] = {
-        "input": source,
-        "input_bytes": source.size_bytes,
-        "width": width,
-        "dims": (1, 1, 1, source.size_bytes // width),
-        "in_strides": (width,) * 4,
-        "out_strides": (width,) * 4,
-        "out_start": 0,
-    }
-    builder.emit("COPY", out, tensor.dtype, index, (), values)
 
 
 def _port(source: str, tensor: Tensor) -> Port:
@@ -224,10 +160,10 @@ def _port(source: str, tensor: Tensor) -> Port:
     return Port(Ref(), tensor.dtype, tensor.shape, scale, zero)
 
 
-def _finish(ctx: Context, states: dict[int, int]) -> Lowered:
-    graph, builder = ctx.graph, ctx.builder
-    inputs = [i for i in graph.inputs if i not in states]
-    outputs = [o for o in graph.outputs if o not in states.values()]
+def _finish(ctx: Context) -> Lowered:
+    graph, builder, pairs = ctx.graph, ctx.builder, ctx.states.pairs
+    inputs = [i for i in graph.inputs if i not in pairs]
+    outputs = [o for o in graph.outputs if o not in pairs.values()]
     if not outputs:
         raise ConvertError(f"{ctx.source}: the graph has no output besides states")
     kept = []

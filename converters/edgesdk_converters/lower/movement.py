@@ -251,31 +251,102 @@ def lower_pad(ctx: Context, operator: Operator) -> None:
     _copy(ctx, operator, view, out, source.shape, width, ins, outs, (0, start))
 
 
+def lower_pack(ctx: Context, operator: Operator) -> None:
+    """PACK: equally shaped inputs side by side along a new axis, one copy each."""
+    ctx.types(operator, *_TYPES)
+    result = ctx.tensor(operator, 0, output=True)
+    parts = [ctx.tensor(operator, p) for p in range(len(operator.inputs))]
+    ctx.same_quantisation(operator, parts)
+    shape = parts[0].shape
+    axis = ctx.axis(operator, int(operator.options.get("axis", 0)), len(shape) + 1)  # type: ignore[arg-type]
+    ctx.gives(operator, (*shape[:axis], len(parts), *shape[axis:]))
+    if any(part.shape != shape for part in parts):
+        ctx.refuse(operator, "its inputs differ in shape")
+    width = np.dtype(result.dtype).itemsize
+    views = [ctx.view(operator, p) for p in range(len(parts))]
+    outs = _dense(result.shape, width)
+    if len(parts) == 1:
+        ctx.alias(operator, views[0])
+        return
+    out, ins = ctx.out(operator), _dense(shape, width)
+    for position, view in enumerate(views):
+        completes = 0 if position == len(parts) - 1 else None
+        starts = (0, position * outs[axis])
+        steps = outs[:axis] + outs[axis + 1 :]
+        _copy(ctx, operator, view, out, shape, width, ins, steps, starts, completes)
+
+
+def lower_unpack(ctx: Context, operator: Operator) -> None:
+    """UNPACK: every index of one axis as an output of its own."""
+    source, _ = _plain(ctx, operator)
+    rank = len(source.shape)
+    axis = ctx.axis(operator, int(operator.options.get("axis", 0)), rank)  # type: ignore[arg-type]
+    if len(operator.outputs) != source.shape[axis]:
+        ctx.refuse(operator, f"{len(operator.outputs)} parts of {source.shape[axis]}")
+    shape = tuple(1 if d == axis else n for d, n in enumerate(source.shape))
+    for position in range(len(operator.outputs)):
+        begin = tuple(position if d == axis else 0 for d in range(rank))
+        _take(ctx, operator, begin, shape, (1,) * rank, position)
+
+
+_MAX_GATHERS = 256
+
+
+def _gather_shape(
+    ctx: Context, operator: Operator, table: Tensor, indices: Tensor
+) -> tuple[int, int, int]:
+    """Batches, tables per batch, and the axis of GATHER."""
+    options = operator.options
+    rank = len(table.shape)
+    if not rank:
+        ctx.refuse(operator, "the table has no rows")
+    axis = ctx.axis(operator, int(options.get("axis", 0)), rank)  # type: ignore[arg-type]
+    batch = int(options.get("batch_dims", 0))  # type: ignore[arg-type]
+    batch += len(indices.shape) if batch < 0 else 0
+    if not 0 <= batch <= min(axis, len(indices.shape)):
+        ctx.refuse(operator, f"{batch} batch dimensions with axis {axis}")
+    if table.shape[:batch] != indices.shape[:batch]:
+        ctx.refuse(operator, "table and indices differ in their batch dimensions")
+    batches = int(np.prod(table.shape[:batch], dtype=np.int64))
+    outer = int(np.prod(table.shape[batch:axis], dtype=np.int64))
+    if batches * outer > _MAX_GATHERS:
+        ctx.refuse(operator, f"it gathers from {batches * outer} tables (1 to {_MAX_GATHERS})")
+    return batches, outer, axis
+
+
 def lower_gather(ctx: Context, operator: Operator) -> None:
-    """GATHER along dimension 0 and EMBEDDING_LOOKUP: rows of a table by int32 index."""
+    """GATHER and EMBEDDING_LOOKUP: rows of tables by index, one operator per table."""
     embedding = operator.code == "EMBEDDING_LOOKUP"
     table_at, index_at = (1, 0) if embedding else (0, 1)
     table, indices = ctx.tensor(operator, table_at), ctx.tensor(operator, index_at)
-    options = operator.options
-    if not embedding and (options.get("axis", 0) or options.get("batch_dims", 0)):
-        ctx.refuse(operator, "only the first dimension can be gathered")
-    if indices.dtype != "int32" or table.dtype not in _TYPES:
+    index_view = ctx.view(operator, index_at)
+    if indices.dtype == "int64" and indices.data is not None:
+        index_view = ctx.builder.constant(indices.data.astype(np.int32))
+    elif indices.dtype != "int32" or table.dtype not in _TYPES:
         ctx.refuse(operator, f"{table.dtype} by {indices.dtype} index (int32 is covered)")
     ctx.same_quantisation(operator, [table])
-    if not table.shape:
-        ctx.refuse(operator, "the table has no rows")
-    rows = table.shape[0]
-    if elements(ctx.tensor(operator, 0, output=True)) * rows != elements(indices) * elements(table):
+    batches, outer, axis = _gather_shape(ctx, operator, table, indices)
+    rows, count = table.shape[axis], elements(indices) // batches
+    row_bytes = size_bytes(table) // (batches * outer * rows)
+    width = np.dtype(table.dtype).itemsize
+    if (
+        elements(ctx.tensor(operator, 0, output=True)) * width
+        != batches * outer * count * row_bytes
+    ):
         ctx.refuse(operator, f"{elements(indices)} rows do not make the output")
-    ctx.emit(
-        operator,
-        "GATHER",
-        ctx.out(operator),
-        dict(
-            table=ctx.view(operator, table_at),
-            indices=ctx.view(operator, index_at),
-            rows=rows,
-            row_bytes=size_bytes(table) // rows,
-            count=elements(indices),
-        ),
-    )
+    view, out = ctx.view(operator, table_at), ctx.out(operator)
+    for part in range(batches * outer):
+        last = part == batches * outer - 1
+        ctx.emit(
+            operator,
+            "GATHER",
+            _slice_view(out, part * count * row_bytes, count * row_bytes),
+            dict(
+                table=_slice_view(view, part * rows * row_bytes, rows * row_bytes),
+                indices=_slice_view(index_view, part // outer * count * 4, count * 4),
+                rows=rows,
+                row_bytes=row_bytes,
+                count=count,
+            ),
+            position=0 if last and part == 0 else None,
+        )

@@ -1,12 +1,12 @@
-"""Operators on single elements: arithmetic, activations, requantisation, softmax, mean, pools."""
+"""Arithmetic of two tensors, requantisation, softmax, mean, pools."""
 
 import numpy as np
 from edgesdk.bundle.plan import DTYPE_CODES
 
-from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower import tables
 from edgesdk_converters.lower.builder import Draft
 from edgesdk_converters.lower.context import RANGES, Context, elements
+from edgesdk_converters.lower.unary import table_lookup
 from edgesdk_converters.lower.weighted import window
 from edgesdk_converters.tflite.model import Operator
 
@@ -37,11 +37,6 @@ def _check_broadcast(
     except ValueError:
         ctx.refuse(operator, f"shapes {list(a)} and {list(b)} do not go together")
     ctx.gives(operator, shape)
-
-
-def _same_size(ctx: Context, operator: Operator) -> None:
-    """Elementwise operators keep the shape."""
-    ctx.gives(operator, ctx.tensor(operator, 0).shape)
 
 
 def _operands(ctx: Context, operator: Operator) -> tuple[str, dict[str, Draft]]:
@@ -138,84 +133,45 @@ def lower_product(ctx: Context, operator: Operator) -> None:
     )
 
 
-def _table(
-    ctx: Context, operator: Operator, table: np.ndarray[tuple[int], np.dtype[np.generic]]
-) -> None:
-    source = ctx.tensor(operator, 0)
-    ctx.emit(
-        operator,
-        "LUT_8",
-        ctx.out_in_place(operator, 0),
-        dict(
-            input=ctx.view(operator, 0),
-            table=ctx.builder.constant(table),
-            count=elements(source),
-            flip=0x80 if source.dtype == "int8" else 0,
-        ),
-    )
+_UNUSED = dict.fromkeys(
+    ("left_shift", "multiplier1", "shift1", "multiplier2", "shift2", "multiplier", "shift"), 0
+)
 
 
+def lower_extreme(ctx: Context, operator: Operator) -> None:
+    """MAXIMUM and MINIMUM of equally quantised tensors."""
+    dtype, values = _operands(ctx, operator)
+    ctx.same_quantisation(operator, [ctx.tensor(operator, p) for p in (0, 1)])
+    low, high = RANGES[dtype]
+    values |= _UNUSED | {"sign2": 1 if operator.code == "MAXIMUM" else -1}
+    values |= {"offset1": 0, "offset2": 0, "zero_point": 0, "low": low, "high": high}
+    out = ctx.out_in_place(operator, *_overwritable(ctx, operator))
+    ctx.emit(operator, "EXTREME_S16" if dtype == "int16" else "EXTREME_S8", out, values)
+
+
+def lower_prelu(ctx: Context, operator: Operator) -> None:
+    """PRELU of int8; TFLite takes the ratios of scales in float32."""
+    _, values = _operands(ctx, operator)
+    dtype = ctx.types(operator, "int8")
+    a, b = (np.float32(ctx.quantised(operator, ctx.tensor(operator, p))[0]) for p in (0, 1))
+    out_scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
+    positive = ctx.rescaling(operator, float(a / np.float32(out_scale)))
+    negative = ctx.rescaling(operator, float(a * b / np.float32(out_scale)))
+    low, high = RANGES[dtype]
+    values |= _UNUSED | {"multiplier1": positive[0], "shift1": positive[1], "sign2": 1}
+    values |= {"multiplier": negative[0], "shift": negative[1]}
+    values |= {"zero_point": zero_point, "low": low, "high": high}
+    ctx.emit(operator, "PRELU_S8", ctx.out_in_place(operator, 0), values)
+
+
+_SOFTMAX_OUTPUT = {"int8": (2.0**-8, -128), "int16": (2.0**-15, 0)}
+_MAX_CLASSES = {"int8": 256, "int16": 16384}  # kernels/softmax/check.c, softmax16/check.c
 _MAX_MEAN = 16384  # values in one mean: kernels/mean/check.c
-_FIXED_OUTPUT = {
-    ("LOGISTIC", "int8"): (2.0**-8, -128),
-    ("TANH", "int8"): (2.0**-7, 0),
-    ("LOGISTIC", "int16"): (2.0**-15, 0),
-    ("TANH", "int16"): (2.0**-15, 0),
-}
-
-
-def lower_curve(ctx: Context, operator: Operator) -> None:
-    """LOGISTIC and TANH: a 256-byte table for int8, interpolation for int16."""
-    _same_size(ctx, operator)
-    dtype = ctx.types(operator, "int8", "int16")
-    scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
-    result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
-    if result != _FIXED_OUTPUT[operator.code, dtype]:
-        ctx.refuse(operator, f"output scale {result[0]}, zero point {result[1]} is not TFLite's")
-    if dtype == "int8":
-        curve = tables.logistic_s8 if operator.code == "LOGISTIC" else tables.tanh_s8
-        _table(ctx, operator, curve(scale, zero_point))
-        return
-    shifts = (0,) if operator.code == "LOGISTIC" else (0, 1)
-    multiplier, left_shift = tables.curve_scale_s16(scale, shifts)
-    ctx.emit(
-        operator,
-        f"{operator.code}_S16",
-        ctx.out_in_place(operator, 0),
-        dict(
-            input=ctx.view(operator, 0),
-            table=ctx.builder.constant(tables.logistic_u16()),
-            count=elements(ctx.tensor(operator, 0)),
-            multiplier=multiplier,
-            left_shift=left_shift,
-        ),
-    )
-
-
-_RELU_BOUNDS = {"RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-
-
-def lower_relu(ctx: Context, operator: Operator) -> None:
-    """RELU, RELU6, RELU_N1_TO_1 of int8 with their requantisation, as one table."""
-    _same_size(ctx, operator)
-    ctx.types(operator, "int8")
-    scale, zero_point = ctx.quantised(operator, ctx.tensor(operator, 0))
-    out_scale, out_zero_point = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
-    low, high = RANGES["int8"]
-    real_low, real_high = _RELU_BOUNDS[operator.code]
-    step = np.float32(out_scale)
-    low = max(low, out_zero_point + fp.round_away(float(np.float32(real_low) / step)))
-    if real_high is not None:
-        high = min(high, out_zero_point + fp.round_away(float(np.float32(real_high) / step)))
-    values = tables.affine_8(
-        scale / out_scale, RANGES["int8"], (zero_point, out_zero_point), (low, high)
-    )
-    _table(ctx, operator, np.array(values, np.int8))
 
 
 def lower_quantize(ctx: Context, operator: Operator) -> None:
     """QUANTIZE between integer types: a table from 8 to 8 bits, arithmetic otherwise."""
-    _same_size(ctx, operator)
+    ctx.gives(operator, ctx.tensor(operator, 0).shape)
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
     if result.dtype not in _QUANTIZE.get(source.dtype, ()):
         ctx.refuse(
@@ -229,7 +185,7 @@ def lower_quantize(ctx: Context, operator: Operator) -> None:
     if source.dtype in ("int8", "uint8") and result.dtype in ("int8", "uint8"):
         clamp = RANGES[result.dtype]
         values = tables.affine_8(real, RANGES[source.dtype], (zero_point, out_zero_point), clamp)
-        _table(ctx, operator, np.array(values, result.dtype))
+        table_lookup(ctx, operator, np.array(values, result.dtype))
         return
     multiplier, shift = ctx.rescaling(operator, real)
     ctx.emit(
@@ -253,7 +209,7 @@ _WIDENING = {"int8": ("int16", "int32"), "uint8": ("int16", "int32"), "int16": (
 
 def lower_cast(ctx: Context, operator: Operator) -> None:
     """CAST to a wider integer: the same numbers, so a requantisation by 1."""
-    _same_size(ctx, operator)
+    ctx.gives(operator, ctx.tensor(operator, 0).shape)
     source, result = ctx.tensor(operator, 0), ctx.tensor(operator, 0, output=True)
     if result.dtype not in _WIDENING.get(source.dtype, ()):
         ctx.refuse(operator, f"{source.dtype} to {result.dtype} is not covered (only widening)")
@@ -274,29 +230,29 @@ def lower_cast(ctx: Context, operator: Operator) -> None:
 
 
 def lower_softmax(ctx: Context, operator: Operator) -> None:
-    """Over the last dimension, int8, at most 256 classes."""
-    _same_size(ctx, operator)
-    ctx.types(operator, "int8")
+    """Over the last dimension: int8 up to 256 classes, int16 up to 16384."""
     source = ctx.tensor(operator, 0)
+    ctx.gives(operator, source.shape)
+    dtype = ctx.types(operator, "int8", "int16")
     scale, _ = ctx.quantised(operator, source)
     result = ctx.quantised(operator, ctx.tensor(operator, 0, output=True))
-    if result != (2.0**-8, -128):
+    if result != _SOFTMAX_OUTPUT[dtype]:
         ctx.refuse(operator, f"output scale {result[0]}, zero point {result[1]} is not TFLite's")
     depth = source.shape[-1] if source.shape else 0
-    if not 1 <= depth <= 256:
-        ctx.refuse(operator, f"{depth} classes (1 to 256 are covered)")
+    if not 1 <= depth <= _MAX_CLASSES[dtype]:
+        ctx.refuse(operator, f"{depth} classes (1 to {_MAX_CLASSES[dtype]} are covered)")
     beta = float(operator.options.get("beta", 1.0))  # type: ignore[arg-type]
-    ctx.emit(
-        operator,
-        "SOFTMAX_S8",
-        ctx.out_in_place(operator, 0),
-        dict(
-            input=ctx.view(operator, 0),
-            exp_table=ctx.builder.constant(tables.softmax_exp(scale, beta)),
-            rows=elements(source) // depth,
-            depth=depth,
-        ),
-    )
+    values: dict[str, Draft] = {"rows": elements(source) // depth, "depth": depth}
+    if dtype == "int8":
+        values["exp_table"] = ctx.builder.constant(tables.softmax_exp(scale, beta))
+    else:
+        # 65535 steps of the input's difference are 10; TFLite computes this in float32.
+        real = np.float32(np.float32(scale) * np.float32(beta)) / (10.0 / 65535.0)
+        values["multiplier"], values["shift"] = ctx.rescaling(operator, float(np.float32(real)))
+        values["exp_table"] = ctx.builder.constant(tables.exp_s16())
+        values["reciprocal_table"] = ctx.builder.constant(tables.reciprocal_s16())
+    out, name = ctx.out_in_place(operator, 0), "SOFTMAX_S8" if dtype == "int8" else "SOFTMAX_S16"
+    ctx.emit(operator, name, out, {"input": ctx.view(operator, 0), **values})
 
 
 def lower_mean(ctx: Context, operator: Operator) -> None:

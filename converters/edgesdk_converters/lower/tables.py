@@ -1,6 +1,7 @@
 """Tables that a device looks up: 8-bit functions, int16 curves, softmax exponentials."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,3 +101,105 @@ def softmax_exp(scale: float, beta: float) -> NDArray[np.int32]:
     for d in range(min(farthest, 255) + 1):
         table[d] = fp.exp_negative(fp.rescale(-d, multiplier, shift), _SOFTMAX_BITS)
     return table
+
+
+def leaky_8(factors: tuple[float, float], zero_points: tuple[int, int]) -> list[int]:
+    """int8 leaky rectifier: factors[0] for q >= zero_points[0], factors[1] below."""
+    pairs = [fp.quantise_multiplier(factor) for factor in factors]
+    values = []
+    for q in range(-128, 128):
+        x = q - zero_points[0]
+        values.append(fp.rescale(x, *pairs[0 if x >= 0 else 1]) + zero_points[1])
+    return [max(-128, min(127, v)) for v in values]
+
+
+def absolute_8(factor: float | None, zero_points: tuple[int, int]) -> list[int]:
+    """int8 absolute value; `factor` is None where input and output share a scale."""
+    pair = None if factor is None else fp.quantise_multiplier(factor)
+    values = []
+    for q in range(-128, 128):
+        x = abs(q - zero_points[0])
+        values.append((x if pair is None else fp.rescale(x, *pair)) + zero_points[1])
+    return [max(-128, min(127, v)) for v in values]
+
+
+def _half_multiplier(real: float) -> tuple[int, int]:
+    """A factor as a Q0.15 multiplier and an exponent (DownScaleInt32ToInt16Multiplier)."""
+    multiplier, exponent = fp.quantise_multiplier(real)
+    if multiplier >= (1 << 31) - 1 - (1 << 15):
+        return 32767, exponent
+    return (multiplier + (1 << 15)) >> 16, exponent
+
+
+def _saturate_16(x: int) -> int:
+    return max(-32768, min(32767, x))
+
+
+def _high_mul_16(a: int, b: int, rounded: bool) -> int:
+    """a * b / 2^15 of int16, truncated towards zero, after adding a half where `rounded`."""
+    product = a * b + ((1 << 14) if a * b >= 0 else 1 - (1 << 14)) * rounded
+    return _saturate_16(abs(product) // (1 << 15) * (1 if product >= 0 else -1))
+
+
+def hard_swish_8(scales: tuple[float, float], zero_points: tuple[int, int]) -> list[int]:
+    """int8 x * relu6(x + 3) / 6 in the 16-bit steps of TFLite's HardSwish."""
+    fine = np.float32(1.0 / 128.0) * np.float32(scales[0])
+    out_multiplier, out_exponent = _half_multiplier(float(fine / np.float32(scales[1])))
+    gate_step = np.float32(3.0) / np.float32(32768.0)
+    multiplier, exponent = _half_multiplier(float(fine / gate_step))
+    values = []
+    for q in range(-128, 128):
+        x = (q - zero_points[0]) << 7
+        gate = _saturate_16(x << (exponent - 1)) if exponent > 0 else x
+        gate = _high_mul_16(gate, multiplier, rounded=True)
+        if exponent > 0:
+            gate = _saturate_16(gate << 1)
+        gate = (fp.rounding_shift(gate, max(-exponent, 0)) + (1 << 15)) >> 1
+        y = _high_mul_16(gate, _high_mul_16(x, out_multiplier, rounded=True), rounded=False)
+        y = fp.rounding_shift(y, max(-out_exponent, 0)) + zero_points[1]
+        values.append(max(-128, min(127, y)))
+    return values
+
+
+def real_s8(
+    function: Callable[[float], float], source: tuple[float, int], result: tuple[float, int]
+) -> NDArray[np.int8]:
+    """int8 table of a real function by TFLite's float32 steps (LUTPopulate).
+
+    The function is evaluated in float64 and rounded once, so that no machine's libm shows.
+    """
+    real = [function(float(x)) for x in _arguments(*source)]
+    with np.errstate(over="ignore"):  # beyond float32: the table saturates
+        return _quantised(np.array(real).astype(np.float32), *result)
+
+
+def _interpolated_s16(
+    function: Callable[[NDArray[np.float64]], NDArray[np.float64]], low: float, high: float
+) -> NDArray[np.int16]:
+    """513 points of a function as Q0.15, lowered by half of what interpolation adds between them.
+
+    The steps are those of TFLite's generator (LUTPopulate for int16).
+    """
+    step = (high - low) / 512.0
+    points = low + step * np.arange(513)
+    values = _nearest(function(points) * 32768.0)
+    between = _nearest((values[:-1] + function(points[1:]) * 32768.0) / 2.0)
+    exact = _nearest(function(points[:-1] + step / 2.0) * 32768.0)
+    values[:-1] -= _nearest((between - exact) / 2.0)
+    return np.clip(values, -32768, 32767).astype(np.int16)
+
+
+def _nearest(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounded to integers, halves away from zero."""
+    nearest: NDArray[np.float64] = np.trunc(x + np.copysign(0.5, x))
+    return nearest
+
+
+def exp_s16() -> NDArray[np.int16]:
+    """exp over -10 .. 0."""
+    return _interpolated_s16(np.exp, -10.0, 0.0)
+
+
+def reciprocal_s16() -> NDArray[np.int16]:
+    """1 / (1 + x) over 0 .. 1."""
+    return _interpolated_s16(lambda x: 1.0 / (1.0 + x), 0.0, 1.0)

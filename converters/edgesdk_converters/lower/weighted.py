@@ -176,18 +176,35 @@ def window(
     return values
 
 
+def _ungrouped(
+    ctx: Context, operator: Operator, weights: NDArray[np.int8], channels: int
+) -> NDArray[np.int8]:
+    """Weights of a grouped convolution with zeros for the channels of other groups."""
+    rows, *kernel, depth = weights.shape
+    groups = channels // depth
+    if channels % depth or rows % groups:
+        ctx.refuse(operator, f"{rows} x {depth} weights do not divide {channels} channels")
+    if groups == 1:
+        return weights
+    dense = np.zeros((rows, *kernel, channels), np.int8)
+    for row in range(rows):
+        start = row // (rows // groups) * depth
+        dense[row, ..., start : start + depth] = weights[row]
+    return dense
+
+
 def lower_conv(ctx: Context, operator: Operator) -> None:
-    """CONV_2D and DEPTHWISE_CONV_2D, weights per tensor or per channel."""
+    """CONV_2D and DEPTHWISE_CONV_2D, weights per tensor or per channel; groups become zeros."""
     ctx.types(operator, "int8")
     depthwise = operator.code == "DEPTHWISE_CONV_2D"
     source, weights = ctx.tensor(operator, 0), _weights(ctx, operator, 1)
     if weights.ndim != 4:
         ctx.refuse(operator, f"weights {list(weights.shape)} do not have 4 dimensions")
     channels = weights.shape[3] if depthwise else weights.shape[0]
-    if (depthwise and channels % source.shape[-1]) or (
-        not depthwise and weights.shape[3] != source.shape[-1]
-    ):
-        ctx.refuse(operator, "channel groups are not covered")
+    if depthwise and channels % source.shape[-1]:
+        ctx.refuse(operator, f"{channels} channels from {source.shape[-1]}", _CONTRADICTS)
+    if not depthwise:
+        weights = _ungrouped(ctx, operator, weights, source.shape[-1])
     dilation = tuple(int(operator.options.get(f"dilation_{d}_factor", 1)) for d in "hw")  # type: ignore[arg-type]
     kernel = (weights.shape[1], weights.shape[2])
     if weights[0].size > _MAX_DEPTH // 2:

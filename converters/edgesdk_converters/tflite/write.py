@@ -19,7 +19,7 @@ from edgesdk_converters.tflite.model import (
 )
 from edgesdk_converters.tflite.read import option_fields, option_key
 
-_TYPE_NUMBERS = {name: number for number, name in DTYPES.items()}
+_TYPE_NUMBERS = {name: number for number, name in DTYPES.items()} | {"resource": 13}
 _DATA_ALIGNMENT = 16
 _LAST_SHORT_CODE = 126  # codes above have no place in the deprecated byte
 
@@ -153,6 +153,8 @@ class _Writer:
             value = values.get(option_key(field))
             if kind == "vector" and isinstance(value, list):
                 fields[field] = self._ints([int(v) for v in value])
+            elif isinstance(value, str):
+                fields[field] = self.builder.CreateString(value)
             elif value is not None:
                 fields[field] = value
         b = self.builder

@@ -47,6 +47,15 @@ _LSTM = (
     "recurrent_shift*4 usteps uinputs ucells ucell_fraction cell_clip hidden_multiplier "
     "hidden_shift hidden_zero_point"
 )
+_MATMUL = (
+    "&left &right ubatches urows ucolumns udepth uleft_strides*3 uright_strides*3 "
+    "left_zero_point right_zero_point multiplier shift zero_point"
+)
+_SVDF = (
+    "&input &memory &feature_weights &feature_bias &time_weights &bias uinputs ufilters urank "
+    "usteps feature_multiplier feature_shift multiplier shift zero_point"
+)
+_SOFTMAX16 = "&input &exp_table &reciprocal_table urows udepth multiplier shift"
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,12 @@ OPERATORS = {
             _fields("&input uouter ureduce uinner multiplier shift input_zero_point zero_point"),
         ),
         Operator(20, "SOFTMAX_S8", _fields("&input &exp_table urows udepth")),
+        Operator(21, "EXTREME_S8", _fields(_ARITHMETIC)),
+        Operator(22, "EXTREME_S16", _fields(_ARITHMETIC)),
+        Operator(23, "PRELU_S8", _fields(_ARITHMETIC)),
+        Operator(24, "BATCH_MATMUL_S8", _fields(_MATMUL)),
+        Operator(25, "SVDF_S8", _fields(_SVDF)),
+        Operator(26, "SOFTMAX_S16", _fields(_SOFTMAX16)),
     )
 }
 _BY_CODE = {op.code: op for op in OPERATORS.values()}

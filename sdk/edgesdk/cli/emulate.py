@@ -6,15 +6,14 @@ from typing import Annotated, Any
 
 import numpy.typing as npt
 import typer
-from rich.table import Table
 
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.graph_outputs import show_graph
 from edgesdk.cli.options import ExpectOption, JsonOption, LogitsOption, terminal
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.emulate import (
-    GraphRun,
     emulate,
     load_array,
     load_clips,
@@ -67,17 +66,6 @@ def _arrays(model: Path, inputs: list[Path]) -> list[npt.NDArray[Any]]:
     return [load_array(path) for path in inputs]
 
 
-def _show_graph(term: Terminal, run: GraphRun) -> None:
-    document: dict[str, Any] = {"schema": "edgesdk.graph-run", "version": 1, **run.document()}
-    table = Table("step", "output", "values", box=None, pad_edge=False)
-    for step, outputs in enumerate(run.outputs):
-        for index, values in enumerate(outputs):
-            flat = values.reshape(-1).tolist()
-            shown = " ".join(map(str, flat[:16])) + (" ..." if len(flat) > 16 else "")
-            table.add_row(str(step), str(index), shown)
-    term.result(document, table, f"{run.engine} {run.caveat}".strip())
-
-
 def command(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A .edge bundle, or a .tflite of one graph.")],
@@ -103,11 +91,11 @@ def command(
             ) from error
         if engine is Engine.CORE:
             raise EdgeError(f"{model}: the C kernels run bundles; convert the .tflite first")
-        _show_graph(term, run_tflite_apart(data, _arrays(model, inputs), str(model)))
+        show_graph(term, run_tflite_apart(data, _arrays(model, inputs), str(model)))
         return
     bundle = load_bundle(model)
     if bundle.is_recogniser:
         _emulate_clips(term, bundle, inputs, engine, expect, logits)
         return
     arrays = _arrays(model, inputs)
-    _show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))
+    show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

@@ -16,9 +16,6 @@ PortOption = Annotated[
     str | None,
     typer.Option("--port", help="A serial port: /dev/tty..., socket://host:port, rfc2217://..."),
 ]
-ClipsArgument = Annotated[
-    list[Path], typer.Argument(help="16 kHz mono 16-bit .wav files, or folders of them.")
-]
 ExpectOption = Annotated[
     Path | None,
     typer.Option("--expect", help="Table with columns file and text: adds a word error rate."),

@@ -1,17 +1,18 @@
-"""`edgesdk run`: clips through a device, words as they come, costs where the laptop agrees."""
+"""`edgesdk run`: clips or arrays through a device, costs where the laptop agrees."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from edgesdk.bundle import Bundle
 from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.graph_outputs import graph_document, graph_views
 from edgesdk.cli.options import (
     BundleOption,
-    ClipsArgument,
     ExpectOption,
     JsonOption,
     LogitsOption,
@@ -24,17 +25,24 @@ from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.elf import Sizes
-from edgesdk.emulate import Clip, Transcript, load_clips
+from edgesdk.emulate import Clip, GraphRun, Transcript, load_array, load_clips
 from edgesdk.errors import EdgeError
 from edgesdk.fit import memory_use
 from edgesdk.flash.store import flashed_boards
 from edgesdk.link.device import Device
 from edgesdk.programs import program_version
-from edgesdk.report.make import DeviceClip, RunFacts, make_report
+from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
 from edgesdk.report.write import require_page_tools, write_report
-from edgesdk.session import Heard, emulate_clips, lacking_interpreter, run_clip
+from edgesdk.session import (
+    Heard,
+    emulate_arrays,
+    emulate_clips,
+    lacking_interpreter,
+    run_arrays,
+    run_clip,
+)
 
 DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
 
@@ -133,9 +141,83 @@ def _laptop(
     return emulation.transcripts, emulation.engine
 
 
+def _difference(device: GraphRun, laptop: GraphRun) -> str | None:
+    """The first value that parts, in words."""
+    steps = zip(device.outputs, laptop.outputs, strict=True)
+    for step, (ours, theirs) in enumerate(steps):
+        for index, (left, right) in enumerate(zip(ours, theirs, strict=True)):
+            different = np.flatnonzero(left.reshape(-1) != right.reshape(-1))
+            if different.size:
+                at = int(different[0])
+                values = f"device {left.reshape(-1)[at]}, laptop {right.reshape(-1)[at]}"
+                return f"step {step}, output {index} parts at element {at}: {values}"
+    return None
+
+
+def _cost_view(costs: Sequence[int], unit: str) -> str:
+    most = f", {max(costs):,} at most" if len(costs) > 1 else ""
+    return f"{unit} per step: {sum(costs) // len(costs):,} on average{most}"
+
+
+def _run_arrays(
+    term: Terminal, device: Device, bundle: Bundle | None, inputs: Sequence[Path]
+) -> None:
+    """A single graph on arrays: its outputs, and its cost where the laptop agrees."""
+    arrays = [load_array(path) for path in inputs]
+    ran = run_arrays(device, arrays)
+    identity = device.identity
+    document = graph_document(ran.run) | {
+        "board": identity.board,
+        "firmware_id": identity.firmware_id,
+        "bundle_digest": identity.bundle_digest,
+        "device_equals_laptop": None,
+    }
+    views = graph_views(ran.run)
+    lacking = _lacking_judge(bundle)
+    document["not_compared"] = lacking
+    if lacking is not None:
+        views.append(f"not compared with an independent interpreter: {lacking}")
+    elif bundle is not None:
+        laptop = emulate_arrays(bundle, arrays)
+        difference = _difference(ran.run, laptop)
+        unit = COST_UNITS.get(identity.clock)
+        document |= {"device_equals_laptop": difference is None, "laptop": laptop.engine}
+        views.append(f"device == laptop ({laptop.engine}): {'NO' if difference else 'yes'}")
+        if difference is not None:
+            views.append(difference)
+        elif unit is not None:
+            document["costs"] = {"unit": unit, "steps": list(ran.costs)}
+            views.append(_cost_view(ran.costs, unit))
+    term.result(document, *views)
+    if document["device_equals_laptop"] is False:
+        raise typer.Exit(1)
+
+
+def _check_choice(
+    clips: Sequence[Path], inputs: Sequence[Path], bundle: Bundle | None, only_clips: bool
+) -> None:
+    """Clips for a recogniser, or arrays for a single graph."""
+    if bool(clips) == bool(inputs):
+        raise EdgeError("give clips to a recogniser, or --input FILE.npy to a single graph")
+    if inputs and only_clips:
+        raise EdgeError("--expect, --report and --logits go with clips; leave them out")
+    if bundle is not None and bundle.is_recogniser == bool(inputs):
+        kind, wanted = ("a recogniser", "clips") if inputs else ("one graph", "--input FILE.npy")
+        raise EdgeError(f"{bundle.source}: holds {kind}; give it {wanted}")
+
+
 def command(
     context: typer.Context,
-    clips: ClipsArgument,
+    clips: Annotated[
+        list[Path] | None,
+        typer.Argument(help="16 kHz mono 16-bit .wav files, or folders of them."),
+    ] = None,
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--input", help="A .npy file per input of a single graph; steps stacked in front."
+        ),
+    ] = None,
     board: OptionalBoardOption = None,
     port: PortOption = None,
     bundle: BundleOption = None,
@@ -147,18 +229,19 @@ def command(
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stream clips to a device; exit 1 where it differs from the laptop."""
+    """Stream clips or arrays to a device; exit 1 where it differs from the laptop."""
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
     target, loaded = find_target(board, port, bundle)
-    if loaded is not None and not loaded.is_recogniser:
-        raise EdgeError(
-            f"{loaded.source}: holds a single graph, which hears no clips; "
-            "compare it on the device with `edgesdk validate`"
-        )
+    only_clips = expect is not None or report is not None or logits
+    _check_choice(clips or [], inputs or [], loaded, only_clips)
+    if inputs:
+        with open_target(target, port, loaded, timeout) as device:
+            _run_arrays(term, device, loaded, inputs)
+        return
     rate = loaded.features.sample_rate_hz if loaded else DEFAULT_RATE
-    paths = find_clips(clips)
+    paths = find_clips(clips or [])
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
     lacking = _lacking_judge(loaded)
     with open_target(target, port, loaded, timeout) as device:

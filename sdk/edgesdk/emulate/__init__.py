@@ -3,7 +3,7 @@
 from edgesdk.emulate.apart import run_tflite_apart
 from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
-from edgesdk.emulate.single import GraphRun, load_array, run_graph
+from edgesdk.emulate.single import GraphRun, load_array, run_graph, stack_steps
 from edgesdk.emulate.tflite import (
     NoInterpreterError,
     TfliteGraph,
@@ -34,4 +34,5 @@ __all__ = [
     "read_samples",
     "run_graph",
     "run_tflite_apart",
+    "stack_steps",
 ]

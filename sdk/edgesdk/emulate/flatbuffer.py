@@ -14,7 +14,9 @@ _MODEL_SUBGRAPHS = 2
 _SUBGRAPH_TENSORS = 0
 _SUBGRAPH_OUTPUTS = 2
 _SUBGRAPH_OPERATORS = 3
+_TENSOR_TYPE = 1
 _TENSOR_IS_VARIABLE = 5
+_RESOURCE = 13
 _OPERATOR_OUTPUTS = 2
 
 _T = TypeVar("_T")
@@ -79,6 +81,21 @@ def variable_tensors(model: bytes, source: str) -> tuple[int, ...]:
         tensors = _tables(model, _subgraph(model), _SUBGRAPH_TENSORS)
         marks = [_field(model, tensor, _TENSOR_IS_VARIABLE) for tensor in tensors]
         return tuple(i for i, mark in enumerate(marks) if mark is not None and model[mark])
+
+    return _reading(model, source, read)
+
+
+def has_resources(model: bytes, source: str) -> bool:
+    """Whether the graph keeps resource variables, which an interpreter neither shows nor resets.
+
+    Raises:
+        BundleError: `model` is no .tflite file; `source` names it.
+    """
+
+    def read() -> bool:
+        tensors = _tables(model, _subgraph(model), _SUBGRAPH_TENSORS)
+        marks = [_field(model, tensor, _TENSOR_TYPE) for tensor in tensors]
+        return any(mark is not None and model[mark] == _RESOURCE for mark in marks)
 
     return _reading(model, source, read)
 

@@ -78,6 +78,26 @@ def _steps(values: Array, info: TensorInfo, index: int, source: str) -> Array:
     raise BundleError(f"{source}: input {index} is {values.dtype}; it takes {wanted}")
 
 
+def stack_steps(
+    inputs: Sequence[Array], infos: Sequence[TensorInfo], source: str
+) -> list[tuple[Array, ...]]:
+    """The inputs [step][input] that arrays of one or several steps hold.
+
+    Raises:
+        BundleError: their number, shapes, types or steps do not fit; `source` names the graph.
+    """
+    if len(inputs) != len(infos):
+        raise BundleError(f"{source}: {len(inputs)} inputs given, it takes {len(infos)}")
+    stacked = [
+        _steps(values, info, index, source)
+        for index, (values, info) in enumerate(zip(inputs, infos, strict=True))
+    ]
+    counts = {len(values) for values in stacked}
+    if len(counts) > 1:
+        raise BundleError(f"{source}: inputs of {sorted(counts)} steps; give all the same number")
+    return list(zip(*stacked, strict=True))
+
+
 def run_graph(
     model: Bundle | bytes,
     inputs: Sequence[Array],
@@ -104,14 +124,6 @@ def run_graph(
         kind = find_interpreter()
         data = model.tflite("net") if isinstance(model, Bundle) else model
         graph, name, caveat = TfliteGraph(data, source), kind.name, kind.caveat
-    if len(inputs) != len(graph.inputs):
-        raise BundleError(f"{source}: {len(inputs)} inputs given, it takes {len(graph.inputs)}")
-    stacked = [
-        _steps(values, info, index, source)
-        for index, (values, info) in enumerate(zip(inputs, graph.inputs, strict=True))
-    ]
-    counts = {len(values) for values in stacked}
-    if len(counts) > 1:
-        raise BundleError(f"{source}: inputs of {sorted(counts)} steps; give all the same number")
-    outputs = tuple(tuple(graph.run(*step)) for step in zip(*stacked, strict=True))
+    steps = stack_steps(inputs, graph.inputs, source)
+    outputs = tuple(tuple(graph.run(*step)) for step in steps)
     return GraphRun(name, caveat, outputs, graph.outputs)

@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.core import TensorInfo
-from edgesdk.emulate.flatbuffer import operator_outputs, variable_tensors, with_outputs
+from edgesdk.emulate.flatbuffer import (
+    has_resources,
+    operator_outputs,
+    variable_tensors,
+    with_outputs,
+)
 from edgesdk.errors import BundleError, EdgeError
 
 Array = npt.NDArray[Any]
@@ -86,7 +91,8 @@ class TfliteGraph:
     """One graph on the reference kernels; not for use by two threads at once.
 
     States are both the variable tensors of fused operators and the inputs named `state.X` that
-    come back as outputs `state.X.next`.
+    come back as outputs `state.X.next`. Resource variables go on from run to run and start again
+    with `reset`, but no interpreter shows them: `state` does not hold them.
     """
 
     def __init__(self, model: bytes, source: str) -> None:
@@ -95,21 +101,10 @@ class TfliteGraph:
         Raises:
             BundleError: the interpreter refuses it; `source` names it.
         """
-        kind = find_interpreter()
-        self._source = source
+        self._model, self._source = model, source
         self._variables = variable_tensors(model, source)
-        try:
-            self._interpreter = kind.module.Interpreter(
-                model_content=model,
-                num_threads=1,
-                experimental_op_resolver_type=kind.module.OpResolverType.BUILTIN_REF,
-            )
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise BundleError(
-                f"{source}: the interpreter refuses it: {_reason(error)}; "
-                "copy it or convert the model again"
-            ) from error
+        self._resources = has_resources(model, source)
+        self._interpreter = self._load()
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         following = {o["name"]: o for o in outputs if o["name"].endswith(_NEXT)}
@@ -123,8 +118,26 @@ class TfliteGraph:
         self._explicit: dict[str, Array] = {}
         self.reset()
 
+    def _load(self) -> Any:
+        kind = find_interpreter()
+        try:
+            interpreter = kind.module.Interpreter(
+                model_content=self._model,
+                num_threads=1,
+                experimental_op_resolver_type=kind.module.OpResolverType.BUILTIN_REF,
+            )
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(
+                f"{self._source}: the interpreter refuses it: {_reason(error)}; "
+                "copy it or convert the model again"
+            ) from error
+        return interpreter
+
     def reset(self) -> None:
-        """Set all states to their start values: quantised zero."""
+        """Set all states to their start values: quantised zero, or what CALL_ONCE assigns."""
+        if self._resources:
+            self._interpreter = self._load()
         self._interpreter.reset_all_variables()
         self._explicit = {
             name: np.full(detail["shape"], detail["quantization"][1], detail["dtype"])
@@ -189,9 +202,16 @@ class TfliteGraph:
 
 
 def op_outputs(
-    model: bytes, inputs: Sequence[Array], state: State | None = None, source: str = "graph"
+    model: bytes,
+    inputs: Sequence[Array],
+    state: State | None = None,
+    source: str = "graph",
+    earlier: Sequence[Sequence[Array]] = (),
 ) -> dict[int, Array]:
     """Outputs of all operators in one run from `state` (None: the start), by tensor index.
+
+    `earlier` are the inputs of the runs since the start, which bring resource variables to where
+    they are: no `state` holds those.
 
     The bundle's `dbug` section names the tensor index of every plan operator. Every tensor is made
     an output of the graph, since tflite-runtime's experimental_preserve_all_tensors does not keep
@@ -199,6 +219,8 @@ def op_outputs(
     """
     indices = operator_outputs(model, source)
     graph = TfliteGraph(with_outputs(model, indices, source), source)
+    for step in earlier if has_resources(model, source) else ():
+        graph.run(*step)
     if state is not None:
         graph.state = state
     graph.run(*inputs)

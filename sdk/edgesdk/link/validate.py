@@ -140,7 +140,8 @@ def locate(device: Device, bundle: Bundle, samples: GraphSamples, index: int) ->
     Operators run one more at a time, each time from the start state through all steps before.
     """
     role, step = samples.role, samples.steps[index]
-    expected = op_outputs(bundle.tflite(role), step.inputs, step.state, f"{bundle.source}: {role}")
+    source, earlier = f"{bundle.source}: {role}", [s.inputs for s in samples.steps[:index]]
+    expected = op_outputs(bundle.tflite(role), step.inputs, step.state, source, earlier)
     for number, op in enumerate(bundle.debug[role]["ops"]):
         laptop = expected.get(op["tensor_index"])
         if laptop is None:

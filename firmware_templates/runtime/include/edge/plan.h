@@ -174,7 +174,9 @@ typedef struct edge_op_pool {
 } edge_op_pool_t;
 
 /* Addition, subtraction and multiplication with broadcasting: strides in elements, 0 repeats.
- * `sign2` is 1 for a sum, -1 for a difference; products use only the output's pair. */
+ * `sign2` is 1 for a sum, -1 for a difference; products use only the output's pair. PRELU rescales
+ * what is not negative by the first pair and products with the second operand by the output's.
+ * EXTREME takes the larger operand (sign2 1) or the smaller one (-1) and uses nothing else. */
 typedef struct edge_op_arithmetic {
   edge_op_head_t head;
   edge_ref_t input1;
@@ -196,6 +198,47 @@ typedef struct edge_op_arithmetic {
   int32_t low;
   int32_t high;
 } edge_op_arithmetic_t;
+
+/* A batch of products: out[r][c] = sum_d left[r][d] * right[d][c], each side read by the strides of
+ * its dimensions {batch, row, depth} and {batch, column, depth}; 0 repeats. */
+typedef struct edge_op_matmul {
+  edge_op_head_t head;
+  edge_ref_t left;
+  edge_ref_t right;
+  uint32_t batches;
+  uint32_t rows;
+  uint32_t columns;
+  uint32_t depth;
+  uint32_t left_strides[3];
+  uint32_t right_strides[3];
+  int32_t left_zero_point;
+  int32_t right_zero_point;
+  int32_t multiplier;
+  int32_t shift;
+  int32_t zero_point;
+} edge_op_matmul_t;
+
+/* A memory of the last `steps` s16 products of each filter, s16[filters][steps] in the state block,
+ * weighted over time; `rank` filters make one output. The input's zero point is folded into
+ * feature_bias, i32[filters]; bias is i32[filters / rank]. */
+typedef struct edge_op_svdf {
+  edge_op_head_t head;
+  edge_ref_t input;
+  edge_ref_t memory;
+  edge_ref_t feature_weights; /* s8[filters][inputs] */
+  edge_ref_t feature_bias;
+  edge_ref_t time_weights; /* s16[filters][steps] */
+  edge_ref_t bias;
+  uint32_t inputs;
+  uint32_t filters;
+  uint32_t rank;
+  uint32_t steps;
+  int32_t feature_multiplier;
+  int32_t feature_shift;
+  int32_t multiplier;
+  int32_t shift;
+  int32_t zero_point;
+} edge_op_svdf_t;
 
 /* out[i] = table[input[i] + 128] for 8-bit elements. */
 typedef struct edge_op_lut {
@@ -271,6 +314,19 @@ typedef struct edge_op_mean {
   int32_t input_zero_point;
   int32_t zero_point;
 } edge_op_mean_t;
+
+/* int16: exp and 1 / (1 + x) as 513 s16 each, interpolated; differences from the row's maximum are
+ * rescaled to 1/6553.5 first. */
+typedef struct edge_op_softmax16 {
+  edge_op_head_t head;
+  edge_ref_t input;
+  edge_ref_t exp_table;
+  edge_ref_t reciprocal_table;
+  uint32_t rows;
+  uint32_t depth;
+  int32_t multiplier;
+  int32_t shift;
+} edge_op_softmax16_t;
 
 /* exp_table is i32[256]: exp of (row maximum - value) as Q0.31, 0 where TFLite drops the term. */
 typedef struct edge_op_softmax {

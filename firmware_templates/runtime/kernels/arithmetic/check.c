@@ -1,4 +1,4 @@
-/* Sum, difference, product: what a record must satisfy. */
+/* Sum, difference, product, PRELU, extreme: what a record must satisfy. */
 #include "../check.h"
 #include "kernel.h"
 
@@ -27,8 +27,10 @@ static bool operand_ok(const edge_plan_t *plan, const edge_op_arithmetic_t *op, 
   return ref == op->head.out && elements == count;
 }
 
+typedef enum kind { SUM, PRODUCT, PRELU, EXTREME } kind_t;
+
 static edge_status_t check(const edge_plan_t *plan, const edge_op_arithmetic_t *op, uint32_t dtype,
-                           bool product) {
+                           kind_t kind) {
   bool wide = dtype == EDGE_S16;
   uint32_t width = wide ? 2u : 1u;
   uint32_t count = edge_product(op->dims, 4);
@@ -40,7 +42,11 @@ static edge_status_t check(const edge_plan_t *plan, const edge_op_arithmetic_t *
   bool ok = edge_within(op->offset1, -limit, limit) && edge_within(op->offset2, -limit, limit) &&
             edge_scale_ok(op->multiplier, op->shift) && op->head.variant == 0 &&
             edge_range_ok(dtype, op->zero_point, op->low, op->high);
-  if (!product)
+  if (kind == PRELU)
+    ok = ok && edge_scale_ok(op->multiplier1, op->shift1);
+  if (kind == EXTREME)
+    ok = ok && (op->sign2 == 1 || op->sign2 == -1);
+  if (kind == SUM)
     ok = ok && edge_within(op->left_shift, 0, wide ? 15 : 20) &&
          edge_scale_ok(op->multiplier1, op->shift1) && op->shift1 <= 0 &&
          edge_scale_ok(op->multiplier2, op->shift2) && op->shift2 <= 0 &&
@@ -49,17 +55,29 @@ static edge_status_t check(const edge_plan_t *plan, const edge_op_arithmetic_t *
 }
 
 edge_status_t edge_add_s8_check(const edge_plan_t *plan, const void *record) {
-  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, false);
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, SUM);
 }
 
 edge_status_t edge_add_s16_check(const edge_plan_t *plan, const void *record) {
-  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S16, false);
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S16, SUM);
 }
 
 edge_status_t edge_mul_s8_check(const edge_plan_t *plan, const void *record) {
-  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, true);
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, PRODUCT);
 }
 
 edge_status_t edge_mul_s16_check(const edge_plan_t *plan, const void *record) {
-  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S16, true);
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S16, PRODUCT);
+}
+
+edge_status_t edge_prelu_s8_check(const edge_plan_t *plan, const void *record) {
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, PRELU);
+}
+
+edge_status_t edge_extreme_s8_check(const edge_plan_t *plan, const void *record) {
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S8, EXTREME);
+}
+
+edge_status_t edge_extreme_s16_check(const edge_plan_t *plan, const void *record) {
+  return check(plan, (const edge_op_arithmetic_t *)record, EDGE_S16, EXTREME);
 }

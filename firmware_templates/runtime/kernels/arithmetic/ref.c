@@ -1,5 +1,5 @@
-/* Sum, difference and product in plain C. The four functions are one walk over the output with a
- * row function each, so that the inner loop knows its type and operator. */
+/* Operators of two tensors in plain C. All are one walk over the output with a row function each,
+ * so that the inner loop knows its type and operator. */
 #include "../check.h"
 #include "../fixed_point.h"
 #include "kernel.h"
@@ -57,6 +57,41 @@ static void mul_row_s16(const edge_op_arithmetic_t *op, const void *a, uint32_t 
     po[i] = (int16_t)product(op, pa[i * op->strides1[3]], pb[i * op->strides2[3]]);
 }
 
+static void prelu_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
+                         uint32_t ib, void *out, uint32_t io) {
+  const int8_t *pa = (const int8_t *)a + ia;
+  const int8_t *pb = (const int8_t *)b + ib;
+  int8_t *po = (int8_t *)out + io;
+  for (uint32_t i = 0; i < op->dims[3]; i++) {
+    int32_t x = pa[i * op->strides1[3]] + op->offset1;
+    int32_t slope = pb[i * op->strides2[3]] + op->offset2;
+    int32_t y = x >= 0 ? edge_rescale(x, op->multiplier1, op->shift1)
+                       : edge_rescale(x * slope, op->multiplier, op->shift);
+    po[i] = (int8_t)edge_clamp(edge_wrap_add(y, op->zero_point), op->low, op->high);
+  }
+}
+
+/* The larger of two values, or, with sign -1, the smaller one. */
+static int32_t extreme(int32_t a, int32_t b, int32_t sign) { return (a - b) * sign >= 0 ? a : b; }
+
+static void extreme_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia,
+                           const void *b, uint32_t ib, void *out, uint32_t io) {
+  const int8_t *pa = (const int8_t *)a + ia;
+  const int8_t *pb = (const int8_t *)b + ib;
+  int8_t *po = (int8_t *)out + io;
+  for (uint32_t i = 0; i < op->dims[3]; i++)
+    po[i] = (int8_t)extreme(pa[i * op->strides1[3]], pb[i * op->strides2[3]], op->sign2);
+}
+
+static void extreme_row_s16(const edge_op_arithmetic_t *op, const void *a, uint32_t ia,
+                            const void *b, uint32_t ib, void *out, uint32_t io) {
+  const int16_t *pa = (const int16_t *)a + ia;
+  const int16_t *pb = (const int16_t *)b + ib;
+  int16_t *po = (int16_t *)out + io;
+  for (uint32_t i = 0; i < op->dims[3]; i++)
+    po[i] = (int16_t)extreme(pa[i * op->strides1[3]], pb[i * op->strides2[3]], op->sign2);
+}
+
 static edge_status_t walk(const edge_memory_t *memory, const void *record, row_fn row) {
   const edge_op_arithmetic_t *op = (const edge_op_arithmetic_t *)record;
   const void *a = edge_at(memory, op->input1);
@@ -89,4 +124,16 @@ edge_status_t edge_mul_s8_run(const edge_memory_t *memory, const void *record) {
 
 edge_status_t edge_mul_s16_run(const edge_memory_t *memory, const void *record) {
   return walk(memory, record, mul_row_s16);
+}
+
+edge_status_t edge_prelu_s8_run(const edge_memory_t *memory, const void *record) {
+  return walk(memory, record, prelu_row_s8);
+}
+
+edge_status_t edge_extreme_s8_run(const edge_memory_t *memory, const void *record) {
+  return walk(memory, record, extreme_row_s8);
+}
+
+edge_status_t edge_extreme_s16_run(const edge_memory_t *memory, const void *record) {
+  return walk(memory, record, extreme_row_s16);
 }
