@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CommandLine
+from edgesdk.bundle import load_bundle
 
 Convert = Callable[[str], Path]
 Serve = Callable[[socket.socket], None]
@@ -63,7 +64,7 @@ def _firmware(command: list[str], heard_bytes: int | None) -> Serve:
             output = process.stdout
 
             def answer() -> None:
-                with suppress(OSError):
+                with suppress(OSError, ValueError):  # the process and its pipes have gone
                     while data := output.read(4096):
                         connection.sendall(data)
 
@@ -120,6 +121,25 @@ def test_board_behind_a_port_says_itself_which_it_is(
         document = edgesdk.ok("run", clip, "--port", port, "--bundle", bundle, "--json").document
     assert document["source"]["board"] == "host"
     assert document["device_equals_laptop"] is True
+
+
+def test_bundle_is_replaced_over_the_link(
+    edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path
+) -> None:
+    edgesdk.ok("flash", convert("host"), "--board", "host", "--all-kernels")
+    recipe, made = tmp_path / "recipe.toml", tmp_path / "made"
+    recipe.write_text("schema = 1\nmax_symbols = 1\n")
+    convert_other = ("convert", model / "onnx", "--board", "host", "--recipe", recipe, "-o", made)
+    edgesdk.ok(*convert_other)
+    other, clip = made / "model.edge", sorted((model / "clips").glob("*.wav"))[0]
+    flashed = edgesdk.ok("devices", "--json").document["boards"][0]["bundle_digest"]
+    with _board_at(_firmware(_flashed_process(edgesdk), None)) as port:
+        loaded = edgesdk.ok("flash", other, "--port", port, "--json").document
+    assert loaded["bundle_digest"] == load_bundle(other).digest != flashed
+    broken = tmp_path / "broken.edge"
+    broken.write_bytes(other.read_bytes()[:-16])
+    assert edgesdk("flash", broken, "--port", "socket://127.0.0.1:9").code == 2
+    assert edgesdk("run", clip, "--board", "host", "--quiet").code == 0  # the flash is as it was
 
 
 def test_another_board_behind_the_port_is_exit_6(

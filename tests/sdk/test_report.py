@@ -117,6 +117,13 @@ def test_page_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
 
 
+def test_device_that_counts_nothing_says_so(tmp_path: Path) -> None:
+    silent = dataclasses.replace(REPORT, cost_unit="", stages=(), operators=())
+    write_report(silent, tmp_path)
+    assert "This device counts no cost" in (tmp_path / "report.html").read_text()
+    assert "this device counts no cost" in _table(silent)
+
+
 def test_difference_is_named_and_costs_are_absent(tmp_path: Path) -> None:
     write_report(WRONG, tmp_path)
     page, table = (tmp_path / "report.html").read_text(), _table(WRONG)

@@ -1,41 +1,17 @@
-"""From a model's files and some clips to a bundle; needs the converters, so import it late."""
+"""A model's files and its calibration clips, for `edgesdk convert`; needs the converters."""
 
 import hashlib
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from edgesdk_converters.convert import Converted, GraphReport, Options, convert_source
 from edgesdk_converters.frontends.onnx import load_source
-from edgesdk_converters.lower import lower_recogniser, lower_single
-from edgesdk_converters.lower.sections import make_features
-from edgesdk_converters.source import BLANK, Source
+from edgesdk_converters.pipeline import Conversion, convert_graph, convert_model
 
-from edgesdk import __version__
-from edgesdk.bundle import Bundle
-from edgesdk.bundle.layout import SAMPLES
 from edgesdk.cli.clips import find_clips
-from edgesdk.core import Features
-from edgesdk.emulate import Clip, load_clips, make_samples
-from edgesdk.emulate.samples import make_graph_samples
-from edgesdk.errors import ConvertError, EdgeError
+from edgesdk.emulate import load_clips
+from edgesdk.errors import ConvertError
 from edgesdk.recipe import Recipe
 
 SOURCE_SUFFIXES = (".onnx", ".txt", ".json")
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """A bundle, its .tflite files by name, and what happened on the way."""
-
-    bundle: Bundle
-    files: Mapping[str, bytes]
-    graphs: Mapping[str, GraphReport]
-    notes: tuple[str, ...]
 
 
 def find_calibration(source: Path, chosen: Path | None) -> Path:
@@ -55,13 +31,6 @@ def find_calibration(source: Path, chosen: Path | None) -> Path:
     )
 
 
-def _tool_versions() -> dict[str, str]:
-    tools = {"edgesdk": __version__, "python": platform.python_version()}
-    for package in ("numpy", "onnx", "flatbuffers"):
-        tools[package] = version(package)
-    return tools
-
-
 def source_digests(source: Path) -> dict[str, str]:
     """SHA-256 of the files that a conversion reads, by name."""
     files = [source] if source.is_file() else sorted(source.iterdir())
@@ -72,79 +41,29 @@ def source_digests(source: Path) -> dict[str, str]:
     }
 
 
-def _normalised(source: Source, clips: Sequence[Clip]) -> list[np.ndarray[Any, Any]]:
-    """Features [T, mel] of each clip and its tail of silence, by the device's own code."""
-    section = make_features(source.features, source.window, source.shift, 1.0, 0)
-    features = Features(section.encode())
-    utterances = []
-    for clip in clips:
-        features.reset()
-        tail = np.zeros(section.tail_padding, np.int16)
-        log_mel, _ = features.push(np.concatenate([clip.samples, tail]))
-        utterances.append((log_mel - section.mean) * section.inv_std)
-    return utterances
-
-
-def _meta(
-    source: Path, recipe: Recipe, clips: Sequence[Clip], converted: Converted
-) -> dict[str, Any]:
-    return {
-        "created_by": _tool_versions(),
-        "sources": source_digests(source),
-        "calibration_clips": len(clips),
-        "recipe": asdict(recipe),
-        "graphs": {role: asdict(report) for role, report in converted.report.items()},
-    }
-
-
-def _with_samples(
-    bundle: Bundle, recipe: Recipe, clips: Sequence[Clip]
-) -> tuple[Bundle, tuple[str, ...]]:
-    try:
-        section = make_samples(bundle, clips[: recipe.samples])
-    except EdgeError as error:
-        return bundle, (f"no validation samples: {error}",)
-    return bundle.with_sections(**{SAMPLES: section}), ()
-
-
-def convert_recogniser(source: Path, calibration: Path, recipe: Recipe) -> Conversion:
-    """Quantise and lower the recogniser in a folder.
-
-    Raises:
-        ConvertError: the model, its features or the clips do not allow it.
-    """
-    model = load_source(source, recipe.window_frames or None)
-    rate = int(model.features["sample_rate"])
-    clips = load_clips(find_clips([calibration]), rate)
-    converted = convert_source(model, _normalised(model, clips), Options(recipe.ranges))
-    bundle = lower_recogniser(
-        converted.encoder,
-        converted.predictor,
-        converted.joiner,
-        model.tokens,
-        model.features,
-        max_symbols=recipe.max_symbols or model.max_symbols,
-        blank=BLANK,
-        window_shift=model.shift,
-        meta=_meta(source, recipe, clips, converted),
-        name=recipe.name or _name_of(source),
-    )
-    bundle, notes = _with_samples(bundle, recipe, clips)
-    files = {f"{role}.tflite": bundle.tflite(role) for role in bundle.roles}
-    return Conversion(bundle, files, converted.report, (*converted.notes, *notes))
-
-
 def _name_of(source: Path) -> str:
     """Name of a model's folder; the one above where it is only called after the format."""
     folder = source.resolve()
     return folder.parent.name if folder.name == "onnx" else folder.name
 
 
-def convert_single(source: Path, recipe: Recipe) -> Conversion:
-    """Lower a full-integer .tflite file of one graph.
+def convert_folder(source: Path, calibration: Path, recipe: Recipe) -> Conversion:
+    """Convert the recogniser in a folder of ONNX files.
 
     Raises:
-        ConvertError: it is damaged, or an operator is not covered.
+        ConvertError: the model, its features or the clips do not allow it.
+    """
+    model = load_source(source, recipe.window_frames or None)
+    clips = load_clips(find_clips([calibration]), int(model.features["sample_rate"]))
+    digests = source_digests(source)
+    return convert_model(model, clips, recipe, name=_name_of(source), digests=digests)
+
+
+def convert_tflite(source: Path, recipe: Recipe) -> Conversion:
+    """Convert a full-integer .tflite file of one graph.
+
+    Raises:
+        ConvertError: it cannot be read, is damaged, or holds an operator that is not covered.
     """
     try:
         data = source.read_bytes()
@@ -152,25 +71,4 @@ def convert_single(source: Path, recipe: Recipe) -> Conversion:
         raise ConvertError(
             f"{source}: cannot be read ({error.strerror}); check the path"
         ) from error
-    meta = {"created_by": _tool_versions(), "sources": source_digests(source)}
-    bundle = lower_single(data, name=recipe.name or source.stem, meta=meta)
-    bundle, notes = _with_random_samples(bundle, recipe)
-    return Conversion(bundle, {source.name: data}, {}, notes)
-
-
-def _with_random_samples(bundle: Bundle, recipe: Recipe) -> tuple[Bundle, tuple[str, ...]]:
-    """Samples of uniform random inputs, always the same: nothing is known of real ones."""
-    generator = np.random.default_rng(0)
-    limits = [(port, np.iinfo(port.dtype)) for port in bundle.graphs["net"].inputs]
-    steps = [
-        [
-            generator.integers(it.min, it.max + 1, port.shape).astype(port.dtype)
-            for port, it in limits
-        ]
-        for _ in range(recipe.samples)
-    ]
-    try:
-        section = make_graph_samples(bundle, steps)
-    except EdgeError as error:
-        return bundle, (f"no validation samples: {error}",)
-    return bundle.with_sections(**{SAMPLES: section}), ()
+    return convert_graph(data, recipe, name=source.stem, digests=source_digests(source))

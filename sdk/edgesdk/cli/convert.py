@@ -19,7 +19,7 @@ from edgesdk.fit import MemoryUse, check_fit, memory_use, peak_of
 from edgesdk.recipe import Recipe, load_recipe, recipe_toml
 
 if TYPE_CHECKING:
-    from edgesdk.cli.conversion import Conversion
+    from edgesdk_converters.pipeline import Conversion
 
 BUNDLE_FILE = "model.edge"
 
@@ -34,10 +34,10 @@ def _convert(
             f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
         ) from error
     if source.suffix == ".tflite":
-        return conversion.convert_single(source, recipe)
+        return conversion.convert_tflite(source, recipe)
     folder = conversion.find_calibration(source, calibration)
     with term.progress(f"converting {source}, calibrating on {folder}"):
-        return conversion.convert_recogniser(source, folder, recipe)
+        return conversion.convert_folder(source, folder, recipe)
 
 
 def _graph_table(graphs: Mapping[str, Any]) -> Table:
@@ -148,7 +148,8 @@ def command(
         if not as_json:
             term.result(document, *views)
         raise
-    files = {**made.files, BUNDLE_FILE: made.bundle.to_bytes()}
+    files = {f"{role}.tflite": made.bundle.tflite(role) for role in made.bundle.roles}
+    files[BUNDLE_FILE] = made.bundle.to_bytes()
     write_folder(out, files, _facts(made, document))
     document["files"] = [str(out / name) for name in files]
     term.result(document, *views, "", f"wrote {out}: {', '.join(files)}")

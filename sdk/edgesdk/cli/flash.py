@@ -7,11 +7,14 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from edgesdk.board import load_board
+from edgesdk.board import Board, load_board
 from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.memory_view import memory_document, memory_table
-from edgesdk.cli.options import BoardOption, JsonOption, terminal
+from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
+from edgesdk.cli.target import open_target
+from edgesdk.cli.terminal import Terminal
+from edgesdk.errors import BuildError, EdgeError
 from edgesdk.fit import MemoryUse, check_fit, memory_use
 from edgesdk.flash.kept import keep_bundle
 from edgesdk.flash.store import store
@@ -48,10 +51,63 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
     return [facts, "", memory_table(uses), "", f"flashed {document['board']}"]
 
 
+def _flash_board(
+    term: Terminal, board: Board, bundle: Bundle, options: BuildOptions, *, dry_run: bool
+) -> None:
+    """Build firmware, and store it with the bundle as an emulated board's flash."""
+    check_fit(board, bundle, memory_use(board, bundle))
+    if dry_run:
+        commands = build_commands(board, options)
+        plan = {"schema": "edgesdk.flash-plan", "version": 1, "board": board.name}
+        term.result({**plan, "commands": commands}, *commands)
+        return
+    with term.progress(f"building firmware for {board.name}"):
+        image = build(board, bundle, options)
+    uses = memory_use(board, bundle, image.sizes)
+    check_fit(board, bundle, uses)
+    if board.emulator is None:
+        raise BuildError(
+            f"{board.name}: this edgesdk flashes emulated boards only; put {image.firmware} on the "
+            "board with its maker's tool, then load the bundle with --port"
+        )
+    manifest = store(image)
+    keep_bundle(bundle, board.name)
+    document = _document(image, uses, manifest)
+    term.result(document, *_views(document, uses))
+
+
+def _load_over_link(
+    term: Terminal, board: str | None, port: str, bundle: Bundle, timeout_s: float | None
+) -> None:
+    """Replace the bundle of a running device; its firmware stays."""
+    with open_target(board, port, None, timeout_s) as device:
+        check_fit(device.board, bundle, memory_use(device.board, bundle))
+        with term.progress(f"loading {bundle.source} to {port}"):
+            identity = device.load(bundle.device_bytes())
+        device.check_bundle(bundle.digest)
+    document = {
+        "schema": "edgesdk.load",
+        "version": 1,
+        "board": identity.board,
+        "port": port,
+        "firmware_id": identity.firmware_id,
+        "bundle_digest": identity.bundle_digest,
+        "image_bytes": identity.image_bytes,
+    }
+    size, digest = identity.image_bytes, identity.bundle_digest
+    term.result(document, f"loaded {identity.board} at {port}: {size:,} bytes, {digest}")
+
+
 def command(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A .edge file.")],
-    board: BoardOption,
+    board: OptionalBoardOption = None,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            "--port", help="Replace the bundle of the device running there, over its link."
+        ),
+    ] = None,
     compiler: Annotated[
         str | None, typer.Option("--compiler", help="gcc or clang; default: the board's.")
     ] = None,
@@ -65,29 +121,17 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the commands; build and write nothing.")
     ] = False,
+    timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the firmware of a board and put it there with a bundle."""
     term = terminal(context, as_json)
-    chosen, loaded = load_board(board), load_bundle(bundle)
+    loaded = load_bundle(bundle)
+    if port is not None:
+        _load_over_link(term, board, port, loaded, timeout)
+        return
+    if board is None:
+        raise EdgeError("--board is needed, or --port of a device that runs; see --help")
     kernels = None if all_kernels else needed_kernels(loaded)
     options = BuildOptions(compiler=compiler, link=link, kernels=kernels)
-    check_fit(chosen, loaded, memory_use(chosen, loaded))
-    if dry_run:
-        commands = build_commands(chosen, options)
-        document = {
-            "schema": "edgesdk.flash-plan",
-            "version": 1,
-            "board": chosen.name,
-            "commands": commands,
-        }
-        term.result(document, *commands)
-        return
-    with term.progress(f"building firmware for {chosen.name}"):
-        image = build(chosen, loaded, options)
-    uses = memory_use(chosen, loaded, image.sizes)
-    check_fit(chosen, loaded, uses)
-    manifest = store(image)
-    keep_bundle(loaded, chosen.name)
-    document = _document(image, uses, manifest)
-    term.result(document, *_views(document, uses))
+    _flash_board(term, load_board(board), loaded, options, dry_run=dry_run)

@@ -8,9 +8,6 @@ import typer
 from edgesdk.cli.terminal import Terminal
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-BoardOption = Annotated[
-    str, typer.Option("--board", "-b", help="Name of a board (edgesdk boards), or a board file.")
-]
 OptionalBoardOption = Annotated[
     str | None,
     typer.Option("--board", "-b", help="Name of a board (edgesdk boards), or a board file."),

@@ -16,7 +16,8 @@ def _verdict(report: Report) -> Text:
     if report.correct is None:
         return Text("device == laptop: not compared, so no figures of cost", style="yellow")
     if report.correct:
-        return Text("device == laptop: yes, every logit of every clip", style="green")
+        silent = "" if report.cost_unit else "; this device counts no cost"
+        return Text(f"device == laptop: yes, every logit of every clip{silent}", style="green")
     where = f"; first difference: {report.difference.sentence()}" if report.difference else ""
     return Text(f"device == laptop: NO{where}; so no figures of cost", style="bold red")
 

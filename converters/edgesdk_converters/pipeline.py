@@ -1,0 +1,136 @@
+"""From a model and some clips to a bundle: calibrate, quantise, lower, and store samples."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from edgesdk import __version__
+from edgesdk.bundle import Bundle
+from edgesdk.bundle.layout import SAMPLES
+from edgesdk.core import Features
+from edgesdk.emulate import Clip, make_samples
+from edgesdk.emulate.samples import make_graph_samples
+from edgesdk.errors import EdgeError
+from edgesdk.recipe import Recipe
+from numpy.typing import NDArray
+
+from edgesdk_converters.convert import GraphReport, Options, convert_source
+from edgesdk_converters.lower import lower_recogniser, lower_single
+from edgesdk_converters.lower.sections import make_features
+from edgesdk_converters.source import BLANK, Source
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A bundle, what conversion did to each graph, and what the user should know."""
+
+    bundle: Bundle
+    graphs: Mapping[str, GraphReport] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def convert_model(
+    source: Source,
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    *,
+    name: str = "recogniser",
+    digests: Mapping[str, str] | None = None,
+) -> Conversion:
+    """The bundle of a recogniser, calibrated on whole clips at its own sample rate.
+
+    `name` is used where the recipe has none; `digests` are of the files that the model came from.
+
+    Raises:
+        ConvertError: the model, its features or the clips do not allow it.
+    """
+    converted = convert_source(source, _normalised(source, clips), Options(recipe.ranges))
+    meta = {
+        **_origin(recipe, digests),
+        "calibration_clips": len(clips),
+        "graphs": {role: asdict(report) for role, report in converted.report.items()},
+    }
+    bundle = lower_recogniser(
+        converted.encoder,
+        converted.predictor,
+        converted.joiner,
+        source.tokens,
+        source.features,
+        max_symbols=recipe.max_symbols or source.max_symbols,
+        blank=BLANK,
+        window_shift=source.shift,
+        meta=meta,
+        name=recipe.name or name,
+    )
+    bundle, notes = _with_samples(bundle, recipe, clips)
+    return Conversion(bundle, converted.report, (*converted.notes, *notes))
+
+
+def convert_graph(
+    tflite: bytes,
+    recipe: Recipe,
+    *,
+    name: str = "graph",
+    digests: Mapping[str, str] | None = None,
+) -> Conversion:
+    """The bundle of any full-integer .tflite graph.
+
+    Raises:
+        ConvertError: it is damaged, or an operator is not covered.
+    """
+    bundle = lower_single(tflite, name=recipe.name or name, meta=_origin(recipe, digests))
+    bundle, notes = _with_random_samples(bundle, recipe)
+    return Conversion(bundle, notes=notes)
+
+
+def _origin(recipe: Recipe, digests: Mapping[str, str] | None) -> dict[str, Any]:
+    tools = {"edgesdk": __version__, "python": platform.python_version()}
+    for package in ("numpy", "onnx", "flatbuffers"):
+        tools[package] = version(package)
+    return {"created_by": tools, "sources": dict(digests or {}), "recipe": asdict(recipe)}
+
+
+def _normalised(source: Source, clips: Sequence[Clip]) -> list[NDArray[np.float32]]:
+    """Features [T, mel] of each clip and its tail of silence, by the device's own code."""
+    section = make_features(source.features, source.window, source.shift, 1.0, 0)
+    features = Features(section.encode())
+    tail = np.zeros(section.tail_padding, np.int16)
+    utterances = []
+    for clip in clips:
+        features.reset()
+        log_mel, _ = features.push(np.concatenate([clip.samples, tail]))
+        rest, _ = features.flush()
+        frames = np.concatenate([log_mel, rest])
+        utterances.append((frames - section.mean) * section.inv_std)
+    return utterances
+
+
+def _with_samples(
+    bundle: Bundle, recipe: Recipe, clips: Sequence[Clip]
+) -> tuple[Bundle, tuple[str, ...]]:
+    try:
+        section = make_samples(bundle, clips[: recipe.samples])
+    except EdgeError as error:
+        return bundle, (f"no validation samples: {error}",)
+    return bundle.with_sections(**{SAMPLES: section}), ()
+
+
+def _with_random_samples(bundle: Bundle, recipe: Recipe) -> tuple[Bundle, tuple[str, ...]]:
+    """Samples of uniform random inputs, always the same: nothing is known of real ones."""
+    generator = np.random.default_rng(0)
+    limits = [(port, np.iinfo(port.dtype)) for port in bundle.graphs["net"].inputs]
+    steps = [
+        [
+            generator.integers(it.min, it.max + 1, port.shape).astype(port.dtype)
+            for port, it in limits
+        ]
+        for _ in range(recipe.samples)
+    ]
+    try:
+        section = make_graph_samples(bundle, steps)
+    except EdgeError as error:
+        return bundle, (f"no validation samples: {error}",)
+    return bundle.with_sections(**{SAMPLES: section}), ()
