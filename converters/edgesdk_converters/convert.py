@@ -13,8 +13,8 @@ from edgesdk_converters.compress.layers import (
     Moments,
     Product,
     graph_of,
-    input_moments,
     products,
+    record_all,
     sequences,
 )
 from edgesdk_converters.compress.options import Compression
@@ -67,7 +67,7 @@ class GraphReport:
     tried_db: Mapping[str, float]  # per method, the worst output
     ranges: Mapping[str, tuple[float, float]]  # of inputs, outputs and states
     choices: tuple[str, ...] = ()  # what a user may want to know, one line each
-    tensors: tuple[TensorReport, ...] = ()  # int8 matrices, where compression was asked for
+    tensors: tuple[TensorReport, ...] = ()  # int8 matrices of products
 
 
 @dataclass(frozen=True)
@@ -127,17 +127,15 @@ def convert_source(
         )
     _check_calibration(source, calibration)
     used, held = _split(calibration)
-    seen_visits: list[Visit] = []
     compression = options.compression
     dense = source
     levels: dict[str, float] = {}
-    if compression.active:
-        progress("decoding for compression")
-        seen_visits = [decode(source, utterance) for utterance in used]
+    progress("decoding")
+    seen_visits = [decode(source, utterance) for utterance in used]
     if compression.prunes:
         source, levels = prune_source(source, seen_visits, compression, progress)
     dense, source = _spelled(dense), _spelled(source)
-    found = _found(source, seen_visits) if compression.active else ()
+    found = _found(source, seen_visits)
     progress("calibrating")
     seen = calibrate(source, used)
     visits = [decode(dense, utterance) for utterance in held]
@@ -165,8 +163,8 @@ def _spelled(source: Source) -> Source:
 
 def _found(source: Source, visits: list[Visit]) -> tuple[tuple[Product, Moments], ...]:
     """The products of a spelled source with what goes into them."""
-    listed = products(source)
-    return tuple(zip(listed, input_moments(source, listed, visits), strict=True))
+    recorded = record_all(source, products(source), sequences(visits))
+    return tuple((product, Moments.of(x)) for product, x in recorded.items())
 
 
 def _check_calibration(source: Source, calibration: Sequence[Utterance]) -> None:

@@ -159,51 +159,54 @@ def inputs_of(node: Node, product: Product, values: Mapping[str, Array]) -> Floa
     return np.asarray(joined, np.float64)
 
 
-@dataclass
+def record_inputs(
+    graph: Graph, found: Sequence[Product], given: Mapping[str, Sequences]
+) -> list[Floats]:
+    """X of each product that is in `graph`, over all steps, in one pass."""
+    nodes = [node_of(graph, product) for product in found]
+    rows: list[list[Floats]] = [[] for _ in found]
+    for values in steps(graph, given[graph.name]) if found else ():
+        for kept, node, product in zip(rows, nodes, found, strict=True):
+            kept.append(inputs_of(node, product, values))
+    return [
+        np.concatenate(kept) if kept else np.zeros((0, product.columns))
+        for kept, product in zip(rows, found, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
 class Moments:
-    """Sums over N frames of the inputs with a one behind them: X^T X and X^T Y."""
+    """Sums over N frames of the inputs with a one behind them: X^T X and X^T Y, and of Y^2."""
 
     gram: Floats
     cross: Floats
-    energy: float = 0.0
-    frames: int = 0
+    energy: float
+    frames: int
 
     @classmethod
-    def empty(cls, product: Product) -> "Moments":
-        """No frames yet."""
-        width = product.columns + 1
-        return cls(np.zeros((width, width)), np.zeros((width, sum(product.cuts))))
-
-    def add(self, x: Floats, y: Floats | None = None) -> None:
-        """Take in X [N, columns], and Y [N, rows] where products are to be matched."""
+    def of(cls, x: Floats, y: Floats | None = None) -> "Moments":
+        """Of X [N, columns], and of Y [N, rows] where products are to be matched."""
         ones = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-        self.gram += ones.T @ ones
-        self.frames += len(x)
-        if y is not None:
-            self.cross += ones.T @ y
-            self.energy += float(np.square(y).sum())
+        target = np.zeros((len(x), 0)) if y is None else y
+        return cls(ones.T @ ones, ones.T @ target, float(np.square(target).sum()), len(x))
 
     @property
     def power(self) -> Floats:
-        """Mean square of every input [columns]; 1 where nothing was seen."""
-        if not self.frames:
-            return np.ones(len(self.gram) - 1)
-        return np.asarray(np.diag(self.gram)[:-1] / self.frames)
+        """Mean square of every input [columns]."""
+        return np.asarray(np.diag(self.gram)[:-1] / max(self.frames, 1))
+
+    @property
+    def means(self) -> Floats:
+        """Mean of every input [columns]."""
+        return np.asarray(self.gram[-1, :-1] / max(self.frames, 1))
 
 
-def input_moments(
-    source: Source, found: Sequence[Product], visits: Sequence[Visit]
-) -> list[Moments]:
-    """What goes into each product, in one pass per graph."""
-    moments = [Moments.empty(product) for product in found]
-    for role, given in sequences(visits).items():
-        graph = graph_of(source, role)
-        mine = [
-            (node_of(graph, product), product, moment)
-            for product, moment in zip(found, moments, strict=True)
-            if product.role == role
-        ]
-        for values in steps(graph, given) if mine else ():
-            for node, product, moment in mine:
-                moment.add(inputs_of(node, product, values))
-    return moments
+def record_all(
+    source: Source, found: Sequence[Product], given: Mapping[str, Sequences]
+) -> dict[Product, Floats]:
+    """X of every product of all graphs."""
+    recorded: dict[Product, Floats] = {}
+    for role in ROLES:
+        mine = [product for product in found if product.role == role]
+        recorded |= zip(mine, record_inputs(graph_of(source, role), mine, given), strict=True)
+    return recorded

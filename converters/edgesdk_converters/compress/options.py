@@ -13,7 +13,7 @@ from edgesdk_converters.compress.pattern import Pattern, parse_pattern
 from edgesdk_converters.compress.repair import REPAIRS
 
 LEVELS = ("scan", "even")
-SCORES = ("activation", "magnitude")
+SCORES = ("surgeon", "activation", "magnitude")
 PALETTES = (0, 2, 4, 8, 16, 32)
 MOST_SPARSE = 0.95
 
@@ -67,15 +67,14 @@ class Compression:
         """The block pattern."""
         return parse_pattern(self.block)
 
+    def gives_mask(self, layer: str, params: Iterable[str]) -> bool:
+        """Whether a mask is given for one of a layer's matrices."""
+        return any(f"{layer}.{name}" in self.masks for name in params)
+
     @property
     def prunes(self) -> bool:
         """Whether any weight is to become zero."""
         return self.sparsity > 0 or bool(self.masks) or any(self.layers.values())
-
-    @property
-    def active(self) -> bool:
-        """Whether anything changes at all."""
-        return self.prunes or self.palette > 0
 
     def check_names(self, layers: Iterable[str]) -> None:
         """Refuse layers that the model does not have.

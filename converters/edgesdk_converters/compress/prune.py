@@ -13,16 +13,22 @@ from edgesdk_converters.compress.layers import (
     Product,
     Sequences,
     graph_of,
-    input_moments,
     products,
+    record_all,
+    record_inputs,
     sequences,
     weights_of,
     with_graph,
     with_weights,
 )
 from edgesdk_converters.compress.options import Compression
-from edgesdk_converters.compress.pattern import masks_of_level
-from edgesdk_converters.compress.repair import corrected_bias, matching_moments, repaired
+from edgesdk_converters.compress.pattern import Pattern, masks_of_level
+from edgesdk_converters.compress.repair import (
+    corrected_bias,
+    least_squares,
+    removal_costs,
+    repaired,
+)
 from edgesdk_converters.execute import Stream
 from edgesdk_converters.graph import Graph
 from edgesdk_converters.quantise.calibrate import Visit
@@ -32,13 +38,14 @@ from edgesdk_converters.source import Source
 Mask = NDArray[np.bool_]
 SCANNED_LEVELS = (0.25, 0.5, 0.625, 0.75, 0.875)
 _SCANNED_UTTERANCES = 4
+_STAGES = 8
 Progress = Callable[[str], None]
 
 
 def scores_of(weight: Floats, moments: Moments, score: str) -> Floats:
     """What each weight is worth: w^2, times the mean square of its input for "activation"."""
     squares = np.square(weight)
-    return squares * moments.power if score == "activation" else squares
+    return squares if score == "magnitude" else squares * moments.power
 
 
 def layer_masks(
@@ -106,7 +113,7 @@ def scan(
                     weight, bias = weights_of(dense, product)
                     mask = layer_masks(source, product, moment, options, level)
                     pruned = np.where(mask, weight, 0.0)
-                    lost = (weight - pruned) @ moment.gram[-1, :-1] / max(moment.frames, 1)
+                    lost = (weight - pruned) @ moment.means
                     graph = with_weights(graph, product, pruned, bias + lost)
             noise[layer][level] = _noise(dense, graph, given[role])
     return noise
@@ -178,31 +185,79 @@ def prune_source(
     found = products(source)
     options.check_names(product.layer for product in found)
     _check_masks(options, found)
-    moments = input_moments(source, found, visits)
-    levels = choose_levels(source, found, moments, options, visits, progress)
     given = sequences(visits)
+    recorded = record_all(source, found, given)
+    moments = [Moments.of(recorded[product]) for product in found]
+    levels = choose_levels(source, found, moments, options, visits, progress)
     result = source
     for product, moment in zip(found, moments, strict=True):
         mask = layer_masks(source, product, moment, options, levels[product.layer])
         if mask.all():
             continue
-        progress(f"pruning {product.layer}")
-        dense, current = graph_of(source, product.role), graph_of(result, product.role)
-        matching = Moments.empty(product)
-        if options.repair != "none":
-            matching = matching_moments(dense, current, product, given[product.role])
-        weight, bias = repaired(*weights_of(dense, product), mask, matching, options.repair)
-        graph = with_weights(current, product, weight, bias)
-        if options.repair != "none":
-            graph = _settled(dense, graph, product, given[product.role])
+        progress(f"pruning {product.layer} to {levels[product.layer]:.0%}")
+        weight, bias = weights_of(graph_of(source, product.role), product)
+        wanted = recorded[product] @ weight.T + bias
+        graph = graph_of(result, product.role)
+        graph = _repaired(graph, product, mask, wanted, given, options, levels[product.layer])
         result = with_graph(result, graph)
     return result, levels
 
 
-def _settled(dense: Graph, graph: Graph, product: Product, given: Sequences) -> Graph:
-    """The bias corrected once more with the layer's own state, where it has one."""
-    if "recurrent" not in product.params:
-        return graph
-    moments = matching_moments(dense, graph, product, given)
+def _spans(parts: Sequence[int], step: int) -> list[tuple[int, int]]:
+    """Blocks of at most `step` inside parts that lie behind each other."""
+    edges = np.concatenate([[0], np.cumsum(parts)])
+    return [
+        (at, min(at + step, int(end)))
+        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for at in range(int(start), int(end), step)
+    ]
+
+
+def _surgeon(
+    weight: Floats,
+    bias: Floats,
+    product: Product,
+    moments: Moments,
+    pattern: Pattern,
+    level: float,
+) -> tuple[Floats, Floats, Mask]:
+    """Blocks taken away in stages, those first whose loss the rest makes up for best."""
+    bands, blocks = _spans(product.cuts, pattern.rows), _spans(product.widths, pattern.columns)
+    mask = np.ones(weight.shape, np.bool_)
+    for stage in range(1, _STAGES + 1):
+        costs = removal_costs(weight, mask, moments, bands, blocks)
+        pieces = cast(list[Floats], product.pieces(costs))
+        masks = masks_of_level(pieces, pattern, level * stage / _STAGES)
+        mask = np.array(product.join(masks), np.bool_)
+        weight, bias = least_squares(weight, bias, mask, moments)
+    return weight, bias, mask
+
+
+def _repaired(
+    graph: Graph,
+    product: Product,
+    mask: Mask,
+    wanted: Floats,
+    given: Mapping[str, Sequences],
+    options: Compression,
+    level: float,
+) -> Graph:
+    """One product pruned and repaired so that it gives what is `wanted` [N, rows].
+
+    A recurrent one then feeds itself other states: its bias is corrected once more with them.
+    """
     weight, bias = weights_of(graph, product)
-    return with_weights(graph, product, weight, corrected_bias(weight, bias, moments))
+    if options.repair == "none":
+        return with_weights(graph, product, np.where(mask, weight, 0.0), bias)
+    (x,) = record_inputs(graph, [product], given)
+    moments = Moments.of(x, wanted)
+    if options.score == "surgeon" and not options.gives_mask(product.layer, product.params):
+        weight, bias, mask = _surgeon(weight, bias, product, moments, options.pattern, level)
+    else:
+        weight, bias = repaired(weight, bias, mask, moments, options.repair)
+    graph = with_weights(graph, product, weight, bias)
+    if "recurrent" in product.params:
+        (x,) = record_inputs(graph, [product], given)
+        bias = corrected_bias(weight, bias, Moments.of(x, wanted))
+        graph = with_weights(graph, product, weight, bias)
+    return graph

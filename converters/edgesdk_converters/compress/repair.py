@@ -10,32 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesdk_converters.compress.layers import (
-    Floats,
-    Moments,
-    Product,
-    inputs_of,
-    node_of,
-    steps,
-    weights_of,
-)
-from edgesdk_converters.graph import Array, Graph
+from edgesdk_converters.compress.layers import Floats, Moments
 
 REPAIRS = ("least-squares", "bias", "none")
 _RIDGE = 0.01  # of the mean power of an input
-
-
-def matching_moments(
-    dense: Graph, current: Graph, product: Product, given: Sequence[Sequence[tuple[Array, ...]]]
-) -> Moments:
-    """Inputs that the compressed graph gives a product, against what the dense one makes of its."""
-    moments = Moments.empty(product)
-    weight, bias = weights_of(dense, product)
-    old, new = node_of(dense, product), node_of(current, product)
-    for before, after in zip(steps(dense, given), steps(current, given), strict=True):
-        target = inputs_of(old, product, before) @ weight.T + bias
-        moments.add(inputs_of(new, product, after), target)
-    return moments
+Spans = Sequence[tuple[int, int]]
 
 
 def loss(weight: Floats, bias: Floats, moments: Moments) -> float:
@@ -63,12 +42,41 @@ def least_squares(
     return result[:, :-1], result[:, -1]
 
 
+def removal_costs(
+    weight: Floats, mask: NDArray[np.bool_], moments: Moments, bands: Spans, blocks: Spans
+) -> Floats:
+    """How much |Y - X W.T|^2 grows at least when a block goes and its rows are refitted.
+
+    Per weight [rows, columns], evenly over its block; 0 where nothing is left. `bands` are rows
+    and `blocks` columns of blocks, and rows of one band have one support. For a block B of a row w
+    with H = X_S^T X_S + ridge it is w_B^T (H^-1_BB)^-1 w_B (optimal brain surgeon).
+    """
+    ridge = _RIDGE * float(np.trace(moments.gram)) / len(moments.gram)
+    costs = np.zeros(weight.shape)
+    support, inverse = np.zeros(0, np.bool_), np.zeros((0, 0))
+    for top, bottom in bands:
+        allowed = np.append(mask[top:bottom].any(axis=0), True)
+        inside = np.flatnonzero(allowed)
+        if not np.array_equal(allowed, support):
+            gram = moments.gram[np.ix_(inside, inside)] + ridge * np.eye(len(inside))
+            support, inverse = allowed, np.linalg.inv(gram)
+        place = np.cumsum(allowed) - 1
+        for left, right in blocks:
+            if not allowed[left:right].any():
+                continue
+            columns = np.arange(left, right)[allowed[left:right]]
+            at = place[columns]
+            w = weight[top:bottom, columns]
+            cost = float(np.sum(w * np.linalg.solve(inverse[np.ix_(at, at)], w.T).T))
+            costs[top:bottom, left:right] = cost / ((bottom - top) * (right - left))
+    return costs
+
+
 def corrected_bias(weight: Floats, bias: Floats, moments: Moments) -> Floats:
     """The bias that leaves no mean error."""
     if not moments.frames:
         return bias
-    mean_inputs = moments.gram[-1, :-1] / moments.frames
-    result: Floats = moments.cross[-1] / moments.frames - weight @ mean_inputs
+    result: Floats = moments.cross[-1] / moments.frames - weight @ moments.means
     return result
 
 

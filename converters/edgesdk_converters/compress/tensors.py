@@ -91,7 +91,6 @@ def palettise(
     tensors = {tensor.name: tensor for tensor in integer.tensors}
     for product, moments in found:
         weight, _ = weights_of(graph, product)
-        means = moments.gram[-1, :-1] / max(moments.frames, 1)
         for piece in _pieces(product):
             old = tensors[piece.weight]
             zeros = weight[piece.rows, piece.columns] == 0.0
@@ -99,7 +98,7 @@ def palettise(
             q = _data(old)
             new = palettised_rows(q, zeros, power, options.palette, options.palette_rows)
             tensors[piece.weight] = replace(old, data=new)
-            moved = (new.astype(np.float64) - q) @ means[piece.columns] * _scale(old)
+            moved = (new.astype(np.float64) - q) @ moments.means[piece.columns] * _scale(old)
             tensors[piece.bias] = _shifted(tensors[piece.bias], -moved)
     return replace(integer, tensors=tuple(tensors[tensor.name] for tensor in integer.tensors))
 

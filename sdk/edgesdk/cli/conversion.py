@@ -1,6 +1,7 @@
 """A model's files and its calibration clips, for `edgesdk convert`; needs the converters."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from edgesdk_converters.frontends.onnx import load_source
@@ -47,8 +48,13 @@ def _name_of(source: Path) -> str:
     return folder.parent.name if folder.name == "onnx" else folder.name
 
 
-def convert_folder(source: Path, calibration: Path, recipe: Recipe) -> Conversion:
-    """Convert the recogniser in a folder of ONNX files.
+def convert_folder(
+    source: Path,
+    calibration: Path,
+    recipe: Recipe,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Conversion:
+    """Convert the recogniser in a folder of ONNX files; `progress` is told what is being done.
 
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
@@ -56,7 +62,9 @@ def convert_folder(source: Path, calibration: Path, recipe: Recipe) -> Conversio
     model = load_source(source, recipe.window_frames or None)
     clips = load_clips(find_clips([calibration]), int(model.features["sample_rate"]))
     digests = source_digests(source)
-    return convert_model(model, clips, recipe, name=_name_of(source), digests=digests)
+    return convert_model(
+        model, clips, recipe, name=_name_of(source), digests=digests, progress=progress
+    )
 
 
 def convert_tflite(source: Path, recipe: Recipe) -> Conversion:
