@@ -12,7 +12,7 @@ from edgesdk.errors import ConvertError
 SCHEMA = 1
 RANGES = ("auto", "minmax", "percentile", "mse")
 LEVELS = ("scan", "even")
-SCORES = ("activation", "magnitude")
+SCORES = ("surgeon", "activation", "magnitude")
 REPAIRS = ("least-squares", "bias", "none")
 PALETTES = (0, 2, 4, 8, 16, 32)
 MOST_SAMPLES = 16
@@ -33,7 +33,9 @@ class CompressRecipe:
         "scan", "scan: more zeros where calibration shows least harm; even: alike in all layers"
     )
     score: str = _choice(
-        "activation", "worth of a weight: activation (w^2 x its input's power) or magnitude"
+        "surgeon",
+        "worth of a block: surgeon (what cannot be repaired), activation (w^2 x its input's power) "
+        "or magnitude",
     )
     repair: str = _choice(
         "least-squares", f"what follows pruning: {', '.join(REPAIRS)} (bias correction)"

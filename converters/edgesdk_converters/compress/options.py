@@ -24,13 +24,15 @@ class Compression:
 
     `sparsity` is the share of all product weights, allotted to layers by `levels`: the same in each
     ("even") or where a scan on calibration data says that it costs least ("scan"). `layers` fixes
-    single layers, `masks` (layer.parameter -> bool [out, in]) single matrices.
+    single layers, `masks` (layer.parameter -> bool [out, in]) single matrices. `score` chooses the
+    blocks; "surgeon" takes them in stages between refits, and without least squares or with N:M
+    patterns means "activation".
     """
 
     sparsity: float = 0.0
     block: str = "8x16"
     levels: str = "scan"
-    score: str = "activation"
+    score: str = "surgeon"
     repair: str = "least-squares"
     palette: int = 0
     palette_rows: int = 0
@@ -66,6 +68,12 @@ class Compression:
     def pattern(self) -> Pattern:
         """The block pattern."""
         return parse_pattern(self.block)
+
+    @property
+    def operates(self) -> bool:
+        """Whether blocks go in stages, each followed by a refit."""
+        refits = self.repair == "least-squares" and not self.pattern.keep
+        return self.score == "surgeon" and refits
 
     def gives_mask(self, layer: str, params: Iterable[str]) -> bool:
         """Whether a mask is given for one of a layer's matrices."""

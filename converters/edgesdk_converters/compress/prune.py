@@ -1,6 +1,7 @@
 """Which weights go: scores, levels per layer, masks; then layer by layer pruning and repair."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -85,37 +86,76 @@ def _noise(dense: Graph, changed: Graph, given: Sequences) -> float:
     return float(10.0 ** (-worst / 10.0))
 
 
+def operate(
+    weight: Floats,
+    bias: Floats,
+    product: Product,
+    moments: Moments,
+    pattern: Pattern,
+    levels: Sequence[float],
+) -> Iterator[tuple[Floats, Floats]]:
+    """W and b at rising levels: blocks whose loss the rest makes up for best go, then a refit."""
+    bands, blocks = _spans(product.cuts, pattern.rows), _spans(product.widths, pattern.columns)
+    mask = np.ones(weight.shape, np.bool_)
+    for level in levels:
+        costs = removal_costs(weight, mask, moments, bands, blocks)
+        pieces = cast(list[Floats], product.pieces(costs))
+        mask = np.array(product.join(masks_of_level(pieces, pattern, level)), np.bool_)
+        weight, bias = least_squares(weight, bias, mask, moments)
+        yield weight, bias
+
+
+def _spans(parts: Sequence[int], step: int) -> list[tuple[int, int]]:
+    """Blocks of at most `step` inside parts that lie behind each other."""
+    edges = np.concatenate([[0], np.cumsum(parts)])
+    return [
+        (at, min(at + step, int(end)))
+        for start, end in pairwise(edges)
+        for at in range(int(start), int(end), step)
+    ]
+
+
+def _at_levels(
+    source: Source, product: Product, x: Floats, options: Compression, levels: Sequence[float]
+) -> Iterator[tuple[Floats, Floats]]:
+    """W and b of one product pruned to each level and repaired on the dense model's own inputs."""
+    weight, bias = weights_of(graph_of(source, product.role), product)
+    moments = Moments.of(x, x @ weight.T + bias)
+    if options.operates:
+        yield from operate(weight, bias, product, moments, options.pattern, levels)
+        return
+    for level in levels:
+        mask = layer_masks(source, product, moments, options, level)
+        yield repaired(weight, bias, mask, moments, options.repair)
+
+
 def scan(
     source: Source,
-    found: Sequence[Product],
-    moments: Sequence[Moments],
+    recorded: Mapping[Product, Floats],
     options: Compression,
     given: Mapping[str, Sequences],
     progress: Progress,
 ) -> dict[str, dict[float, float]]:
-    """Noise over signal of each graph's output with one layer pruned, by layer and level.
+    """Noise over signal of each graph's output with one layer pruned and repaired, by level.
 
-    The bias is corrected, so that a level is judged nearer to what repair will make of it.
+    `recorded` holds what goes into each product.
     """
-    levels = [options.pattern.fixed_level] if options.pattern.keep else SCANNED_LEVELS
+    fixed = options.pattern.fixed_level
+    levels = SCANNED_LEVELS if fixed is None else (fixed,)
     noise: dict[str, dict[float, float]] = {}
-    for layer in dict.fromkeys(product.layer for product in found):
+    for layer in dict.fromkeys(product.layer for product in recorded):
         if layer in options.layers:
             continue
         progress(f"sensitivity of {layer}")
+        mine = [product for product in recorded if product.layer == layer]
+        dense = graph_of(source, mine[0].role)
+        made = [_at_levels(source, it, recorded[it], options, levels) for it in mine]
         noise[layer] = {0.0: 0.0}
-        for level in levels:
-            assert level is not None
-            role = layer.partition(".")[0]
-            graph = dense = graph_of(source, role)
-            for product, moment in zip(found, moments, strict=True):
-                if product.layer == layer:
-                    weight, bias = weights_of(dense, product)
-                    mask = layer_masks(source, product, moment, options, level)
-                    pruned = np.where(mask, weight, 0.0)
-                    lost = (weight - pruned) @ moment.means
-                    graph = with_weights(graph, product, pruned, bias + lost)
-            noise[layer][level] = _noise(dense, graph, given[role])
+        for level, *pairs in zip(levels, *made, strict=True):
+            graph = dense
+            for product, (weight, bias) in zip(mine, pairs, strict=True):
+                graph = with_weights(graph, product, weight, bias)
+            noise[layer][level] = _noise(dense, graph, given[dense.name])
     return noise
 
 
@@ -155,19 +195,19 @@ def allot(
 
 def choose_levels(
     source: Source,
-    found: Sequence[Product],
-    moments: Sequence[Moments],
+    recorded: Mapping[Product, Floats],
     options: Compression,
     visits: Sequence[Visit],
     progress: Progress,
 ) -> dict[str, float]:
     """The sparsity of each layer."""
-    names = list(dict.fromkeys(product.layer for product in found))
+    sizes: dict[str, int] = {}
+    for product in recorded:
+        sizes[product.layer] = sizes.get(product.layer, 0) + product.size
     if options.levels == "even" or options.sparsity == 0.0:
-        return {**dict.fromkeys(names, options.sparsity), **options.layers}
-    sizes = {n: sum(p.size for p in found if p.layer == n) for n in names}
+        return {**dict.fromkeys(sizes, options.sparsity), **options.layers}
     given = sequences(visits[:_SCANNED_UTTERANCES])
-    noise = scan(source, found, moments, options, given, progress)
+    noise = scan(source, recorded, options, given, progress)
     return allot(noise, sizes, options.layers, options.sparsity)
 
 
@@ -187,11 +227,11 @@ def prune_source(
     _check_masks(options, found)
     given = sequences(visits)
     recorded = record_all(source, found, given)
-    moments = [Moments.of(recorded[product]) for product in found]
-    levels = choose_levels(source, found, moments, options, visits, progress)
+    levels = choose_levels(source, recorded, options, visits, progress)
     result = source
-    for product, moment in zip(found, moments, strict=True):
-        mask = layer_masks(source, product, moment, options, levels[product.layer])
+    for product in found:
+        moments = Moments.of(recorded[product])
+        mask = layer_masks(source, product, moments, options, levels[product.layer])
         if mask.all():
             continue
         progress(f"pruning {product.layer} to {levels[product.layer]:.0%}")
@@ -208,29 +248,9 @@ def _spans(parts: Sequence[int], step: int) -> list[tuple[int, int]]:
     edges = np.concatenate([[0], np.cumsum(parts)])
     return [
         (at, min(at + step, int(end)))
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for start, end in pairwise(edges)
         for at in range(int(start), int(end), step)
     ]
-
-
-def _surgeon(
-    weight: Floats,
-    bias: Floats,
-    product: Product,
-    moments: Moments,
-    pattern: Pattern,
-    level: float,
-) -> tuple[Floats, Floats, Mask]:
-    """Blocks taken away in stages, those first whose loss the rest makes up for best."""
-    bands, blocks = _spans(product.cuts, pattern.rows), _spans(product.widths, pattern.columns)
-    mask = np.ones(weight.shape, np.bool_)
-    for stage in range(1, _STAGES + 1):
-        costs = removal_costs(weight, mask, moments, bands, blocks)
-        pieces = cast(list[Floats], product.pieces(costs))
-        masks = masks_of_level(pieces, pattern, level * stage / _STAGES)
-        mask = np.array(product.join(masks), np.bool_)
-        weight, bias = least_squares(weight, bias, mask, moments)
-    return weight, bias, mask
 
 
 def _repaired(
@@ -251,8 +271,9 @@ def _repaired(
         return with_weights(graph, product, np.where(mask, weight, 0.0), bias)
     (x,) = record_inputs(graph, [product], given)
     moments = Moments.of(x, wanted)
-    if options.score == "surgeon" and not options.gives_mask(product.layer, product.params):
-        weight, bias, mask = _surgeon(weight, bias, product, moments, options.pattern, level)
+    if options.operates and not options.gives_mask(product.layer, product.params):
+        stages = [level * stage / _STAGES for stage in range(1, _STAGES + 1)]
+        *_, (weight, bias) = operate(weight, bias, product, moments, options.pattern, stages)
     else:
         weight, bias = repaired(weight, bias, mask, moments, options.repair)
     graph = with_weights(graph, product, weight, bias)
