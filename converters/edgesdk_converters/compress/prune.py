@@ -243,16 +243,6 @@ def prune_source(
     return result, levels
 
 
-def _spans(parts: Sequence[int], step: int) -> list[tuple[int, int]]:
-    """Blocks of at most `step` inside parts that lie behind each other."""
-    edges = np.concatenate([[0], np.cumsum(parts)])
-    return [
-        (at, min(at + step, int(end)))
-        for start, end in pairwise(edges)
-        for at in range(int(start), int(end), step)
-    ]
-
-
 def _repaired(
     graph: Graph,
     product: Product,
