@@ -40,6 +40,7 @@ from edgesdk_converters.tflite.write import write_tflite
 
 _HELD_BACK = 5  # one utterance in so many is kept for measuring
 _CHOSEN_BY_MEASUREMENT = "auto"
+_COMPRESSED_FRAMES = 60_000  # ten minutes of 10 ms frames
 _CLEAR_GAIN_DB = 1.0  # a range that clips must win by this much: other speech may need the rest
 
 
@@ -131,7 +132,7 @@ def convert_source(
     dense = source
     levels: dict[str, float] = {}
     progress("decoding")
-    seen_visits = [decode(source, utterance) for utterance in used]
+    seen_visits = [decode(source, utterance) for utterance in _first(used, _COMPRESSED_FRAMES)]
     if compression.prunes:
         source, levels = prune_source(source, seen_visits, compression, progress)
     dense, source = _spelled(dense), _spelled(source)
@@ -150,6 +151,16 @@ def convert_source(
     if open_interpreter(files["joiner"]) is None:
         notes.append("tflite-runtime is not installed: quantisation noise was not measured")
     return Converted(**files, report=report, notes=tuple(notes), levels=levels)
+
+
+def _first(utterances: Sequence[Utterance], frames: int) -> Iterator[Utterance]:
+    """Utterances up to so many frames: what goes into every layer is kept row by row."""
+    seen = 0
+    for utterance in utterances:
+        if seen >= frames:
+            return
+        seen += len(utterance)
+        yield utterance
 
 
 def _spelled(source: Source) -> Source:
