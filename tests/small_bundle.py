@@ -98,15 +98,15 @@ def _predictor(generator: np.random.Generator) -> Plan:
     return Plan(records, inputs, (_port("arena", 16, (1, VOCAB)),), (), table.tobytes(), 48, 0)
 
 
-def _joiner() -> Plan:
+def _joiner(operators: int) -> Plan:
+    """The sum of both inputs, computed as often as `operators` says."""
     left, right, out = (Ref("arena", at) for at in (0, 32, 64))
     inputs = (_port("arena", 0, (1, VOCAB)), _port("arena", 32, (1, VOCAB)))
-    return Plan(
-        (_add(out, left, right, VOCAB),), inputs, (_port("arena", 64, (1, VOCAB)),), (), b"", 96, 0
-    )
+    records = (_add(out, left, right, VOCAB),) * operators
+    return Plan(records, inputs, (_port("arena", 64, (1, VOCAB)),), (), b"", 96, 0)
 
 
-def recogniser_bundle(seed: int = 7) -> Bundle:
+def recogniser_bundle(seed: int = 7, joiner_operators: int = 1) -> Bundle:
     """A recogniser of random tables: it hears nonsense, but the same nonsense everywhere."""
     generator = np.random.default_rng(seed)
     front = FrontEnd(
@@ -125,7 +125,7 @@ def recogniser_bundle(seed: int = 7) -> Bundle:
             "SRCH": search_section(search),
             "GENC": _encoder(generator).encode(),
             "GPRE": _predictor(generator).encode(),
-            "GJNT": _joiner().encode(),
+            "GJNT": _joiner(joiner_operators).encode(),
         },
         "small",
     )

@@ -82,11 +82,8 @@ void edge_session_profile(edge_session_t *session, bool on) {
   }
 }
 
-/* From here on the old image is gone, whatever follows. */
-static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload, uint32_t size) {
-  if (size != 8) {
-    return EDGE_BAD_MESSAGE;
-  }
+/* Where it is not refused, the old image is gone from here on, whatever follows. */
+static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload) {
   const uint32_t bytes = edge_unpack_u32(payload);
   if (bytes > session->port.model_bytes) {
     return EDGE_NO_MEMORY;
@@ -102,9 +99,6 @@ static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload,
 
 static edge_status_t load_data(edge_session_t *session, const uint8_t *payload, uint32_t size) {
   edge_loading_t *loading = &session->loading;
-  if (size < 4) {
-    return EDGE_BAD_MESSAGE;
-  }
   if (!loading->active) {
     return EDGE_BAD_STATE;
   }
@@ -142,13 +136,13 @@ bool edge_session_serve_bundle(edge_session_t *session) {
   edge_status_t status;
   switch (session->decoder.type) {
   case EDGE_MSG_LOAD_BEGIN:
-    status = load_begin(session, payload, size);
+    status = load_begin(session, payload);
     break;
   case EDGE_MSG_LOAD_DATA:
     status = load_data(session, payload, size);
     break;
   case EDGE_MSG_LOAD_END:
-    status = size == 0 ? load_end(session) : EDGE_BAD_MESSAGE;
+    status = load_end(session);
     break;
   default:
     return false;

@@ -8,11 +8,8 @@
 #define TENSOR_OPERATOR 2u
 #define TENSOR_DATA_HEAD_BYTES 4u
 
-/* Every request starts with the graph's number; NULL where it names none or is too short. */
-static edge_graph_t *requested_graph(edge_session_t *session, uint32_t payload_bytes) {
-  if (session->decoder.payload_bytes < payload_bytes) {
-    return NULL;
-  }
+/* Every request starts with the graph's number; NULL where it names none. */
+static edge_graph_t *requested_graph(edge_session_t *session) {
   return edge_session_graph(session, session->decoder.payload[0]);
 }
 
@@ -32,7 +29,7 @@ static edge_status_t find_tensor(const edge_graph_t *graph, uint8_t kind, uint32
 }
 
 static edge_status_t send_facts(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session, 1);
+  const edge_graph_t *graph = requested_graph(session);
   if (graph == NULL) {
     return EDGE_BAD_ARGUMENT;
   }
@@ -48,7 +45,7 @@ static edge_status_t send_facts(edge_session_t *session) {
 
 /* u8 graph, u8 kind, u32 index */
 static edge_status_t send_tensor_facts(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session, 6);
+  const edge_graph_t *graph = requested_graph(session);
   const uint8_t *payload = session->decoder.payload;
   edge_tensor_t tensor;
   uint32_t code;
@@ -76,7 +73,7 @@ static edge_status_t send_tensor_facts(edge_session_t *session) {
 
 /* u8 graph, u32 input, u32 offset, data */
 static edge_status_t write_input(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session, 9);
+  const edge_graph_t *graph = requested_graph(session);
   const uint8_t *payload = session->decoder.payload;
   edge_tensor_t tensor;
   if (graph == NULL) {
@@ -98,7 +95,7 @@ static edge_status_t write_input(edge_session_t *session) {
 
 /* u8 graph, u8 kind, u32 index, u32 offset, u32 bytes */
 static edge_status_t send_data(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session, 14);
+  const edge_graph_t *graph = requested_graph(session);
   const uint8_t *payload = session->decoder.payload;
   edge_tensor_t tensor;
   uint32_t code;
@@ -125,7 +122,7 @@ static edge_status_t send_data(edge_session_t *session) {
 
 /* u8 graph, u32 stop: operators [0, stop), clipped to the graph */
 static edge_status_t run_graph(edge_session_t *session) {
-  edge_graph_t *graph = requested_graph(session, 5);
+  edge_graph_t *graph = requested_graph(session);
   if (graph == NULL) {
     return EDGE_BAD_ARGUMENT;
   }
@@ -145,7 +142,7 @@ static edge_status_t run_graph(edge_session_t *session) {
 }
 
 static edge_status_t reset_graph(edge_session_t *session) {
-  edge_graph_t *graph = requested_graph(session, 2);
+  edge_graph_t *graph = requested_graph(session);
   if (graph == NULL) {
     return EDGE_BAD_ARGUMENT;
   }

@@ -84,6 +84,42 @@ static void send_identity(edge_session_t *session) {
   edge_session_send(session, EDGE_MSG_IDENTITY, session->decoder.seq, p.used);
 }
 
+/* A request's payload: `head` bytes, then any number of times `unit` bytes. */
+typedef struct request {
+  uint8_t type, head, unit;
+} request_t;
+
+/* Every request with its length as docs/protocol.md has it; nothing else looks at lengths. */
+static const request_t requests[] = {
+    {EDGE_MSG_HELLO, 2, 0},        {EDGE_MSG_PING, 0, 1},        {EDGE_MSG_RESET, 1, 0},
+    {EDGE_MSG_LOAD_BEGIN, 8, 0},   {EDGE_MSG_LOAD_DATA, 4, 1},   {EDGE_MSG_LOAD_END, 0, 0},
+    {EDGE_MSG_START, 4, 0},        {EDGE_MSG_AUDIO, 4, 2},       {EDGE_MSG_FINISH, 0, 0},
+    {EDGE_MSG_METRICS, 0, 0},      {EDGE_MSG_OP_COSTS, 5, 0},    {EDGE_MSG_GRAPH_INFO, 1, 0},
+    {EDGE_MSG_GRAPH_TENSOR, 6, 0}, {EDGE_MSG_GRAPH_WRITE, 9, 1}, {EDGE_MSG_GRAPH_READ, 14, 0},
+    {EDGE_MSG_GRAPH_RUN, 5, 0},    {EDGE_MSG_GRAPH_RESET, 2, 0},
+};
+
+static bool is_well_formed(const edge_decoder_t *message) {
+  for (uint32_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+    const request_t *request = &requests[i];
+    if (request->type == message->type) {
+      return request->unit == 0 ? message->payload_bytes == request->head
+                                : message->payload_bytes >= request->head &&
+                                      (message->payload_bytes - request->head) % request->unit == 0;
+    }
+  }
+  return false;
+}
+
+static void serve_hello(edge_session_t *session) {
+  const uint8_t *version = session->decoder.payload;
+  if ((version[0] | version[1] << 8) != (int)EDGE_WIRE_VERSION) {
+    edge_session_answer(session, EDGE_BAD_VERSION);
+    return;
+  }
+  send_identity(session);
+}
+
 static void serve_ping(edge_session_t *session) {
   edge_packer_t p = {.data = session->payload};
   edge_pack_bytes(&p, session->decoder.payload, session->decoder.payload_bytes);
@@ -91,9 +127,9 @@ static void serve_ping(edge_session_t *session) {
 }
 
 static void serve_reset(edge_session_t *session) {
-  const uint8_t kind = session->decoder.payload_bytes == 1 ? session->decoder.payload[0] : 255;
+  const uint8_t kind = session->decoder.payload[0];
   if (kind > EDGE_RESET_TRAP) {
-    edge_session_answer(session, EDGE_BAD_MESSAGE);
+    edge_session_answer(session, EDGE_BAD_ARGUMENT);
     return;
   }
   session->utterance = (edge_utterance_t){.active = false};
@@ -107,9 +143,13 @@ static void serve_reset(edge_session_t *session) {
 }
 
 static void serve(edge_session_t *session) {
+  if (!is_well_formed(&session->decoder)) {
+    edge_session_answer(session, EDGE_BAD_MESSAGE);
+    return;
+  }
   switch (session->decoder.type) {
   case EDGE_MSG_HELLO:
-    send_identity(session);
+    serve_hello(session);
     return;
   case EDGE_MSG_PING:
     serve_ping(session);
@@ -118,10 +158,8 @@ static void serve(edge_session_t *session) {
     serve_reset(session);
     return;
   default:
-    if (!edge_session_serve_bundle(session) && !edge_session_serve_speech(session) &&
-        !edge_session_serve_graph(session)) {
-      edge_session_answer(session, EDGE_BAD_MESSAGE);
-    }
+    (void)(edge_session_serve_bundle(session) || edge_session_serve_speech(session) ||
+           edge_session_serve_graph(session));
   }
 }
 

@@ -18,8 +18,9 @@
   4096u /* longest payload in either direction; the build may set another                          \
          */
 #endif
-#define EDGE_PROFILE_OPS 512u /* operators profiled in all graphs together */
-#define EDGE_GRAPHS 4u        /* encoder, predictor, joiner, single */
+/* Operators profiled in all graphs together; a graph that does not fit any more is not profiled. */
+#define EDGE_PROFILE_OPS 512u
+#define EDGE_GRAPHS 4u /* encoder, predictor, joiner, single */
 
 #define EDGE_RESET_UTTERANCE 0u /* forget the utterance and an unfinished load */
 #define EDGE_RESET_REBOOT 1u    /* answer, then start again */
@@ -82,7 +83,8 @@ void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq
                        uint32_t payload_bytes);
 void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes);
 
-/* Each answers its requests, or returns false for a type that is not its own. */
+/* Each answers its requests, whose lengths are right, or returns false for a type that is not its
+ * own. */
 bool edge_session_serve_bundle(edge_session_t *session); /* bundle.c: LOAD_* */
 bool edge_session_serve_speech(edge_session_t *session); /* speech.c: START .. OP_COSTS */
 bool edge_session_serve_graph(edge_session_t *session);  /* graphs.c: GRAPH_* */

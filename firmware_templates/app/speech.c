@@ -50,10 +50,7 @@ edge_listener_t edge_session_listener(edge_session_t *session) {
   return (edge_listener_t){.context = session, .token = on_token, .logits = on_logits};
 }
 
-static edge_status_t start(edge_session_t *session, const uint8_t *payload, uint32_t size) {
-  if (size != 4) {
-    return EDGE_BAD_MESSAGE;
-  }
+static edge_status_t start(edge_session_t *session, const uint8_t *payload) {
   if (session->content != EDGE_CONTENT_RECOGNISER) {
     return session->content == EDGE_CONTENT_NONE ? session->content_status : EDGE_BAD_STATE;
   }
@@ -71,9 +68,6 @@ static edge_status_t start(edge_session_t *session, const uint8_t *payload, uint
 static edge_status_t take_audio(edge_session_t *session, const uint8_t *payload, uint32_t size) {
   edge_utterance_t *utterance = &session->utterance;
   int16_t samples[128];
-  if (size < 4 || size % 2 != 0) {
-    return EDGE_BAD_MESSAGE;
-  }
   if (!utterance->active) {
     return EDGE_BAD_STATE;
   }
@@ -108,8 +102,8 @@ static void serve_audio(edge_session_t *session) {
 
 static void serve_finish(edge_session_t *session) {
   edge_utterance_t *utterance = &session->utterance;
-  if (session->decoder.payload_bytes != 0 || !utterance->active) {
-    edge_session_answer(session, utterance->active ? EDGE_BAD_MESSAGE : EDGE_BAD_STATE);
+  if (!utterance->active) {
+    edge_session_answer(session, EDGE_BAD_STATE);
     return;
   }
   const edge_status_t status = edge_recogniser_finish(&session->recogniser);
@@ -167,23 +161,20 @@ static void serve_metrics(edge_session_t *session) {
   edge_session_send(session, EDGE_MSG_METRIC_VALUES, session->decoder.seq, p.used);
 }
 
-/* Costs of operators first.. of a graph, as many as a frame holds. */
+/* Costs of operators first.. of a graph, as many as a frame holds; none where none are counted. */
 static void serve_op_costs(edge_session_t *session) {
   const uint8_t *payload = session->decoder.payload;
-  if (session->decoder.payload_bytes != 5) {
-    edge_session_answer(session, EDGE_BAD_MESSAGE);
-    return;
-  }
   const edge_graph_t *graph = edge_session_graph(session, payload[0]);
   const uint32_t first = edge_unpack_u32(payload + 1);
-  if (graph == NULL || graph->op_cost == NULL || first > graph->op_count) {
-    edge_session_answer(session, graph == NULL ? EDGE_BAD_ARGUMENT : EDGE_BAD_STATE);
+  if (graph == NULL || first > graph->op_count) {
+    edge_session_answer(session, EDGE_BAD_ARGUMENT);
     return;
   }
+  const uint32_t end = graph->op_cost == NULL ? first : graph->op_count;
   edge_packer_t p = {.data = session->payload};
   edge_pack_u32(&p, first);
   edge_pack_u32(&p, graph->op_count);
-  for (uint32_t i = first; i < graph->op_count && p.used <= EDGE_PAYLOAD_MAX - OP_COST_BYTES; i++) {
+  for (uint32_t i = first; i < end && p.used <= EDGE_PAYLOAD_MAX - OP_COST_BYTES; i++) {
     edge_tensor_t unused;
     uint32_t code = 0;
     edge_graph_op(graph, i, &unused, &code);
@@ -196,8 +187,7 @@ static void serve_op_costs(edge_session_t *session) {
 bool edge_session_serve_speech(edge_session_t *session) {
   switch (session->decoder.type) {
   case EDGE_MSG_START:
-    edge_session_answer(session,
-                        start(session, session->decoder.payload, session->decoder.payload_bytes));
+    edge_session_answer(session, start(session, session->decoder.payload));
     return true;
   case EDGE_MSG_AUDIO:
     serve_audio(session);

@@ -127,11 +127,6 @@ class Board:
     emulator: Emulator | None
     path: Path
 
-    @property
-    def fidelity(self) -> str:
-        """`hardware`, `estimate` (exact counts, no time) or `functional`, for every record."""
-        return {"hardware": "hardware", "emulated": "estimate", "host": "functional"}[self.tier]
-
     def memory(self, role: str) -> Memory:
         """The region that holds `role`.
 
@@ -327,7 +322,11 @@ def _check_stack(board: Board) -> str | None:
     if board.stack_bytes % 16 or board.stack_bytes < 4096:
         return f"[stack] size_bytes = {board.stack_bytes} must be a multiple of 16, at least 4096"
     if board.has_role("stack") and board.stack_bytes > board.memory("stack").size_bytes:
-        return f"[stack] size_bytes = {board.stack_bytes} exceeds its memory"
+        memory = board.memory("stack")
+        return (
+            f"[stack] size_bytes = {board.stack_bytes} exceeds memory {memory.name!r} of "
+            f"{memory.size_bytes} bytes; make the stack smaller or move it to a larger memory"
+        )
     return None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -35,6 +36,11 @@ SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 COMPILE_TIMEOUT_S = 300
+FAILED = "failed"  # in the cache: the last build that failed
+# What compilers and linkers say in the C locale where something is wrong, not merely near it.
+DIAGNOSTIC = re.compile(
+    r"\berror:|multiple definition|undefined reference|undefined symbol|cannot find|overflowed"
+)
 
 
 class DeviceImage(Protocol):
@@ -115,9 +121,24 @@ def build(
     plan = _plan(board, options)
     key = _digest(plan)
     folder = firmware_cache_dir() / key
-    if not (folder / "build.json").is_file():
+    built = _cached(folder)
+    if built is None:
         _compile_into(folder, plan, key, board)
-    return _load(folder, board, plan, options, image, key)
+        built = _cached(folder)
+    if built is None:
+        raise BuildError(f"{folder}: changed while it was built; check the disk and build again")
+    return Image(
+        board=board,
+        firmware=folder / "firmware.elf",
+        firmware_id=key,
+        firmware_sha256=built.sha256,
+        sizes=built.sizes,
+        compiler=plan.version,
+        flags=plan.flags,
+        link=link_of(board, options),
+        deepest_frames=built.frames,
+        bundle=image,
+    )
 
 
 def link_of(board: Board, options: BuildOptions) -> str:
@@ -239,7 +260,12 @@ def _version(compiler: str) -> str:
 def _run(command: Sequence[str], *, wants_stderr: bool = False) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=COMPILE_TIMEOUT_S,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},  # DIAGNOSTIC is English
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{command[0]} did not run: {error}; check its installation") from error
@@ -249,14 +275,22 @@ def _run(command: Sequence[str], *, wants_stderr: bool = False) -> str:
 
 
 class _CommandFailed(BuildError):
-    """A tool failed; the message has its first error line, `output` all of it."""
+    """A tool failed; the message has its first diagnostic, `output` all of it."""
 
     def __init__(self, command: Sequence[str], output: str) -> None:
-        lines = output.strip().splitlines() or ["(no output)"]
-        first = next((line for line in lines if "error" in line), lines[-1])
-        tool = Path(command[0]).name
-        super().__init__(f"{tool} failed: {first}; run it by hand: {' '.join(command)}")
+        lines = [line.strip() for line in output.splitlines() if line.strip()] or ["(no output)"]
+        first = next((line for line in lines if DIAGNOSTIC.search(line)), lines[-1])
+        by_hand = shlex.join(command)
+        super().__init__(f"{Path(command[0]).name} failed: {first}; run it by hand: {by_hand}")
+        self.command = tuple(command)
         self.output = output
+
+    def kept_in(self, work: Path, folder: Path) -> "_CommandFailed":
+        """Keep the inputs that the build made, so that the command of the message can be run."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.move(work, folder)
+        there = [part.replace(str(work), str(folder)) for part in self.command]
+        return _CommandFailed(there, self.output.replace(str(work), str(folder)))
 
 
 def render_header(board: Board) -> str:
@@ -315,22 +349,47 @@ def _digest(plan: _Plan) -> str:
 
 def _compile_into(folder: Path, plan: _Plan, key: str, board: Board) -> None:
     """Compile in a temporary folder, then move it into place in one step."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as name:
-        work = Path(name) / key
-        work.mkdir()
-        (work / "edge_board.h").write_text(plan.header, encoding="utf-8")
-        objects = _compile(work, plan, key)
-        _link(work, plan, objects, board)
-        facts = {"compiler": plan.version, "flags": plan.flags, "frames": _stack_use(work)}
-        (work / "build.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        for scrap in objects:
-            scrap.unlink()
-        try:
-            work.rename(folder)
-        except OSError:  # another process was quicker
-            if not (folder / "build.json").is_file():
-                raise
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as name:
+            work = Path(name) / key
+            work.mkdir()
+            try:
+                _compile_in(work, plan, key, board)
+            except _CommandFailed as error:
+                raise error.kept_in(work, folder.parent / FAILED) from error
+            _put_in_place(work, folder)
+    except OSError as error:
+        raise BuildError(
+            f"{folder.parent}: firmware cannot be built there ({error.strerror or error}); "
+            "set EDGESDK_HOME or XDG_CACHE_HOME to a folder that can be written"
+        ) from error
+
+
+def _compile_in(work: Path, plan: _Plan, key: str, board: Board) -> None:
+    (work / "edge_board.h").write_text(plan.header, encoding="utf-8")
+    objects = _compile(work, plan, key)
+    _link(work, plan, objects, board)
+    facts = {
+        "compiler": plan.version,
+        "flags": plan.flags,
+        "frames": _stack_use(work),
+        "sha256": hashlib.sha256((work / "firmware.elf").read_bytes()).hexdigest(),
+    }
+    (work / "build.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    for scrap in objects:
+        scrap.unlink()
+
+
+def _put_in_place(work: Path, folder: Path) -> None:
+    """Move a finished build to where the cache has it, unless another process was quicker."""
+    if folder.exists() and _cached(folder) is None:
+        folder.rename(work.with_name("damaged"))
+    try:
+        work.rename(folder)
+    except OSError:
+        if _cached(folder) is None:
+            raise
 
 
 def build_commands(board: Board, options: BuildOptions | None = None) -> list[str]:
@@ -389,7 +448,7 @@ def _link(work: Path, plan: _Plan, objects: Sequence[Path], board: Board) -> Non
             raise
         raise FitError(
             f"firmware does not fit memory {missing[1]!r} of {board.name}: {missing[2]} bytes "
-            "missing; build fewer kernels or give the board file more memory"
+            "missing; take a smaller model or a larger board"
         ) from error
 
 
@@ -403,21 +462,25 @@ def _stack_use(work: Path) -> list[dict[str, object]]:
     return [asdict(use) for use in sorted(uses, key=lambda use: (-use.bytes, use.function))[:10]]
 
 
-def _load(
-    folder: Path, board: Board, plan: _Plan, options: BuildOptions, image: bytes | None, key: str
-) -> Image:
-    facts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class _Built:
+    """What a folder of the cache holds, verified."""
+
+    sha256: str
+    sizes: Sizes
+    frames: tuple[StackUse, ...]
+
+
+def _cached(folder: Path) -> _Built | None:
+    """The build in a folder of the cache; None where it is absent, incomplete or damaged."""
     firmware = folder / "firmware.elf"
-    elf = firmware.read_bytes()
-    return Image(
-        board=board,
-        firmware=firmware,
-        firmware_id=key,
-        firmware_sha256=hashlib.sha256(elf).hexdigest(),
-        sizes=read_sizes(elf, str(firmware)),
-        compiler=plan.version,
-        flags=plan.flags,
-        link=link_of(board, options),
-        deepest_frames=tuple(StackUse(**frame) for frame in facts["frames"]),
-        bundle=image,
-    )
+    try:
+        facts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+        frames = tuple(StackUse(**frame) for frame in facts["frames"])
+        elf = firmware.read_bytes()
+        digest = hashlib.sha256(elf).hexdigest()
+        if digest != facts["sha256"]:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return _Built(digest, read_sizes(elf, str(firmware)), frames)

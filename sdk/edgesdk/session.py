@@ -9,14 +9,13 @@ from edgesdk.core import TokenEvent
 from edgesdk.emulate import (
     Clip,
     Emulation,
-    Engine,
+    NoInterpreterError,
     Transcript,
     emulate,
     find_interpreter,
     join_tokens,
     make_transcript,
 )
-from edgesdk.errors import EdgeError
 from edgesdk.link.device import Device
 from edgesdk.link.messages import GraphId, Metrics, OpCost, Token
 
@@ -77,14 +76,25 @@ def run_clip(
     return Heard(transcript, device.metrics(), operators)
 
 
-def _laptop_engine() -> Engine:
-    """The TFLite interpreter where it rounds as devices do; else the C core's own kernels."""
+def lacking_interpreter() -> str | None:
+    """Why nothing here is a judge of devices; None where an interpreter rounds as they do.
+
+    The C core's own kernels are no judge: a device runs the very same.
+
+    Raises:
+        EdgeError: an interpreter is installed, but does not load.
+    """
     try:
-        return "core" if find_interpreter().caveat else "tflite"
-    except EdgeError:
-        return "core"
+        kind = find_interpreter()
+    except NoInterpreterError as error:
+        return str(error)
+    return f"{kind.name} {kind.caveat}; install tflite-runtime" if kind.caveat else None
 
 
 def emulate_clips(bundle: Bundle, clips: Sequence[Clip]) -> Emulation:
-    """What the laptop makes of the same clips, with all logits, and what computed it."""
-    return emulate(bundle, clips, engine=_laptop_engine(), keep_logits=True)
+    """What the laptop's interpreter makes of the same clips, with all logits.
+
+    Raises:
+        EdgeError: no interpreter.
+    """
+    return emulate(bundle, clips, engine="tflite", keep_logits=True)

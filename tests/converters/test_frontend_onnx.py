@@ -16,7 +16,16 @@ from edgesdk_converters.frontends.onnx import load_source
 from edgesdk_converters.frontends.roles import pair_states, state_base
 from edgesdk_converters.quantise.calibrate import windows
 from onnx import TensorProto, helper, numpy_helper
-from tiny_model import EMBEDDING, HIDDEN, JOINER_DIM, MEL_BINS, TOKENS, VOCAB, tiny_features
+from tiny_model import (
+    EMBEDDING,
+    FEATURES,
+    HIDDEN,
+    JOINER_DIM,
+    MEL_BINS,
+    TOKENS,
+    VOCAB,
+    tiny_features,
+)
 
 
 @pytest.fixture
@@ -315,6 +324,11 @@ REFUSALS = [
         r"gives 80 mel bins and encoder\.onnx takes 40",
     ),
     (
+        write("features.json", json.dumps({**FEATURES, "mean": "x"})),
+        r"features\.json: 'mean' must hold 40 finite numbers",
+    ),
+    (write("features.json", "[" * 200_000), r"features\.json: not JSON"),
+    (
         lambda f: edit(f / "joiner.onnx", lambda m: setattr(m.graph.node[1], "op_type", "Erf")),
         r"joiner\.onnx: node /bounded_Tanh \(Erf\): this operator has no integer form",
     ),
@@ -335,6 +349,19 @@ def test_bad_folder_then_one_line(
 def test_no_folder_then_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match="no such folder"):
         load_source(tmp_path / "absent")
+
+
+def test_what_is_no_folder_of_models_is_said_so(folder: Path, tmp_path: Path) -> None:
+    clip, empty = tmp_path / "good.wav", tmp_path / "empty"
+    clip.write_bytes(b"RIFF")
+    empty.mkdir()
+    for path, said in (
+        (clip, "not a model; give the folder"),
+        (folder / "encoder.onnx", "one of three files of a model; give the folder"),
+        (empty, "no .onnx file there; give the folder"),
+    ):
+        with pytest.raises(ConvertError, match=said):
+            load_source(path)
 
 
 def test_bit_flips_in_onnx_then_one_line_or_a_source(folder: Path) -> None:

@@ -159,7 +159,7 @@ def test_parts_that_do_not_fit_are_refused(
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("kind", "mfcc", "kind 'mfcc' is not known"),
+        ("kind", "mfcc", "kind is 'mfcc', only 'kaldi-fbank' is known"),
         ("window_type", "blackman", "'blackman' is none of povey"),
         ("round_to_power_of_two", False, "round_to_power_of_two must be true"),
         ("frame_length_ms", 300.0, "frames of 4800 samples"),
@@ -167,12 +167,35 @@ def test_parts_that_do_not_fit_are_refused(
         ("low_freq", 7700.0, "mel bands from 7700.0 to 7600.0 Hz"),
         ("mean", [0.0] * 7, "'mean' must hold 8 finite numbers"),
         ("inv_std", [float("nan")] * 8, "'inv_std' must hold 8 finite numbers"),
-        ("sample_rate", "fast", "'sample_rate' is 'fast', a number is needed"),
+        ("sample_rate", "fast", "'sample_rate' is 'fast', a number from 1000 to 192000"),
+        ("sample_rate", 16000.5, "'sample_rate' is 16000.5, it must be whole"),
+        ("sample_rate", 10**400, "'sample_rate' is 1000.*, a number from 1000"),
+        ("tail_padding_ms", 1e300, r"'tail_padding_ms' is 1e\+300, a number from 0 to 60000"),
+        ("sample_scale", 0, "'sample_scale' is 0, a number from 1e-09"),
+        ("high_freq", float("inf"), "'high_freq' is inf, a number from"),
+        ("mean", "x", "'mean' must hold 8 finite numbers"),
+        ("mean", [0.0] * 7 + ["x"], "number 7 is 'x'"),
+        ("inv_std", [1e39] * 8, r"number 0 is 1e\+39"),
+        ("snip_edges", 1, "'snip_edges' is 1, true or false"),
+        ("window_type", ["povey"], r"window_type \['povey'\] is none of povey"),
     ],
 )
 def test_bad_feature_settings_are_named(key: str, value: object, message: str) -> None:
-    with pytest.raises(ConvertError, match=message):
+    with pytest.raises(ConvertError, match=message) as caught:
         _lower(features={**FEATURES, key: value})
+    assert "; " in str(caught.value), "no way out given"
+
+
+@pytest.mark.parametrize("key", ["sample_rate", "frame_length_ms"])
+def test_missing_feature_setting_is_named(key: str) -> None:
+    config = {name: value for name, value in FEATURES.items() if name != key}
+    with pytest.raises(ConvertError, match=f"'{key}' missing"):
+        _lower(features=config)
+
+
+def test_bool_is_no_number_of_bands() -> None:
+    with pytest.raises(ConvertError, match="'num_mel_bins' is True, a number from 1 to 128"):
+        make_features({**FEATURES, "num_mel_bins": True}, 4, 4, 0.05, 0)
 
 
 def test_more_bands_than_bins_are_refused() -> None:

@@ -15,6 +15,7 @@ from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.core import Image, Recogniser, TokenEvent
+from edgesdk.emulate import Clip
 from edgesdk.errors import EdgeError, NoAnswerError, WireError
 from edgesdk.flash.store import load, store
 from edgesdk.link.channel import RefusedError
@@ -22,6 +23,7 @@ from edgesdk.link.device import Device, Utterance, open_device
 from edgesdk.link.frames import encode
 from edgesdk.link.messages import ClockKind, Content, GraphId, Message, Reset, TensorKind
 from edgesdk.link.status import Status
+from edgesdk.session import run_clip
 from firmware_boards import QEMU, firmware
 from small_bundle import recogniser_bundle, single_bundle
 
@@ -108,6 +110,18 @@ def test_counts_are_the_same_in_every_run_and_profiling_adds_little(device: Devi
         assert sum(cost.cost for cost in costs) < runs[2].encoder
 
 
+def test_graph_with_more_operators_than_can_be_counted_still_runs(device: Device) -> None:
+    bundle = recogniser_bundle(joiner_operators=509)  # 513 with those of encoder and predictor
+    device.load(bundle.device_bytes())
+    heard = run_clip(device, Clip("noise", _noise(0.3)), RATE, profile=True)
+    counted = {graph.name: len(costs) for graph, costs in heard.operators.items()}
+    clock = device.identity.clock != ClockKind.NONE
+    assert counted == {"ENCODER": 3 * clock, "PREDICTOR": clock, "JOINER": 0}
+    device.load(recogniser_bundle(joiner_operators=508).device_bytes())
+    heard = run_clip(device, Clip("noise", _noise(0.3)), RATE, profile=True)
+    assert len(heard.operators[GraphId.JOINER]) == 508 * clock
+
+
 def test_single_graph_keeps_its_state_and_shows_each_operator(device: Device) -> None:
     bundle = single_bundle()
     assert device.load(bundle.device_bytes()).content == Content.SINGLE
@@ -184,7 +198,9 @@ def test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device: Device) -
         return Status.OK
 
     too_large = struct.pack("<II", device.identity.model_bytes + 1, 0)
+    device.load(good)
     assert status_of(Message.LOAD_BEGIN, too_large) == Status.NO_MEMORY
+    assert device.hello().content == Content.SINGLE
     assert status_of(Message.LOAD_BEGIN, b"short") == Status.BAD_MESSAGE
     assert status_of(Message.LOAD_DATA, bytes(8)) == Status.BAD_STATE
     assert status_of(Message.LOAD_END) == Status.BAD_STATE
@@ -202,21 +218,19 @@ def test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device: Device) -
     ("message", "payload", "expected"),
     [
         (0x7F, b"", Status.BAD_MESSAGE),
-        (Message.RESET, b"\x09", Status.BAD_MESSAGE),
-        (Message.START, b"", Status.BAD_MESSAGE),
+        (Message.HELLO, struct.pack("<H", 99), Status.BAD_VERSION),
+        (Message.RESET, b"\x09", Status.BAD_ARGUMENT),
         (Message.START, b"\xff\xff\xff\xff", Status.BAD_ARGUMENT),
         (Message.FINISH, b"", Status.BAD_STATE),
-        (Message.OP_COSTS, b"", Status.BAD_MESSAGE),
+        (Message.OP_COSTS, struct.pack("<BI", 0, 99), Status.BAD_ARGUMENT),
+        (Message.OP_COSTS, struct.pack("<BI", 3, 0), Status.BAD_ARGUMENT),
         (Message.GRAPH_INFO, b"\x09", Status.BAD_ARGUMENT),
-        (Message.GRAPH_INFO, b"", Status.BAD_ARGUMENT),
         (Message.GRAPH_TENSOR, struct.pack("<BBI", 0, 0, 99), Status.BAD_ARGUMENT),
         (Message.GRAPH_TENSOR, struct.pack("<BBI", 0, 7, 0), Status.BAD_ARGUMENT),
         (Message.GRAPH_WRITE, struct.pack("<BII", 0, 0, 31) + b"xy", Status.BAD_ARGUMENT),
         (Message.GRAPH_WRITE, struct.pack("<BII", 0, 0, 0xFFFFFFFF) + b"x", Status.BAD_ARGUMENT),
         (Message.GRAPH_READ, struct.pack("<BBIII", 0, 0, 0, 1, 32), Status.BAD_ARGUMENT),
         (Message.GRAPH_READ, struct.pack("<BBIII", 0, 0, 0, 0, 0xFFFFFFFF), Status.BAD_ARGUMENT),
-        (Message.GRAPH_RUN, b"\0", Status.BAD_ARGUMENT),
-        (Message.GRAPH_RESET, b"\0", Status.BAD_ARGUMENT),
     ],
 )
 def test_bad_requests_are_answered_with_a_status(
@@ -229,6 +243,46 @@ def test_bad_requests_are_answered_with_a_status(
     frame = channel._next_frame()
     assert (frame.type, frame.seq) == (Message.STATUS, 77)
     assert struct.unpack("<iB", frame.payload) == (expected, message)
+
+
+# Bytes of each request's payload; None: the second number or more, in steps of the third.
+LENGTHS = {
+    Message.HELLO: (2,),
+    Message.PING: (None, 0, 1),
+    Message.RESET: (1,),
+    Message.LOAD_BEGIN: (8,),
+    Message.LOAD_DATA: (None, 4, 1),
+    Message.LOAD_END: (0,),
+    Message.START: (4,),
+    Message.AUDIO: (None, 4, 2),
+    Message.FINISH: (0,),
+    Message.METRICS: (0,),
+    Message.OP_COSTS: (5,),
+    Message.GRAPH_INFO: (1,),
+    Message.GRAPH_TENSOR: (6,),
+    Message.GRAPH_WRITE: (None, 9, 1),
+    Message.GRAPH_READ: (14,),
+    Message.GRAPH_RUN: (5,),
+    Message.GRAPH_RESET: (2,),
+}
+
+
+@pytest.mark.parametrize("message", [m for m in Message if m < Message.STATUS])
+def test_only_the_documented_lengths_of_requests_are_served(
+    device: Device, message: Message
+) -> None:
+    """BAD_MESSAGE for every other length from 0 to 19, and for no right one."""
+    exact, *more = LENGTHS[message]
+    right = {exact} if exact is not None else set(range(more[0], 20, more[1]))
+    channel = device.channel
+    for size in range(20):
+        channel.transport.write(encode(message, 78, b"\xff" * size), 1)
+        frame = channel._next_frame()
+        assert frame.seq == 78
+        refused = frame.type == Message.STATUS and (
+            struct.unpack("<iB", frame.payload) == (Status.BAD_MESSAGE, message)
+        )
+        assert refused == (size not in right), size
 
 
 @pytest.mark.parametrize(

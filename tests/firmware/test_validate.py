@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.layout import GRAPHS
-from edgesdk.cli.conversion import convert_recogniser
+from edgesdk.cli.conversion import convert_folder
 from edgesdk.errors import BundleError, WireError
 from edgesdk.link.device import Device
 from edgesdk.link.validate import validate
@@ -32,7 +32,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             file.setsampwidth(2)
             file.setframerate(RATE)
             file.writeframes(samples.tobytes())
-    return convert_recogniser(write_tiny_model(folder), clips, Recipe()).bundle
+    return convert_folder(write_tiny_model(folder), clips, Recipe()).bundle
 
 
 def _tampered(bundle: Bundle, role: str, op: int) -> Bundle:

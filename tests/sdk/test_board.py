@@ -28,11 +28,6 @@ def test_shipped_boards_hold_and_cite_their_sources(board: object) -> None:
 def test_board_names_are_those_of_the_three_ports() -> None:
     boards = {board.name: board for board in load_boards()}
     assert set(boards) == {"host", "qemu-mps2-an386", "qemu-mps3-an547"}
-    assert [boards[name].fidelity for name in sorted(boards)] == [
-        "functional",
-        "estimate",
-        "estimate",
-    ]
 
 
 def test_a_users_own_file_is_a_board(tmp_path: Path) -> None:
@@ -68,7 +63,7 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
         ('holds = ["workspace"]', "holds = []", "'workspace' is held by no memory"),
         ('holds = ["workspace"]', "holds = [7]", "must be a list of texts"),
         ("size_bytes = 0x8000", "size_bytes = 100", "multiple of 16, at least 4096"),
-        ("size_bytes = 0x8000", "size_bytes = 0x100_0000", "exceeds its memory"),
+        ("size_bytes = 0x8000", "size_bytes = 0x100_0000", "exceeds memory 'dtcm'"),
         ("payload_bytes = 4096", "payload_bytes = 32", "must lie in 256..65536"),
         ("payload_bytes = 4096", "payload_bytes = 60000", "one frame may take 120014"),
         ("receive_bytes = 16384", "receive_bytes = 9000", "must be a power of two"),

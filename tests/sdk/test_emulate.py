@@ -326,7 +326,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch, packages: Sequence[str]) -> None
     def find(name: str) -> object:
         if name.split(".")[0].replace("_", "-") in packages:
             return real
-        raise ImportError(name)
+        raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(tflite.importlib, "import_module", find)
     monkeypatch.setattr(tflite.importlib.metadata, "version", lambda package: "9.9")

@@ -1,21 +1,25 @@
 """Every fault of a link ends in time, with one line and the documented exit code."""
 
+import fcntl
 import socket
 import struct
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from edgesdk.board import load_board
+from edgesdk.build import build
 from edgesdk.errors import DeviceError, EdgeError, NoAnswerError, WireError
+from edgesdk.flash.store import store
 from edgesdk.link import transport
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
 from edgesdk.link.frames import Frame, encode
 from edgesdk.link.messages import Message
 from edgesdk.link.status import Status
-from edgesdk.link.transport import SerialTransport
+from edgesdk.link.transport import PipeTransport, SerialTransport
 from fake_device import FakeDevice, PtyDevice, Reply, identity, status, well_behaved
 
 HOST = load_board("host")
@@ -70,6 +74,14 @@ def test_a_well_behaved_device_is_served() -> None:
             "speaks protocol 9",
         ),
         (
+            lambda frame: encode(
+                Message.STATUS, frame.seq, status(Status.BAD_VERSION, Message.HELLO)
+            ),
+            b"",
+            6,
+            "the device does not speak protocol 1",
+        ),
+        (
             lambda frame: encode(Message.IDENTITY, frame.seq, identity(board="other")),
             b"",
             6,
@@ -89,7 +101,7 @@ def test_a_well_behaved_device_is_served() -> None:
         ),
         (lambda frame: None, b"", 5, "port vanished"),
     ],
-    ids=["silence", "garbage", "protocol", "board", "short", "long", "hang-up"],
+    ids=["silence", "garbage", "protocol", "version", "board", "short", "long", "hang-up"],
 )
 def test_hello_that_goes_wrong_is_named_in_time(
     reply: Reply, words: bytes, code: int, expected: str
@@ -269,3 +281,22 @@ def test_frames_never_exceed_what_the_device_buffers() -> None:
             device.recognise([np.zeros(1000, np.int16)] * 30)
         assert max(sent) <= 9000
         assert len(sent) > 30
+
+
+@pytest.mark.needs_cc
+def test_process_that_says_much_while_we_send_is_served(tmp_path: Path) -> None:
+    """Both pipes as small as pipes get, and far more answers on the way than they hold."""
+    store(build(HOST), tmp_path)
+    with open_device(HOST, devices=tmp_path, timeout_s=5) as device:
+        pipes = device.channel.transport
+        assert isinstance(pipes, PipeTransport)
+        pipe_bytes = fcntl.fcntl(pipes._in, fcntl.F_GETPIPE_SZ)
+        assert device.identity.receive_bytes == pipe_bytes // 2
+        for pipe in (pipes._in, pipes._out):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+        payload = bytes(range(256)) * 8
+        for _ in range(50):
+            device.channel.post(Message.PING, payload, Message.PONG)
+        came: list[bytes] = []
+        device.channel.drain(lambda message, data: came.append(data))
+        assert set(came) == {payload}

@@ -35,8 +35,8 @@ REPORT = Report(
         Record("real-time factor", 0.42, "", "estimate", "at 32 MHz, one instruction per cycle"),
     ),
     clips=(
-        ClipRecord("a.wav", 1.5, "yes no", "yes go", "00", True, 3_000_000),
-        ClipRecord("b.wav", 0.5, None, "<stop>", "01", True, 900_000),
+        ClipRecord("a.wav", 1.5, 1.9, "yes no", "yes go", "00", True, 3_000_000),
+        ClipRecord("b.wav", 0.5, 0.9, None, "<stop>", "01", True, 900_000),
     ),
     stages=(StageCost("features", 150, 900_000), StageCost("encoder", 37, 3_000_000)),
     operators=tuple(
@@ -139,6 +139,31 @@ def test_table_shows_verdict_costliest_operator_and_fidelity() -> None:
     assert re.search(r"encoder 29 +FULLY_CONNECTED", table)
     assert "18 more" in table
     assert "estimate" in table
+
+
+@pytest.mark.parametrize("count", [13, 14, 15])
+def test_few_operators_are_all_named(count: int) -> None:
+    table = _table(dataclasses.replace(REPORT, operators=REPORT.operators[:count]))
+    assert ("more" in table) == (count == 15)
+    assert ("encoder 0 " in table) == (count < 15)
+
+
+def test_failed_report_leaves_the_earlier_one_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(REPORT, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_text
+
+    def full(self: Path, content: str, **options: str) -> int:
+        if "html" in self.name:
+            raise OSError(28, "No space left on device")
+        return write(self, content, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(EdgeError, match="No space left on device; choose another folder"):
+        write_report(WRONG, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from edgesdk.board import load_board
 from edgesdk.emulate import Transcript
-from edgesdk.link.messages import ClockKind, Metrics
-from edgesdk.report.make import DeviceClip, RunFacts, first_difference, make_report
+from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
+from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
+from small_bundle import recogniser_bundle
 
 METRICS = Metrics(
     features=100,
@@ -90,11 +91,66 @@ def test_first_difference_is_named_and_no_figure_shown(
     assert all(clip.cost is None for clip in report.clips)
 
 
+def test_graph_whose_operators_were_not_counted_is_one_entry() -> None:
+    bundle = recogniser_bundle(joiner_operators=2)
+    counted = {graph: [OpCost(0, 15, 30)] for graph in (GraphId.PREDICTOR,)}
+    counted[GraphId.ENCODER] = [OpCost(at, 12, 100) for at in range(3)]
+    clip = dataclasses.replace(CLIP, operators={**counted, GraphId.JOINER: []})
+    report = make_report(dataclasses.replace(FACTS, bundle=bundle), [clip])
+    joiner = [
+        (one.index, one.operator, one.cost) for one in report.operators if one.graph == "joiner"
+    ]
+    assert joiner == [(None, "not profiled", METRICS.joiner)]
+    assert sum(one.cost for one in report.operators) == 850
+
+
 def test_without_comparison_there_is_no_cost() -> None:
     report = make_report(FACTS, [dataclasses.replace(CLIP, laptop=None)])
     assert report.correct is None
     assert report.value("cost of a second of audio") is None
     assert report.value("word error rate") == 50.0
+
+
+def test_silence_after_a_clip_counts_as_audio() -> None:
+    """2 s of audio and the bundle's tail, at a cost of 1000."""
+    bundle = recogniser_bundle()
+    tail_s = bundle.features.tail_padding / bundle.features.sample_rate_hz
+    assert tail_s > 0
+    facts = dataclasses.replace(FACTS, bundle=bundle)
+    operators = {
+        graph: [OpCost(at, 12, 1) for at in range(len(bundle.graphs[role].records))]
+        for graph, role in ROLES.items()
+    }
+    report = make_report(facts, [dataclasses.replace(CLIP, operators=operators)])
+    assert report.value("cost of a second of audio") == round(1000 / (2.0 + tail_s))
+    assert report.clips[0].processed_s == 2.0 + tail_s
+    note = next(it.note for it in report.records if it.name == "cost of a second of audio")
+    assert f"{tail_s:g} s of silence after each clip counted as audio" in note
+
+
+def test_a_moment_of_audio_has_no_cost_per_second() -> None:
+    report = make_report(FACTS, [dataclasses.replace(CLIP, audio_s=0.05)])
+    assert report.value("cost of a second of audio") == "not meaningful"
+    assert report.value("real-time factor") is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "fidelity"),
+    [("emulated", "functional"), ("hardware", "hardware"), ("host", "estimate")],
+)
+def test_what_firmware_counts_of_itself_is_only_as_good_as_its_board(
+    tier: str, fidelity: str
+) -> None:
+    facts = dataclasses.replace(FACTS, board=dataclasses.replace(FACTS.board, tier=tier))
+    found = {it.name: it.fidelity for it in make_report(facts, [CLIP]).records}
+    assert found["stack high-water"] == found["cost of a second of audio"] == fidelity
+    assert found["firmware"] == ("estimate" if tier == "host" else "functional")
+    assert found["workspace"] == found["word error rate"] == "functional"
+
+
+def test_host_has_no_clock_to_show() -> None:
+    report = make_report(dataclasses.replace(FACTS, board=load_board("host")), [CLIP])
+    assert "clock_hz" not in report.board
 
 
 def test_device_without_a_clock_reports_no_cost() -> None:

@@ -5,29 +5,42 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from edgesdk import session
-from edgesdk.emulate import Clip
+from edgesdk.emulate import Clip, NoInterpreterError
 from edgesdk.errors import EdgeError
 from edgesdk.link.device import Utterance
 from edgesdk.link.messages import GraphId, Token
-from small_bundle import recogniser_bundle
 
 CLIP = Clip("a.wav", np.arange(-500, 500, dtype=np.int16), "yes")
 
 
-@pytest.mark.needs_cc
-@pytest.mark.parametrize("lacking", ["absent", "rounds otherwise"])
-def test_core_stands_in_for_an_interpreter_that_cannot_equal_a_device(
-    lacking: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (NoInterpreterError("none; install one"), "none; install one"),
+        (SimpleNamespace(name="x 1", caveat="rounds once"), "x 1 rounds once; install tflite-"),
+        (SimpleNamespace(name="x 1", caveat=""), None),
+    ],
+)
+def test_judge_of_devices_is_an_interpreter_that_rounds_as_they_do(
+    found: object, why: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find() -> SimpleNamespace:
-        if lacking == "absent":
-            raise EdgeError("no interpreter")
-        return SimpleNamespace(caveat="rounds once")
+    def find() -> object:
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     monkeypatch.setattr(session, "find_interpreter", find)
-    emulation = session.emulate_clips(recogniser_bundle(), [CLIP])
-    assert emulation.engine == "C core"
-    assert emulation.transcripts[0].logits
+    said = session.lacking_interpreter()
+    assert said is None if why is None else (said or "").startswith(why)
+
+
+def test_interpreter_that_does_not_load_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise EdgeError("does not load")
+
+    monkeypatch.setattr(session, "find_interpreter", fail)
+    with pytest.raises(EdgeError, match="does not load"):
+        session.lacking_interpreter()
 
 
 class _FakeDevice:

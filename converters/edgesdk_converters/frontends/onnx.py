@@ -17,6 +17,7 @@ from edgesdk_converters.frontends.onnx_layer_norm import fuse_layer_norm
 from edgesdk_converters.frontends.onnx_ops import HANDLERS
 from edgesdk_converters.frontends.roles import pair_states
 from edgesdk_converters.graph import Graph, State, prune
+from edgesdk_converters.lower.sections import check_features
 from edgesdk_converters.source import DEFAULT_FEATURES, Source
 
 # Role -> names of its file, best first; a variant is <name>-anything.onnx, int8 ones last.
@@ -48,8 +49,7 @@ def load_source(folder: Path, window: int | None = None) -> Source:
     Raises:
         ConvertError: a file is missing, damaged, or holds what has no integer form.
     """
-    if not folder.is_dir():
-        raise ConvertError(f"{folder}: no such folder; give one with encoder, decoder and joiner")
+    check_source(folder)
     paths = {role: find_role(folder, role) for role in ROLE_FILES}
     models = {role: _load(path) for role, path in paths.items()}
     files = {role: path.name for role, path in paths.items()}
@@ -57,6 +57,23 @@ def load_source(folder: Path, window: int | None = None) -> Source:
     features, notes = load_features(folder / "features.json")
     source = make_source(OnnxModels(**models, files=files), tokens, features, window)
     return replace(source, notes=tuple(notes) + source.notes)
+
+
+def check_source(path: Path) -> None:
+    """Refuse what is no folder of ONNX files, before anything is read.
+
+    Raises:
+        ConvertError: says what `path` is instead, and what to give.
+    """
+    wanted = "the folder that holds encoder, decoder and joiner as .onnx"
+    if not path.exists():
+        raise ConvertError(f"{path}: no such folder or file; give {wanted}, or one .tflite")
+    if path.suffix == ".onnx" and path.is_file():
+        raise ConvertError(f"{path}: one of three files of a model; give {wanted}")
+    if not path.is_dir():
+        raise ConvertError(f"{path}: not a model; give {wanted}, or one .tflite")
+    if not any(path.glob("*.onnx")):
+        raise ConvertError(f"{path}: no .onnx file there; give {wanted}, or one .tflite")
 
 
 def find_role(folder: Path, role: str) -> Path:
@@ -122,7 +139,7 @@ def load_features(path: Path) -> tuple[dict[str, Any], list[str]]:
         ]
     try:
         features = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, RecursionError) as err:
         raise ConvertError(f"{path}: not JSON ({err}); correct it") from None
     if not isinstance(features, dict) or features.get("kind") != "kaldi-fbank":
         raise ConvertError(f'{path}: kind must be "kaldi-fbank", the only front end; correct it')
@@ -163,6 +180,7 @@ def make_source(
             f"features.json gives {features.get('num_mel_bins')} mel bins and"
             f" {models.files['encoder']} takes {mel}; take the two from one training run"
         )
+    check_features(features, "features.json")
     max_symbols = _number(metadata, "max_symbols_per_frame") or _DEFAULT_MAX_SYMBOLS
     return Source(
         encoder, predictor, joiner, tokens, features, window, shift, max_symbols, tuple(notes)

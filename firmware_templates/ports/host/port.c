@@ -19,7 +19,7 @@
 #include "session.h"
 
 #define STACK_PAINT 0xA5u
-#define PIPE_BYTES 65536u /* Linux' default, see pipe(7) */
+#define RECEIVE_BYTES 2048u /* where the size of the pipe is not known: half a page */
 #define EXIT_NO_IMAGE 2
 #define EXIT_CANNOT_START 70
 
@@ -108,6 +108,13 @@ void edge_port_clock_pause(void) { paused_at = read_counter(); }
 
 void edge_port_clock_resume(void) { excluded += read_counter() - paused_at; }
 
+/* A pipe keeps whole pages and begins a new one for a write that does not fit into the last, so
+ * at worst it is full when half of it is used (pipe(7)). */
+static uint32_t receive_bytes(void) {
+  const int size = fcntl(STDIN_FILENO, F_GETPIPE_SZ);
+  return size > 0 ? (uint32_t)size / 2u : RECEIVE_BYTES;
+}
+
 void edge_port_init(edge_port_info_t *info) {
   catch_faults();
   open_counter();
@@ -119,7 +126,7 @@ void edge_port_init(edge_port_info_t *info) {
       .model_bytes = sizeof model_region,
       .workspace = workspace_region,
       .workspace_bytes = sizeof workspace_region,
-      .receive_bytes = PIPE_BYTES,
+      .receive_bytes = receive_bytes(),
       .boot_cause = boot_cause,
       .fault = boot_fault,
   };

@@ -54,7 +54,8 @@ class Bundle:
         """
         if tag not in self.sections:
             raise BundleError(
-                f"{self.source}: no section {tag}; it holds {', '.join(self.sections)}"
+                f"{self.source}: no section {tag}; it holds {', '.join(self.sections)}; "
+                "convert the model again"
             )
         return self.sections[tag]
 
@@ -128,9 +129,14 @@ class Bundle:
         try:
             value = json.loads(self.sections.get(tag, b"{}"))
         except ValueError as err:
-            raise BundleError(f"{self.source}: damaged section {tag} ({err})") from None
+            raise BundleError(
+                f"{self.source}: damaged section {tag} ({err}); "
+                "copy the file again, or convert the model again"
+            ) from None
         if not isinstance(value, dict):
-            raise BundleError(f"{self.source}: damaged section {tag} (not a JSON object)")
+            raise BundleError(
+                f"{self.source}: damaged section {tag} (not a JSON object); convert the model again"
+            )
         return value
 
 
@@ -152,7 +158,7 @@ def load_bundle(path: Path) -> Bundle:
     try:
         data = path.read_bytes()
     except OSError as err:
-        raise BundleError(f"{path}: cannot be read ({err.strerror})") from None
+        raise BundleError(f"{path}: cannot be read ({err.strerror}); check the path") from None
     return read_bundle(data, str(path))
 
 
@@ -178,4 +184,6 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        raise BundleError(f"{path}: cannot be written ({err.strerror})") from None
+        raise BundleError(
+            f"{path}: cannot be written ({err.strerror}); choose another place"
+        ) from None

@@ -17,6 +17,8 @@ from edgesdk.bundle.layout import (
 )
 from edgesdk.errors import BundleError
 
+_AGAIN = "copy the file again, or convert the model again"
+
 
 def device_digest(sections: Mapping[str, bytes]) -> bytes:
     """The 8 bytes that identify the device sections, in their order."""
@@ -60,7 +62,10 @@ def unpack_image(data: bytes, source: str) -> dict[str, bytes]:
         BundleError: not an image, another version, truncated, or damaged.
     """
     if len(data) < HEADER_BYTES or data[:4] != MAGIC:
-        raise BundleError(f"{source}: not an .edge image (it does not start with EDGE)")
+        raise BundleError(
+            f"{source}: not an .edge image (it does not start with EDGE); "
+            "give a model.edge that edgesdk convert wrote"
+        )
     version, count, total, rounding = struct.unpack_from("<HHII", data, 4)
     if version != VERSION:
         raise BundleError(
@@ -70,16 +75,23 @@ def unpack_image(data: bytes, source: str) -> dict[str, bytes]:
     if total > len(data):
         raise BundleError(f"{source}: truncated, {len(data)} of {total} bytes; copy it again")
     table_end = HEADER_BYTES + ENTRY_BYTES * count
-    if not 1 <= count <= MAX_SECTIONS or total % 16 or total != len(data) or total < table_end:
-        raise BundleError(f"{source}: damaged header ({count} sections, {total} bytes)")
+    if total < len(data):
+        raise BundleError(f"{source}: {len(data) - total} bytes follow the image's end; {_AGAIN}")
+    if not 1 <= count <= MAX_SECTIONS or total % 16 or total < table_end:
+        raise BundleError(f"{source}: damaged header ({count} sections, {total} bytes); {_AGAIN}")
     crc = zlib.crc32(data[HEADER_BYTES:table_end], zlib.crc32(data[:28]))
     if crc != struct.unpack_from("<I", data, 28)[0]:
-        raise BundleError(f"{source}: damaged, the header's checksum does not match")
+        raise BundleError(f"{source}: damaged, the header's checksum does not match; {_AGAIN}")
     if rounding != ROUNDING_TWICE or data[24:28] != bytes(4):
-        raise BundleError(f"{source}: rounding {rounding} is not supported, only 2 (twice)")
+        raise BundleError(
+            f"{source}: rounding {rounding} is not supported, only 2 (twice); "
+            "convert the model again"
+        )
     sections = _sections(data, count, table_end, source)
     if device_digest(sections) != data[16:24]:
-        raise BundleError(f"{source}: damaged, the digest does not match the device sections")
+        raise BundleError(
+            f"{source}: damaged, the digest does not match the device sections; {_AGAIN}"
+        )
     return sections
 
 
@@ -89,10 +101,14 @@ def _sections(data: bytes, count: int, end: int, source: str) -> dict[str, bytes
         raw, offset, size, crc = struct.unpack_from("<4sIII", data, HEADER_BYTES + ENTRY_BYTES * i)
         tag = raw.decode("ascii", "replace")
         if offset % 16 or offset < end or offset + size > len(data) or tag in sections:
-            raise BundleError(f"{source}: section {tag!r} lies outside the image or comes twice")
+            raise BundleError(
+                f"{source}: section {tag!r} lies outside the image or comes twice; {_AGAIN}"
+            )
         payload = data[offset : offset + size]
         if zlib.crc32(payload) != crc:
-            raise BundleError(f"{source}: damaged, the checksum of section {tag!r} does not match")
+            raise BundleError(
+                f"{source}: damaged, the checksum of section {tag!r} does not match; {_AGAIN}"
+            )
         sections[tag] = payload
         end = offset + size
     return sections

@@ -128,7 +128,9 @@ def read_features(data: bytes, source: str) -> Features:
             inv_std=np.frombuffer(data, "<f4", mels, inv_std),
         )
     except (struct.error, ValueError, KeyError) as err:
-        raise BundleError(f"{source}: damaged section FEAT ({err})") from None
+        raise BundleError(
+            f"{source}: damaged section FEAT ({err}); convert the model again"
+        ) from None
 
 
 def _band(data: bytes, at: int, weights: NDArray[np.float32]) -> MelBand:
@@ -161,7 +163,9 @@ def read_tokens(data: bytes, source: str) -> list[str]:
             raise ValueError("offsets do not ascend to the end of the text")
         return [text[a:b].decode() for a, b in itertools.pairwise(offsets)]
     except (struct.error, ValueError) as err:
-        raise BundleError(f"{source}: damaged section TOKS ({err})") from None
+        raise BundleError(
+            f"{source}: damaged section TOKS ({err}); convert the model again"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,10 @@ def read_search(data: bytes, source: str) -> Search:
         BundleError: the section is damaged or of another kind.
     """
     if len(data) != SEARCH_BYTES:
-        raise BundleError(f"{source}: damaged section SRCH ({len(data)} of {SEARCH_BYTES} bytes)")
+        raise BundleError(
+            f"{source}: damaged section SRCH ({len(data)} of {SEARCH_BYTES} bytes); "
+            "convert the model again"
+        )
     words: tuple[int, ...] = struct.unpack_from("<12I", data)
     if words[0] != GREEDY:
         raise BundleError(f"{source}: search kind {words[0]} is not known; convert the model again")

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from edgesdk_converters.frontends.onnx import load_source
+from edgesdk_converters.frontends.onnx import check_source, load_source
 from edgesdk_converters.pipeline import Conversion, convert_graph, convert_model
 
 from edgesdk.cli.clips import find_clips
@@ -19,8 +19,9 @@ def find_calibration(source: Path, chosen: Path | None) -> Path:
     """The folder of calibration clips: the chosen one, or `calibration` in or beside the source.
 
     Raises:
-        ConvertError: there is none.
+        ConvertError: the source is no folder of ONNX files, or there are no clips.
     """
+    check_source(source)
     if chosen is not None:
         return chosen
     for folder in (source / "calibration", source.parent / "calibration"):

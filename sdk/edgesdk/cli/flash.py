@@ -12,11 +12,11 @@ from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.memory_view import memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
-from edgesdk.cli.target import open_target
+from edgesdk.cli.target import find_board, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import BuildError, EdgeError
 from edgesdk.fit import MemoryUse, check_fit, memory_use
-from edgesdk.flash.kept import keep_bundle
+from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
 
 
@@ -71,7 +71,7 @@ def _flash_board(
             "board with its maker's tool, then load the bundle with --port"
         )
     manifest = store(image)
-    keep_bundle(bundle, board.name)
+    keep(bundle, board)
     document = _document(image, uses, manifest)
     term.result(document, *_views(document, uses))
 
@@ -80,7 +80,7 @@ def _load_over_link(
     term: Terminal, board: str | None, port: str, bundle: Bundle, timeout_s: float | None
 ) -> None:
     """Replace the bundle of a running device; its firmware stays."""
-    with open_target(board, port, None, timeout_s) as device:
+    with open_target(find_board(board) if board else None, port, None, timeout_s) as device:
         check_fit(device.board, bundle, memory_use(device.board, bundle))
         with term.progress(f"loading {bundle.source} to {port}"):
             identity = device.load(bundle.device_bytes())

@@ -46,8 +46,22 @@ def _manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> bytes:
     return (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode()
 
 
+def _replace(folder: Path, draft: Path, old: Path) -> None:
+    """Move `draft` to `folder`; what was there goes to `old`, and back where that fails."""
+    try:
+        if folder.exists():
+            folder.rename(old)
+        draft.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
+
+
 def write_folder(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write all files and the manifest beside the target, then move them there in one step.
+    """Write all files and the manifest beside the target, then move them there.
+
+    An earlier result is there until the new one is, also after an error or Ctrl-C.
 
     Raises:
         EdgeError: the target is something else, or cannot be written.
@@ -60,9 +74,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, A
             draft.mkdir()
             for name, data in {**files, MANIFEST: _manifest(files, facts)}.items():
                 (draft / name).write_bytes(data)
-            if folder.exists():
-                folder.rename(Path(scratch) / "old")
-            draft.rename(folder)
+            _replace(folder, draft, Path(scratch) / "old")
     except OSError as error:
         raise EdgeError(
             f"{folder}: cannot be written ({error.strerror}); choose another folder with -o"

@@ -20,11 +20,12 @@ from edgesdk.cli.options import (
     TimeoutOption,
     terminal,
 )
-from edgesdk.cli.target import expected_bundle, open_target
+from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, Transcript, load_clips
+from edgesdk.errors import EdgeError
 from edgesdk.fit import memory_use
 from edgesdk.flash.store import flashed_boards
 from edgesdk.link.device import Device
@@ -33,7 +34,7 @@ from edgesdk.report.make import DeviceClip, RunFacts, make_report
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
 from edgesdk.report.write import require_page_tools, write_report
-from edgesdk.session import Heard, emulate_clips, run_clip
+from edgesdk.session import Heard, emulate_clips, lacking_interpreter, run_clip
 
 DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
 
@@ -112,6 +113,26 @@ def _document(
     return document
 
 
+def _lacking_judge(bundle: Bundle | None) -> str | None:
+    """Why the device cannot be compared; None where it can."""
+    if bundle is None:
+        return "the bundle of a device behind a port is not known; name its file with --bundle"
+    return lacking_interpreter()
+
+
+def _laptop(
+    term: Terminal, bundle: Bundle | None, clips: Sequence[Clip], lacking: str | None
+) -> tuple[Sequence[Transcript | None], str]:
+    """What the laptop made of the clips, and what computed it; or why nothing did."""
+    if bundle is None or lacking is not None:
+        judge = f"not compared with an independent interpreter: {lacking}"
+        term.note(judge)
+        return [None] * len(clips), judge
+    with term.progress("the same clips on the laptop"):
+        emulation = emulate_clips(bundle, clips)
+    return emulation.transcripts, emulation.engine
+
+
 def command(
     context: typer.Context,
     clips: ClipsArgument,
@@ -130,24 +151,26 @@ def command(
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
-    loaded = expected_bundle(bundle, board, port)
+    target, loaded = find_target(board, port, bundle)
+    if loaded is not None and not loaded.is_recogniser:
+        raise EdgeError(
+            f"{loaded.source}: holds a single graph, which hears no clips; "
+            "compare it on the device with `edgesdk validate`"
+        )
     rate = loaded.features.sample_rate_hz if loaded else DEFAULT_RATE
     paths = find_clips(clips)
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
-    with open_target(board, port, loaded, timeout) as device:
-        heard = _run_clips(term, device, spoken, rate, profile=loaded is not None)
+    lacking = _lacking_judge(loaded)
+    with open_target(target, port, loaded, timeout) as device:
+        heard = _run_clips(term, device, spoken, rate, profile=lacking is None)
         facts = _facts(device, loaded)
-    laptop: Sequence[Transcript | None] = [None] * len(spoken)
-    if loaded is not None:
-        with term.progress("the same clips on the laptop"):
-            emulation = emulate_clips(loaded, spoken)
-        laptop = emulation.transcripts
-        facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": emulation.engine})
+    laptop, judge = _laptop(term, loaded, spoken, lacking)
+    facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": judge})
     made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
     document = _document(device, heard, made, logits=logits)
+    document["not_compared"] = lacking
     views = transcripts_views([done.transcript for done in heard])
-    if loaded is not None:
-        views += ["", *report_views(made)]
+    views += ["", *report_views(made), *([judge] if lacking else [])]
     if report is not None:
         written = write_report(made, report)
         document["report"] = [str(path) for path in written]

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from edgesdk.board import load_board
+from edgesdk.board import Board, load_board
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.errors import DeviceError
-from edgesdk.flash.kept import kept_bundle
-from edgesdk.flash.store import flashed_boards
+from edgesdk.flash.kept import kept_board, kept_bundle
+from edgesdk.flash.store import flashed_boards, load
 from edgesdk.link.channel import Channel
 from edgesdk.link.device import (
     ANSWER_TIMEOUT_S,
@@ -18,39 +18,59 @@ from edgesdk.link.device import (
 from edgesdk.link.transport import SerialTransport
 
 
-def expected_bundle(path: Path | None, board: str | None, port: str | None) -> Bundle | None:
-    """The bundle that --bundle names; without it, the one that was flashed on an emulated board.
+def find_board(name_or_path: str) -> Board:
+    """The board of that name or file; of a flashed board, the file that it was flashed with.
 
     Raises:
-        BundleError: the file is damaged.
+        BoardError: unknown, unreadable or contradicting itself.
     """
-    if path is not None:
-        return load_bundle(path)
+    is_name = Path(name_or_path).name == name_or_path
+    return load_board((kept_board(name_or_path) if is_name else None) or name_or_path)
+
+
+def find_target(
+    board: str | None, port: str | None, bundle: Path | None
+) -> tuple[Board | None, Bundle | None]:
+    """The board that --board names, and the bundle to compare with.
+
+    Without --board, the only flashed emulated board is taken; with a port alone, None: the device
+    says which board it is. Without --bundle, the bundle is what was flashed on the emulated board,
+    or None behind a port.
+
+    Raises:
+        BoardError: the board is unknown, or its file is wrong.
+        BundleError: --bundle names a damaged file.
+        DeviceError: no device, several, or hardware without a port; or what was flashed is damaged.
+    """
+    loaded = None if bundle is None else load_bundle(bundle)
     if port is not None:
-        return None
-    name = board or _only_flashed_board()
-    return next((kept_bundle(it) for it in flashed_boards() if it.board == name), None)
+        return find_board(board) if board else None, loaded
+    chosen = find_board(board or _only_flashed_board())
+    if chosen.emulator is None:
+        raise DeviceError(f"{chosen.name} is real hardware; name its port, see `edgesdk devices`")
+    flashed = load(chosen.name)
+    return chosen, loaded or kept_bundle(flashed)
 
 
 def open_target(
-    board: str | None, port: str | None, bundle: Bundle | None, timeout_s: float | None
+    board: Board | None, port: str | None, bundle: Bundle | None, timeout_s: float | None
 ) -> Device:
     """Open the device and make sure that it holds `bundle`, where one is given.
 
-    With a port alone, the device says which board it is. With neither, the only flashed emulated
-    board is taken.
+    With a port alone, the device says which board it is.
 
     Raises:
-        DeviceError: none, several, or a port that does not open.
+        DeviceError: a port that does not open.
         NoAnswerError: silence.
         WireError: another protocol, board, firmware or bundle.
     """
     hello_s, answer_s = timeout_s or HELLO_TIMEOUT_S, timeout_s or ANSWER_TIMEOUT_S
-    if board is None and port is not None:
+    if board is not None:
+        device = open_device(board, port, timeout_s=answer_s, hello_timeout_s=hello_s)
+    elif port is not None:
         device = _open_port(port, hello_s, answer_s)
     else:
-        chosen = load_board(board or _only_flashed_board())
-        device = open_device(chosen, port, timeout_s=answer_s, hello_timeout_s=hello_s)
+        raise ValueError("neither board nor port")
     try:
         if bundle is not None:
             device.check_bundle(bundle.digest)
@@ -76,7 +96,7 @@ def _open_port(port: str, hello_s: float, answer_s: float) -> Device:
     transport = SerialTransport(port, DEFAULT_BAUD)
     try:
         identity = Channel(transport, answer_s).hello(hello_s)
-        device = Device(load_board(identity.board), transport, answer_s)
+        device = Device(find_board(identity.board), transport, answer_s)
         device.hello(hello_s)
     except BaseException:
         transport.close()

@@ -47,6 +47,11 @@ class Terminal:
         if self.verbose:
             self.err.print(text, style="dim")
 
+    def note(self, text: str) -> None:
+        """A line on stderr that matters to the result; nothing with -q."""
+        if not self.quiet:
+            self.err.print(text)
+
     def live(self, text: str, *, end: str = "\n") -> None:
         """Words as they are recognised, on stderr; nothing with -q."""
         if not self.quiet:

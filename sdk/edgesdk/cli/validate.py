@@ -12,7 +12,7 @@ from edgesdk.cli.options import (
     TimeoutOption,
     terminal,
 )
-from edgesdk.cli.target import expected_bundle, open_target
+from edgesdk.cli.target import find_target, open_target
 from edgesdk.errors import EdgeError
 from edgesdk.link.validate import validate
 
@@ -27,10 +27,10 @@ def command(
 ) -> None:
     """Feed the bundle's samples to the device; exit 1 and name the operator where it differs."""
     term = terminal(context, as_json)
-    loaded = expected_bundle(bundle, board, port)
+    target, loaded = find_target(board, port, bundle)
     if loaded is None:
         raise EdgeError("the samples lie in the bundle; name its file with --bundle")
-    with open_target(board, port, loaded, timeout) as device:
+    with open_target(target, port, loaded, timeout) as device:
         identity = device.identity
         with term.progress(f"validating {identity.board}"):
             done = validate(device, loaded)

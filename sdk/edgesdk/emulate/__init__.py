@@ -3,7 +3,12 @@
 from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
 from edgesdk.emulate.single import GraphRun, load_array, run_graph
-from edgesdk.emulate.tflite import TfliteGraph, find_interpreter, op_outputs
+from edgesdk.emulate.tflite import (
+    NoInterpreterError,
+    TfliteGraph,
+    find_interpreter,
+    op_outputs,
+)
 from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
 
 __all__ = [
@@ -13,6 +18,7 @@ __all__ = [
     "Engine",
     "GraphRun",
     "GraphSamples",
+    "NoInterpreterError",
     "Step",
     "TfliteGraph",
     "Transcript",

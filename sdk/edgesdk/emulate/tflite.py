@@ -31,12 +31,17 @@ class InterpreterKind:
     module: Any
 
 
+class NoInterpreterError(EdgeError):
+    """No TFLite interpreter is installed."""
+
+
 @lru_cache(maxsize=1)
 def find_interpreter() -> InterpreterKind:
     """tflite-runtime, or its successor ai-edge-litert.
 
     Raises:
-        EdgeError: neither is installed.
+        NoInterpreterError: neither is installed.
+        EdgeError: one is, and does not load.
     """
     kinds = (
         ("tflite-runtime", "tflite_runtime.interpreter", ""),
@@ -49,12 +54,17 @@ def find_interpreter() -> InterpreterKind:
     for package, module, caveat in kinds:
         try:
             found = importlib.import_module(module)
-        except ImportError:
+        except ModuleNotFoundError:
             continue
+        except ImportError as error:
+            raise EdgeError(
+                f"{package}: installed, but does not load ({error}); install it again: "
+                "pip install --force-reinstall 'edgesdk[emulate]'"
+            ) from error
         version = importlib.metadata.version(package)
         return InterpreterKind(f"{package} {version} BUILTIN_REF", caveat, found)
-    raise EdgeError(
-        "emulate: no TFLite interpreter in this Python; install one: pip install 'edgesdk[emulate]'"
+    raise NoInterpreterError(
+        "no TFLite interpreter in this Python; install one: pip install 'edgesdk[emulate]'"
     )
 
 

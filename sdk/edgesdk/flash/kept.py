@@ -1,32 +1,56 @@
-"""The whole bundle, kept beside an emulated board's flash: host sections never go to a device."""
+"""What is kept beside an emulated board's flash: the whole bundle and the board file.
+
+Host sections never go to a device; and a board file of the user's own may move.
+"""
 
 from pathlib import Path
 
+from edgesdk.board import Board
 from edgesdk.bundle import Bundle, load_bundle, save_bundle
-from edgesdk.errors import BuildError, BundleError
+from edgesdk.errors import BuildError, BundleError, DeviceError
 from edgesdk.flash.store import Flashed
 from edgesdk.folders import devices_dir
 
 KEPT = "whole.edge"
 
 
-def keep_bundle(bundle: Bundle, board: str, root: Path | None = None) -> None:
-    """Keep `bundle` for what has just been flashed on `board`; the next flash removes it.
+def keep(bundle: Bundle, board: Board, root: Path | None = None) -> None:
+    """Keep what has just been flashed, and the board's file; the next flash removes both.
 
     Raises:
         BuildError: the device folder cannot be written.
     """
+    folder = (root or devices_dir()) / board.name
     try:
-        save_bundle(bundle, (root or devices_dir()) / board / KEPT)
+        board_file = board.path.read_bytes()
+        save_bundle(bundle, folder / KEPT)
+        (folder / f"{board.name}.toml").write_bytes(board_file)
     except BundleError as error:
         raise BuildError(str(error)) from error
+    except OSError as error:
+        raise BuildError(f"{folder}: cannot flash ({error.strerror}); check the folder") from error
 
 
-def kept_bundle(flashed: Flashed, root: Path | None = None) -> Bundle | None:
-    """The bundle that `flashed` was made from; None where it was not kept or is another one."""
+def kept_bundle(flashed: Flashed, root: Path | None = None) -> Bundle:
+    """The bundle that `flashed` was made from.
+
+    Raises:
+        DeviceError: it is missing, damaged or another one.
+    """
     path = (root or devices_dir()) / flashed.board / KEPT
+    again = f"run `edgesdk flash BUNDLE --board {flashed.board}` again"
+    if not path.is_file():
+        raise DeviceError(f"{path}: the bundle kept for comparing is missing; {again}")
     try:
         bundle = load_bundle(path)
-    except BundleError:
-        return None
-    return bundle if bundle.digest == flashed.bundle_digest else None
+    except BundleError as error:
+        raise DeviceError(f"{path}: the bundle kept for comparing is damaged; {again}") from error
+    if bundle.digest != flashed.bundle_digest:
+        raise DeviceError(f"{path}: is not the bundle that was flashed; {again}")
+    return bundle
+
+
+def kept_board(name: str, root: Path | None = None) -> Path | None:
+    """The board file that `name` was flashed with; None where nothing is flashed."""
+    path = (root or devices_dir()) / name / f"{name}.toml"
+    return path if path.is_file() else None

@@ -100,9 +100,22 @@ class Channel:
             self._read(left, strict=False)
             while self._frames:
                 frame = self._frames.popleft()
-                if frame.type == Message.IDENTITY and frame.seq == seq:
+                if frame.seq != seq:
+                    continue
+                if frame.type == Message.IDENTITY:
                     return frame
+                if frame.type == Message.STATUS:
+                    self._refuse_hello(frame)
         return None
+
+    def _refuse_hello(self, frame: Frame) -> None:
+        code = self._parse(read_status, frame.payload).code
+        if code == Status.BAD_VERSION:
+            raise WireError(
+                f"{self.where}: the device does not speak protocol {PROTOCOL_VERSION}; "
+                "flash the firmware of this edgesdk version"
+            )
+        raise RefusedError(self.where, Message.HELLO.name, code)
 
     def request(
         self,

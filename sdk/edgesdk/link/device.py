@@ -176,7 +176,8 @@ class Device:
         """Replace the bundle by device image bytes (Bundle.device_bytes).
 
         Raises:
-            RefusedError: too large, damaged, or without kernels; the device then has no bundle.
+            RefusedError: too large, which changes nothing; damaged, or needs kernels that the
+                firmware lacks: the device then has no bundle.
         """
         channel = self.channel
         begin = struct.pack("<II", len(image), zlib.crc32(image))
@@ -262,7 +263,8 @@ class Device:
     def op_costs(self, graph: GraphId) -> tuple[OpCost, ...]:
         """Cost of every operator of a graph, since the last profiled START or GRAPH_RESET.
 
-        Empty where the device's clock counts nothing.
+        Empty where the device does not count them: its clock counts nothing, or the bundle has
+        more operators than it has room for.
         """
         costs: list[OpCost] = []
         while self.identity.clock != ClockKind.NONE:

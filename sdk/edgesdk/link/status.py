@@ -30,7 +30,6 @@ class Status(IntEnum):
     BAD_FRAME = -12, "link frame is malformed"
     TOO_LONG = -13, "link frame is longer than this side accepts"
     BAD_MESSAGE = -14, "link message is unknown or has the wrong length"
-    OVERFLOW = -15, "more audio than the device said it can take"
     FAULT = -16, "the processor took a fault"
 
 

@@ -144,32 +144,53 @@ class PipeTransport:
         self.process = process
         self.where = where
         self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
+        self._kept = b""  # what came while we wrote
         os.set_blocking(self._in, False)
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
+        if self._kept:
+            data, self._kept = self._kept, b""
+            return data
         if not select.select([self._out], [], [], timeout_s)[0]:
             return b""
+        return self._receive()
+
+    def _receive(self) -> bytes:
         data = os.read(self._out, 65536)
         if not data:
             raise ended(self.process, self.where)
         return data
 
     def write(self, data: bytes, timeout_s: float) -> None:
-        """Send all bytes."""
+        """Send all bytes, and keep what comes meanwhile: a process reads only once it has said all.
+
+        Raises:
+            NoAnswerError: it takes no byte for `timeout_s`, or has ended.
+        """
         deadline = time.monotonic() + timeout_s
         left = memoryview(data)
         while left:
-            if not select.select([], [self._in], [], max(0.0, deadline - time.monotonic()))[1]:
+            wait = max(0.0, deadline - time.monotonic())
+            said, takes, _ = select.select([self._out], [self._in], [], wait)
+            if said:
+                self._kept += self._receive()
+            taken = self._put(left) if takes else 0
+            if taken:
+                left = left[taken:]
+                deadline = time.monotonic() + timeout_s
+            elif time.monotonic() >= deadline:
                 raise NoAnswerError(
                     f"{self.where}: took no bytes for {timeout_s:g} s; start it again"
                 )
-            try:
-                left = left[os.write(self._in, left) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise ended(self.process, self.where) from error
+
+    def _put(self, data: memoryview) -> int:
+        try:
+            return os.write(self._in, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ended(self.process, self.where) from error
 
     def close(self) -> None:
         """End the process."""

@@ -23,6 +23,7 @@ from edgesdk.report.records import (
 from edgesdk.report.wer import sum_errors, word_errors
 
 ROLES = {GraphId.ENCODER: "encoder", GraphId.PREDICTOR: "predictor", GraphId.JOINER: "joiner"}
+LEAST_AUDIO_S = 0.1  # below it a cost per second says nothing
 COST_UNITS = {ClockKind.INSTRUCTIONS: "instructions", ClockKind.CYCLES: "cycles"}
 
 
@@ -53,6 +54,32 @@ class RunFacts:
     firmware_bytes: int | None
     tools: Mapping[str, str]
     memory: Sequence[MemoryUse] = ()
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """What a figure that the device measured may be used for."""
+        return fidelity_of(self.board.tier)
+
+    @property
+    def tail_s(self) -> float:
+        """Silence that the device adds to each clip, in seconds."""
+        if self.bundle is None:
+            return 0.0
+        return self.bundle.features.tail_padding / self.bundle.features.sample_rate_hz
+
+
+def fidelity_of(tier: str) -> Fidelity:
+    """Fidelity of what firmware counts of itself (costs, stack, its size), by the board's tier.
+
+    An emulator counts the same everywhere; a processor is measured; a process on the host stands
+    for no board.
+    """
+    kinds: dict[str, Fidelity] = {
+        "emulated": "functional",
+        "hardware": "hardware",
+        "host": "estimate",
+    }
+    return kinds[tier]
 
 
 def first_difference(clips: Sequence[DeviceClip]) -> Difference | None:
@@ -94,13 +121,19 @@ def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
 def _operators(
     clips: Sequence[DeviceClip], stages: Sequence[StageCost], bundle: Bundle
 ) -> Iterator[OperatorCost]:
-    """Each operator's cost, and per graph what lies between operators."""
+    """Each operator's cost, and per graph what lies between operators.
+
+    One entry for a whole graph whose operators the device has no room to count.
+    """
     calls = {stage.stage: stage.calls or 0 for stage in stages}
     whole = {stage.stage: stage.cost for stage in stages}
     for graph, role in ROLES.items():
         records = bundle.graphs[role].records
         named = bundle.debug.get(role, {}).get("ops", [])
         spent = 0
+        if not all(clip.operators[graph] for clip in clips):
+            yield OperatorCost(role, None, "not profiled", "", calls[role], whole[role])
+            continue
         for index, record in enumerate(records):
             origin = named[index] if index < len(named) else {}
             cost = sum(clip.operators[graph][index].cost for clip in clips)
@@ -112,21 +145,27 @@ def _operators(
         yield OperatorCost(role, None, "between operators", "", calls[role], rest)
 
 
-def _cost_records(facts: RunFacts, cost: int, audio_s: float) -> Iterator[Record]:
-    unit = COST_UNITS[facts.clock]
-    # An emulator's counts are the same everywhere; those of a processor are measurements.
-    measured: Fidelity = "functional" if facts.board.tier == "emulated" else "hardware"
-    note = "every operator profiled"
-    yield Record("cost of a second of audio", round(cost / audio_s), unit, measured, note)
+def _cost_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    unit, measured = COST_UNITS[facts.clock], facts.fidelity
+    audio_s = sum(clip.audio_s for clip in clips)
+    processed_s = audio_s + facts.tail_s * len(clips)
+    if audio_s < LEAST_AUDIO_S:
+        note = f"{audio_s:g} s of audio are too short for a figure"
+        yield Record("cost of a second of audio", "not meaningful", "", measured, note)
+        return
+    cost = sum(clip.metrics.total for clip in clips) / processed_s
+    tail = f", {facts.tail_s:g} s of silence after each clip counted as audio"
+    note = f"while profiled{tail if facts.tail_s else ''}"
+    yield Record("cost of a second of audio", round(cost), unit, measured, note)
     clock_hz = facts.board.cpu.clock_hz
     if clock_hz is None:
         return
-    factor = cost / audio_s / clock_hz
     if facts.clock is ClockKind.CYCLES and measured == "hardware":
-        yield Record("real-time factor", factor, "", measured, f"at {clock_hz / 1e6:g} MHz")
+        note = f"at {clock_hz / 1e6:g} MHz"
+        yield Record("real-time factor", cost / clock_hz, "", measured, note)
         return
     note = f"one instruction per cycle at {clock_hz / 1e6:g} MHz"
-    yield Record("real-time factor", factor, "", "estimate", note)
+    yield Record("real-time factor", cost / clock_hz, "", "estimate", note)
 
 
 def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
@@ -135,18 +174,20 @@ def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Re
     if facts.bundle is not None:
         same = facts.bundle.workspace_bytes == metrics.workspace_bytes
         predicted = "as predicted" if same else f"predicted {facts.bundle.workspace_bytes:,}"
-    measured: Fidelity = "hardware" if facts.board.tier == "hardware" else "functional"
-    yield Record("arena", metrics.arena_bytes, "bytes", measured)
-    yield Record("states", metrics.state_bytes, "bytes", measured)
-    yield Record("workspace", metrics.workspace_bytes, "bytes", measured, predicted)
+    here = ", of this computer's build" if facts.board.tier == "host" else ""
+    yield Record("arena", metrics.arena_bytes, "bytes", "functional")
+    yield Record("states", metrics.state_bytes, "bytes", "functional")
+    yield Record("workspace", metrics.workspace_bytes, "bytes", "functional", predicted)
     if metrics.stack_bytes:
         deepest = max(clip.metrics.stack_high_water for clip in clips)
-        note = f"of {metrics.stack_bytes:,}"
-        yield Record("stack high-water", deepest, "bytes", measured, note)
+        note = f"of {metrics.stack_bytes:,}{here}"
+        yield Record("stack high-water", deepest, "bytes", facts.fidelity, note)
     if facts.bundle is not None:
         yield Record("image", len(facts.bundle.device_bytes()), "bytes", "functional")
     if facts.firmware_bytes is not None:
-        yield Record("firmware", facts.firmware_bytes, "bytes", "functional", "code and constants")
+        note = f"code and constants{here}"
+        built: Fidelity = "estimate" if here else "functional"
+        yield Record("firmware", facts.firmware_bytes, "bytes", built, note)
 
 
 def _wer_records(clips: Sequence[DeviceClip]) -> Iterator[Record]:
@@ -174,8 +215,7 @@ def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None)
         note = f"{calls:,} joiner calls, every logit"
         records.insert(0, Record("device == laptop", True, "", "functional", note))
         if facts.clock in COST_UNITS:
-            cost = sum(clip.metrics.total for clip in clips)
-            records += _cost_records(facts, cost, audio_s)
+            records += _cost_records(facts, clips)
     return [*records, *_memory_records(facts, clips)]
 
 
@@ -185,6 +225,7 @@ def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
     counted = bool(correct) and facts.clock in COST_UNITS
     stages = tuple(_stages(clips)) if counted else ()
     board, bundle = facts.board, facts.bundle
+    clock = {} if board.cpu.clock_hz is None else {"clock_hz": board.cpu.clock_hz}
     return Report(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         board={
@@ -192,7 +233,7 @@ def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
             "title": board.title,
             "tier": board.tier,
             "core": board.cpu.core,
-            "clock_hz": board.cpu.clock_hz,
+            **clock,
         },
         bundle={} if bundle is None else _describe_bundle(bundle),
         tools={"edgesdk": __version__, **facts.tools},
@@ -204,6 +245,7 @@ def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
             ClipRecord(
                 clip=clip.clip,
                 audio_s=clip.audio_s,
+                processed_s=clip.audio_s + facts.tail_s,
                 reference=clip.heard.reference,
                 text=clip.heard.text,
                 logits_sha256=clip.heard.logits_sha256 or "",

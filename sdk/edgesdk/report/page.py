@@ -30,9 +30,9 @@ def mark_heard(clip: ClipRecord) -> Markup:
 
 
 def _plots(report: Report) -> Iterator[Plot]:
-    audio_s = sum(clip.audio_s for clip in report.clips)
+    audio_s = sum(clip.processed_s for clip in report.clips)
     if report.stages and audio_s:
-        explanation = "Sum over all clips, divided by their length."
+        explanation = "Sum over all clips, divided by their length with the silence after each."
         yield (
             "Where the work goes",
             explanation,

@@ -1,9 +1,10 @@
 """What a run found, as values: records with unit and fidelity, costs, memory, clips.
 
 Fidelity says what a number may be used for:
-- functional: exact, and the same on every machine (a transcript, a byte count, a count of
-  executed instructions);
-- estimate: derived with an assumption (instructions / clock frequency as time);
+- functional: exact, and the same on every machine (a transcript, the bytes of an image, an
+  emulator's count of executed instructions);
+- estimate: derived with an assumption (instructions / clock frequency as time), or counted on a
+  stand-in (stack and code of the host's process);
 - hardware: measured on a physical board.
 """
 
@@ -33,7 +34,8 @@ class Record:
 class OperatorCost:
     """Cost of one operator of a graph, summed over all its calls; unit as the report's.
 
-    `index` is the operator's in the plan, None for what is spent between operators.
+    `index` is the operator's in the plan, None for what is spent between operators, or
+    for a graph whose operators were not counted.
     """
 
     graph: str
@@ -74,10 +76,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """One clip: what was said, heard, and at what cost (None where no cost may be shown)."""
+    """One clip: what was said, heard, and at what cost (None where no cost may be shown).
+
+    `processed_s` is the clip and the silence that the device adds behind it.
+    """
 
     clip: str
     audio_s: float
+    processed_s: float
     reference: str | None
     text: str
     logits_sha256: str

@@ -10,6 +10,7 @@ from edgesdk.report.figures import format_figure
 from edgesdk.report.records import Report
 
 MOST_OPERATORS = 12
+_LEAST_REST = 3  # fewer are shown rather than counted
 
 
 def _verdict(report: Report) -> Text:
@@ -39,7 +40,10 @@ def _operators(report: Report) -> Table:
     for column in ("calls", f"{report.cost_unit} per call", "share"):
         table.add_column(column, justify="right")
     costliest = sorted(report.operators, key=lambda entry: -entry.cost)
-    for entry in costliest[:MOST_OPERATORS]:
+    shown = MOST_OPERATORS
+    if len(costliest) < MOST_OPERATORS + _LEAST_REST:
+        shown = len(costliest)
+    for entry in costliest[:shown]:
         table.add_row(
             entry.place,
             entry.operator,
@@ -48,10 +52,11 @@ def _operators(report: Report) -> Table:
             f"{entry.cost // max(entry.calls, 1):,}",
             f"{100.0 * entry.cost / total:.1f} %",
         )
-    rest = costliest[MOST_OPERATORS:]
+    rest = costliest[shown:]
     if rest:
         share = 100.0 * sum(entry.cost for entry in rest) / total
-        table.add_row(f"{len(rest)} more", "", "", "", "", f"{share:.1f} %")
+        names = ", ".join(dict.fromkeys(entry.operator for entry in rest))
+        table.add_row(f"{len(rest)} more", names, "", "", "", f"{share:.1f} %")
     return table
 
 

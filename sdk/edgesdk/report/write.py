@@ -1,6 +1,7 @@
 """report.json and report.html in a folder."""
 
 import json
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def require_page_tools() -> None:
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Write both files, each in one step (never half of one), and return their paths.
+    """Write both files and return their paths; neither is replaced before both are written.
 
     Raises:
         EdgeError: matplotlib or jinja2 is missing, or the folder cannot be written.
@@ -35,15 +36,17 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         "report.json": json.dumps(report.document(), ensure_ascii=False, indent=2) + "\n",
         "report.html": render_page(report),
     }
-    paths = []
+    drafts = {name: folder / f".{name}.draft" for name in contents}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            draft = folder / f".{name}.draft"
-            draft.write_text(content, encoding="utf-8")
-            paths.append(draft.rename(folder / name))
+            drafts[name].write_text(content, encoding="utf-8")
+        return [draft.replace(folder / name) for name, draft in drafts.items()]
     except OSError as error:
         raise EdgeError(
             f"report not written: {folder}: {error.strerror}; choose another folder"
         ) from error
-    return paths
+    finally:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink()

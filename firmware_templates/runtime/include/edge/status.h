@@ -1,5 +1,5 @@
-/* Status codes: 0 is success, errors are negative. One list gives the enum, the names and the
- * texts; sdk/edgesdk/link/status.py is checked against it by a test. */
+/* Status codes: 0 is success, errors are negative, -15 is not in use. One list gives the enum, the
+ * names and the texts; sdk/edgesdk/link/status.py is checked against it by a test. */
 #ifndef EDGE_STATUS_H
 #define EDGE_STATUS_H
 
@@ -20,7 +20,6 @@
   EDGE_STATUS(BAD_FRAME, -12, "link frame is malformed")                                           \
   EDGE_STATUS(TOO_LONG, -13, "link frame is longer than this side accepts")                        \
   EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")                 \
-  EDGE_STATUS(OVERFLOW, -15, "more audio than the device said it can take")                        \
   EDGE_STATUS(FAULT, -16, "the processor took a fault")
 
 typedef enum edge_status {
