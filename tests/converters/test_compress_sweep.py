@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from edgesdk.cli.sweep import (
     Point,
+    find_spoken,
     folder_sweep,
     front,
     read_grid,
-    spoken_clips,
     sweep_document,
     sweep_plot,
 )
@@ -38,7 +38,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sweep_of_a_folder_gets_smaller_and_noisier(tiny_folder: Path, clips: Path) -> None:
     said: list[str] = []
     grid = ([0.0, 0.5], [0, 4])
-    spoken = ([clips], clips / "said.tsv")
+    spoken = find_spoken([clips], clips / "said.tsv")
     points = folder_sweep(tiny_folder, clips, Recipe(), grid, spoken, said.append)
     assert [(it.sparsity, it.palette) for it in points] == [(0.0, 0), (0.5, 0), (0.0, 4), (0.5, 4)]
     dense, half, four, both = points
@@ -71,5 +71,5 @@ def test_grid_is_read_and_nonsense_refused() -> None:
 
 def test_clips_without_texts_are_refused(clips: Path) -> None:
     with pytest.raises(EdgeError, match="belong together"):
-        spoken_clips([clips], None, 16000)
-    assert spoken_clips([], None, 16000) == []
+        find_spoken([clips], None)
+    assert find_spoken([], None) == {}

@@ -112,7 +112,8 @@ def _sweep(
             f"{error.name} is not installed; install it with: pip install 'edgesdk[convert,report]'"
         ) from error
     folder = conversion.find_calibration(source, calibration)
-    points = sweep.folder_sweep(source, folder, recipe, sweep.read_grid(grid), spoken, term.live)
+    pairs, clips = sweep.read_grid(grid), sweep.find_spoken(*spoken)
+    points = sweep.folder_sweep(source, folder, recipe, pairs, clips, term.live)
     document = sweep.sweep_document(points)
     files = {
         "sweep.json": (json.dumps(document, indent=2) + "\n").encode(),

@@ -1,7 +1,7 @@
 """`edgesdk convert --sweep`: size against accuracy over sparsity and bits; needs the converters."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,18 +68,19 @@ def read_grid(text: str) -> tuple[list[float], list[int]]:
         ) from error
 
 
-def spoken_clips(paths: Sequence[Path], expect: Path | None, rate: int) -> list[Clip]:
-    """The clips that word errors are counted on; none where none were named.
+def find_spoken(paths: Sequence[Path], expect: Path | None) -> dict[Path, str]:
+    """The clips that word errors are counted on and what is said in them; none where none named.
 
     Raises:
         EdgeError: clips without what is said in them, or the other way round.
     """
     if bool(paths) != bool(expect):
         raise EdgeError("sweep: --clips and --expect belong together; give both or neither")
-    if not paths or expect is None:
-        return []
+    if expect is None:
+        return {}
     found = find_clips(paths)
-    return load_clips(found, rate, read_expected(expect, found))
+    texts = read_expected(expect, found)
+    return {path: texts[path.name] for path in found}
 
 
 def _weights(made: Conversion) -> tuple[int, int, int]:
@@ -180,13 +181,14 @@ def folder_sweep(
     calibration: Path,
     recipe: Recipe,
     grid: tuple[Sequence[float], Sequence[int]],
-    spoken: tuple[Sequence[Path], Path | None],
+    spoken: Mapping[Path, str],
     progress: Callable[[str], None],
 ) -> list[Point]:
-    """Sweep the recogniser in a folder; `spoken` are clips and the table of what is said."""
+    """Sweep the recogniser in a folder; `spoken` are clips and what is said in them."""
+    texts = {path.name: text for path, text in spoken.items()}
 
     def clips_of(bundle: Bundle) -> Sequence[Clip]:
-        return spoken_clips(*spoken, bundle.features.sample_rate_hz)
+        return load_clips(spoken, bundle.features.sample_rate_hz, texts)
 
     def convert(chosen: Recipe) -> Conversion:
         return convert_folder(source, calibration, chosen, lambda text: progress(f"  {text}"))
