@@ -1,6 +1,10 @@
 """Building firmware: cache, sizes, compilers, and each way to fail."""
 
+import dataclasses
+import hashlib
+import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,14 +117,82 @@ def test_missing_compiler_names_its_package(
 
 
 @pytest.mark.needs_cc
-def test_failing_compiler_is_quoted_and_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("options", "flag", "says"),
+    [
+        ("optimise", "-include=none", r"gcc failed: .*error: .*none"),
+        ("target", "-Wl,--defsym=here=absent", r"gcc failed: .*undefined symbol `absent'"),
+    ],
+    ids=["compiler", "linker"],
+)
+def test_failing_tool_is_quoted_with_a_command_that_repeats_it(
+    options: str, flag: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EDGESDK_HOME", str(tmp_path))
-    monkeypatch.setattr(build_module, "WARNINGS", (*build_module.WARNINGS, "-include=none"))
-    with pytest.raises(BuildError, match=r"gcc failed: .*run it by hand"):
+    host = load_board("host")
+    flags = (*getattr(host.compiler, options), flag)
+    spoiled = dataclasses.replace(
+        host, compiler=dataclasses.replace(host.compiler, **{options: flags})
+    )
+    for _ in range(2):
+        with pytest.raises(BuildError, match=says) as caught:
+            build(spoiled)
+        assert [path.name for path in (tmp_path / "firmware").iterdir()] == ["failed"]
+    said, command = str(caught.value).split("; run it by hand: ")
+    again = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    assert again.returncode != 0
+    assert said.removeprefix("gcc failed: ") in again.stderr
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "build.json").write_text(""),
+        lambda folder: (folder / "build.json").write_text("[]"),
+        lambda folder: (folder / "build.json").unlink(),
+        lambda folder: (folder / "firmware.elf").unlink(),
+        lambda folder: (folder / "firmware.elf").write_bytes(
+            (folder / "firmware.elf").read_bytes().replace(b"edge", b"fake", 1)
+        ),
+    ],
+    ids=["empty", "another type", "no facts", "no firmware", "changed firmware"],
+)
+def test_damaged_cache_is_built_again(
+    damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One small source stands for the firmware: what is tested is the cache around it."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("EDGESDK_HOME", str(home))
+    source = tmp_path / "sources" / "edge.c"
+    source.parent.mkdir()
+    source.write_text('const char *edge(void);\nconst char *edge(void) { return "edge"; }\n')
+    source.write_text(source.read_text() + "int main(void) { return edge()[0]; }\n")
+    monkeypatch.setattr(build_module, "resource_dir", lambda name: source.parent)
+    plan = build_module._Plan(
+        "gcc", "gcc", "1", ("-fstack-usage",), (), (), (), (source,), "", None
+    )
+    monkeypatch.setattr(build_module, "_plan", lambda board, options: plan)
+    monkeypatch.setattr(build_module, "link_of", lambda board, options: "stdio")
+    image = build(load_board("host"))
+    damage(image.firmware.parent)
+    again = build(load_board("host"))
+    assert again == image
+    assert hashlib.sha256(again.firmware.read_bytes()).hexdigest() == image.firmware_sha256
+    assert [path.name for path in (home / "firmware").iterdir()] == [image.firmware_id]
+
+
+@pytest.mark.needs_cc
+def test_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "firmware").write_text("in the way")
+    monkeypatch.setenv("EDGESDK_HOME", str(tmp_path))
+    with pytest.raises(
+        BuildError, match=r"firmware: .*set EDGESDK_HOME or XDG_CACHE_HOME"
+    ) as caught:
         build(load_board("host"))
-    assert list((tmp_path / "firmware").iterdir()) == []
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.needs_cc

@@ -47,6 +47,19 @@ def test_any_sections_round_trip(sections: dict[str, bytes]) -> None:
     assert read_bundle(data).sections == sections
 
 
+def test_what_lies_between_sections_is_zero_for_both_readers() -> None:
+    data = Bundle({"GNET": b"x", "FEAT": b"y" * 17}).to_bytes()
+    gaps = sorted(set(range(len(data))) - _covered(data))
+    assert len(gaps) == 15 + 15
+    Image(data)
+    for at in gaps:
+        spoiled = data[:at] + b"\x01" + data[at + 1 :]
+        with pytest.raises(BundleError, match="between its sections is not zero"):
+            read_bundle(spoiled)
+        with pytest.raises(BundleError, match="section, tensor or operator lies outside"):
+            Image(spoiled)
+
+
 def test_device_copy_has_the_same_digest_and_no_host_sections() -> None:
     bundle = Bundle({**HOST, **DEVICE})
     device = read_bundle(bundle.device_bytes())
@@ -57,10 +70,7 @@ def test_device_copy_has_the_same_digest_and_no_host_sections() -> None:
 
 def test_every_flipped_bit_and_every_truncation_is_found() -> None:
     data = Bundle({**DEVICE, **HOST}).to_bytes()
-    padding = set(range(len(data))) - _covered(data)
     for i in range(len(data)):
-        if i in padding:
-            continue
         damaged = bytearray(data)
         damaged[i] ^= 1 << i % 8
         with pytest.raises(BundleError):

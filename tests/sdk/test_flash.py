@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import signal
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,8 @@ from edgesdk.build import build
 from edgesdk.errors import BuildError, DeviceError
 from edgesdk.flash import store as store_module
 from edgesdk.flash.store import MANIFEST, erase, flashed_boards, load, store
-from edgesdk.link.device import open_device
+from edgesdk.link import power
+from edgesdk.link.device import Device, open_device
 from edgesdk.link.power import describe
 from small_bundle import recogniser_bundle, single_bundle
 
@@ -63,6 +68,24 @@ def test_interrupted_flash_leaves_the_old_content(
     else:  # the firmware is the same file and is not written again
         store(build(HOST, single_bundle()), tmp_path)
         assert len(calls) == 2
+
+
+def test_device_outlives_the_thread_that_opened_it(tmp_path: Path) -> None:
+    store(build(HOST), tmp_path)
+    opened: list[Device] = []
+    thread = threading.Thread(target=lambda: opened.append(open_device(HOST, devices=tmp_path)))
+    thread.start()
+    thread.join()
+    time.sleep(0.1)
+    with opened[0] as device:
+        assert device.hello().board == "host"
+
+
+def test_child_whose_parent_has_gone_ends_itself() -> None:
+    no_process = 1 << 30
+    ask = power._dies_with(no_process)
+    with subprocess.Popen(["sleep", "5"], preexec_fn=ask) as orphan:
+        assert orphan.wait(2) == -signal.SIGKILL
 
 
 def test_nothing_flashed_is_no_device(tmp_path: Path) -> None:

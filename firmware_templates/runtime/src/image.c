@@ -1,6 +1,7 @@
 /* Reading an .edge image in place: header, section table, checksums. */
 #include "edge/image.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "load.h"
@@ -38,6 +39,14 @@ static entry_t entry_at(const uint8_t *data, uint32_t index) {
   return entry;
 }
 
+static bool is_zero(const uint8_t *data, uint32_t begin, uint32_t end) {
+  while (begin < end) {
+    if (data[begin++] != 0)
+      return false;
+  }
+  return true;
+}
+
 static edge_status_t check_sections(const edge_image_t *image) {
   uint32_t end = EDGE_IMAGE_HEADER_BYTES + image->sections * EDGE_IMAGE_ENTRY_BYTES;
   for (uint32_t i = 0; i < image->sections; i++) {
@@ -51,9 +60,11 @@ static edge_status_t check_sections(const edge_image_t *image) {
     }
     if (edge_crc32(0, image->data + entry.offset, entry.size) != entry.crc)
       return EDGE_BAD_CRC;
+    if (!is_zero(image->data, end, entry.offset))
+      return EDGE_BAD_LAYOUT;
     end = entry.offset + entry.size;
   }
-  return EDGE_OK;
+  return is_zero(image->data, end, image->size) ? EDGE_OK : EDGE_BAD_LAYOUT;
 }
 
 edge_status_t edge_image_open(edge_image_t *image, const uint8_t *data, uint32_t capacity) {

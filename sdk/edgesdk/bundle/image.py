@@ -109,6 +109,13 @@ def _sections(data: bytes, count: int, end: int, source: str) -> dict[str, bytes
             raise BundleError(
                 f"{source}: damaged, the checksum of section {tag!r} does not match; {_AGAIN}"
             )
+        _check_gap(data[end:offset], source)
         sections[tag] = payload
         end = offset + size
+    _check_gap(data[end:], source)
     return sections
+
+
+def _check_gap(gap: bytes, source: str) -> None:
+    if gap.strip(b"\0"):
+        raise BundleError(f"{source}: damaged, what lies between its sections is not zero")

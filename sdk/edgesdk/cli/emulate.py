@@ -4,6 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy.typing as npt
 import typer
 from rich.table import Table
 
@@ -12,7 +13,14 @@ from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.options import ExpectOption, JsonOption, LogitsOption, terminal
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
-from edgesdk.emulate import GraphRun, emulate, load_array, load_clips, run_graph
+from edgesdk.emulate import (
+    GraphRun,
+    emulate,
+    load_array,
+    load_clips,
+    run_graph,
+    run_tflite_apart,
+)
 from edgesdk.errors import EdgeError
 
 
@@ -46,6 +54,17 @@ def _emulate_clips(
     if done.caveat:
         views.append(f"{done.engine}: {done.caveat}")
     term.result(transcripts_document(source, done.transcripts), *views)
+
+
+def _arrays(model: Path, inputs: list[Path]) -> list[npt.NDArray[Any]]:
+    """The inputs of a single graph."""
+    for path in inputs:
+        if path.is_dir() or path.suffix.lower() == ".wav":
+            raise EdgeError(
+                f"{model}: holds a single graph, which takes one .npy file per input; "
+                f"{path} is none"
+            )
+    return [load_array(path) for path in inputs]
 
 
 def _show_graph(term: Terminal, run: GraphRun) -> None:
@@ -82,12 +101,13 @@ def command(
             raise EdgeError(
                 f"{model}: cannot be read ({error.strerror}); check the path"
             ) from error
-        arrays = [load_array(path) for path in inputs]
-        _show_graph(term, run_graph(data, arrays, engine=engine.value, source=str(model)))
+        if engine is Engine.CORE:
+            raise EdgeError(f"{model}: the C kernels run bundles; convert the .tflite first")
+        _show_graph(term, run_tflite_apart(data, _arrays(model, inputs), str(model)))
         return
     bundle = load_bundle(model)
     if bundle.is_recogniser:
         _emulate_clips(term, bundle, inputs, engine, expect, logits)
         return
-    arrays = [load_array(path) for path in inputs]
+    arrays = _arrays(model, inputs)
     _show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

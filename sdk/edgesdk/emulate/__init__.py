@@ -1,5 +1,6 @@
 """Recognisers and single graphs on the laptop, with the device's own C core."""
 
+from edgesdk.emulate.apart import run_tflite_apart
 from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
 from edgesdk.emulate.single import GraphRun, load_array, run_graph
@@ -32,4 +33,5 @@ __all__ = [
     "op_outputs",
     "read_samples",
     "run_graph",
+    "run_tflite_apart",
 ]

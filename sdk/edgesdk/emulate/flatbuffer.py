@@ -63,7 +63,9 @@ def _reading(model: bytes, source: str, read: Callable[[], _T]) -> _T:
     try:
         return read()
     except (struct.error, IndexError) as error:
-        raise BundleError(f"{source}: damaged .tflite file ({error})") from error
+        raise BundleError(
+            f"{source}: a damaged .tflite file, or cut short; copy it or convert the model again"
+        ) from error
 
 
 def variable_tensors(model: bytes, source: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ State = Mapping[str, Array]
 _NEXT = ".next"
 _STATE = "state."
 _VARIABLE = "variable."
+_SOURCE_PLACE = re.compile(r"\.(cc|h|cpp):\d+$")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,12 @@ def _info(detail: Mapping[str, Any]) -> TensorInfo:
     return TensorInfo(detail["dtype"], shape, float(scale), int(zero_point))
 
 
+def _reason(error: Exception) -> str:
+    """The interpreter's message in one line, without places in its own source."""
+    words = [word for word in str(error).split() if not _SOURCE_PLACE.search(word)]
+    return " ".join(words).rstrip(".") or type(error).__name__
+
+
 class TfliteGraph:
     """One graph on the reference kernels; not for use by two threads at once.
 
@@ -98,8 +106,10 @@ class TfliteGraph:
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(f"{source}: the interpreter refuses it: {reason}") from error
+            raise BundleError(
+                f"{source}: the interpreter refuses it: {_reason(error)}; "
+                "copy it or convert the model again"
+            ) from error
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         following = {o["name"]: o for o in outputs if o["name"].endswith(_NEXT)}
@@ -164,8 +174,10 @@ class TfliteGraph:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise BundleError(f"{self._source}: the interpreter failed: {reason}") from error
+            raise BundleError(
+                f"{self._source}: the interpreter failed: {_reason(error)}; "
+                "copy it or convert the model again"
+            ) from error
         for name, (_, following) in self._states.items():
             self._explicit[name] = self._interpreter.get_tensor(following)
         return [self.tensor(o["index"]) for o in self._outputs]

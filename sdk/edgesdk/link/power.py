@@ -1,6 +1,7 @@
 """Power for emulated boards: starts the firmware process or QEMU and connects to it."""
 
 import ctypes
+import functools
 import os
 import shlex
 import shutil
@@ -8,6 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from edgesdk.board import Board
 from edgesdk.errors import BuildError, DeviceError
@@ -112,12 +116,32 @@ def _start_qemu(board: Board, flashed: Flashed) -> Transport:
             raise
 
 
-def _die_with_parent() -> None:
-    """In the child: end it when the process that started it ends, however that happens."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _dies_with(parent: int) -> Callable[[], None]:
+    """What a child does first: ask to be ended when `parent` ends, however that happens."""
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork, which may find locks held
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before we could ask
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask
+
+
+@functools.cache
+def _starter(process: int) -> ThreadPoolExecutor:
+    """The thread of this process that starts children for others, and lasts as long as it."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"edgesdk-power-{process}")
 
 
 def _start(command: list[str], descriptors: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a child. The kernel ends it with the thread that did, so a lasting one does."""
+    if sys.platform != "linux" or threading.current_thread() is threading.main_thread():
+        return _spawn(command, descriptors)
+    return _starter(os.getpid()).submit(_spawn, command, descriptors).result()
+
+
+def _spawn(command: list[str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
@@ -126,7 +150,7 @@ def _start(command: list[str], descriptors: tuple[int, ...] = ()) -> subprocess.
             stderr=subprocess.PIPE,
             bufsize=0,
             pass_fds=descriptors,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=_dies_with(os.getpid()) if sys.platform == "linux" else None,
         )
     except OSError as error:
         raise DeviceError(
