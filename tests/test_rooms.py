@@ -15,8 +15,17 @@ FIRMWARE = REPOSITORY / "firmware_templates"
 
 # Verbs that hand work to the converters import them where they need them, and two files
 # are on the converters' side: nobody may import them at import time.
-HEAVY = ("edgesdk_converters", "edgesdk.cli.conversion", "edgesdk.cli.describe_models")
-HEAVY_FILES = (SDK / "cli" / "conversion.py", SDK / "cli" / "describe_models.py")
+HEAVY = (
+    "edgesdk_converters",
+    "edgesdk.cli.conversion",
+    "edgesdk.cli.sweep",
+    "edgesdk.cli.describe_models",
+)
+HEAVY_FILES = (
+    SDK / "cli" / "conversion.py",
+    SDK / "cli" / "sweep.py",
+    SDK / "cli" / "describe_models.py",
+)
 MAY_CONVERT = {SDK / "cli" / "convert.py", SDK / "cli" / "inspect.py"}
 # What a converter may know of the sdk: the format it writes, the board it writes for, its errors;
 # and the one file that joins all steps: the C core's features, because calibration has to see

@@ -8,6 +8,18 @@ import numpy as np
 from edgesdk import __version__
 from edgesdk.errors import ConvertError
 
+from edgesdk_converters.compress.layers import (
+    ROLES,
+    Moments,
+    Product,
+    graph_of,
+    products,
+    record_all,
+    sequences,
+)
+from edgesdk_converters.compress.options import Compression
+from edgesdk_converters.compress.prune import Progress, prune_source
+from edgesdk_converters.compress.tensors import TensorReport, palettise, tensor_reports
 from edgesdk_converters.graph import Array, Graph
 from edgesdk_converters.quantise.calibrate import (
     Calibration,
@@ -28,6 +40,7 @@ from edgesdk_converters.tflite.write import write_tflite
 
 _HELD_BACK = 5  # one utterance in so many is kept for measuring
 _CHOSEN_BY_MEASUREMENT = "auto"
+_COMPRESSED_FRAMES = 60_000  # ten minutes of 10 ms frames
 _CLEAR_GAIN_DB = 1.0  # a range that clips must win by this much: other speech may need the rest
 
 
@@ -40,6 +53,7 @@ class Options:
     """
 
     method: str = _CHOSEN_BY_MEASUREMENT
+    compression: Compression = field(default_factory=Compression)
 
 
 @dataclass(frozen=True)
@@ -50,10 +64,11 @@ class GraphReport:
     parameters: int
     bytes: int
     method: str
-    sqnr_db: Mapping[str, float]  # per output, empty where not measured; logits above their floor
+    sqnr_db: Mapping[str, float]  # per output against dense float, empty where not measured
     tried_db: Mapping[str, float]  # per method, the worst output
     ranges: Mapping[str, tuple[float, float]]  # of inputs, outputs and states
     choices: tuple[str, ...] = ()  # what a user may want to know, one line each
+    tensors: tuple[TensorReport, ...] = ()  # int8 matrices of products
 
 
 @dataclass(frozen=True)
@@ -65,13 +80,17 @@ class Converted:
     joiner: bytes
     report: Mapping[str, GraphReport]
     notes: tuple[str, ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)  # share of zeros asked of each layer
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One graph on its way: what it saw and what it is measured on."""
+    """One graph on its way: what it saw, what it is measured on and against."""
 
     graph: Graph
+    dense: Graph
+    found: tuple[tuple[Product, Moments], ...]
+    compression: Compression
     seen: Observation
     sequences: list[list[tuple[Array, ...]]]
     given: Mapping[str, Quantisation]
@@ -90,9 +109,14 @@ class _Attempt:
 
 
 def convert_source(
-    source: Source, calibration: Sequence[Utterance], options: Options | None = None
+    source: Source,
+    calibration: Sequence[Utterance],
+    options: Options | None = None,
+    progress: Progress = lambda text: None,
 ) -> Converted:
     """Quantise `source` with whole utterances of normalised features [T, mel], float32.
+
+    `progress` is told what is being done. Noise is measured against the dense float graphs.
 
     Raises:
         ConvertError: no usable calibration data, or a graph that has no integer form.
@@ -103,25 +127,55 @@ def convert_source(
             f"range method {options.method!r} is none of {', '.join(METHODS)}, auto; choose one"
         )
     _check_calibration(source, calibration)
-    source = replace(
+    used, held = _split(calibration)
+    compression = options.compression
+    dense = source
+    levels: dict[str, float] = {}
+    progress("decoding")
+    seen_visits = [decode(source, utterance) for utterance in _first(used, _COMPRESSED_FRAMES)]
+    if compression.prunes:
+        source, levels = prune_source(source, seen_visits, compression, progress)
+    dense, source = _spelled(dense), _spelled(source)
+    found = _found(source, seen_visits)
+    progress("calibrating")
+    seen = calibrate(source, used)
+    visits = [decode(dense, utterance) for utterance in held]
+    report: dict[str, GraphReport] = {}
+    files: dict[str, bytes] = {}
+    for job in _jobs(source, dense, seen, visits, found, compression):
+        name = job.graph.name
+        progress(f"quantising {name}")
+        best = _best(job, options.method)
+        files[name], report[name] = best.data, _report(job, best)
+    notes = list(source.notes)
+    if open_interpreter(files["joiner"]) is None:
+        notes.append("tflite-runtime is not installed: quantisation noise was not measured")
+    return Converted(**files, report=report, notes=tuple(notes), levels=levels)
+
+
+def _first(utterances: Sequence[Utterance], frames: int) -> Iterator[Utterance]:
+    """Utterances up to so many frames: what goes into every layer is kept row by row."""
+    seen = 0
+    for utterance in utterances:
+        if seen >= frames:
+            return
+        seen += len(utterance)
+        yield utterance
+
+
+def _spelled(source: Source) -> Source:
+    return replace(
         source,
         encoder=spell_cells(source.encoder),
         predictor=spell_cells(source.predictor),
         joiner=spell_cells(source.joiner),
     )
-    used, held = _split(calibration)
-    seen = calibrate(source, used)
-    visits = [decode(source, utterance) for utterance in held]
-    notes = list(source.notes)
-    report: dict[str, GraphReport] = {}
-    files: dict[str, bytes] = {}
-    for job in _jobs(source, seen, visits):
-        name = job.graph.name
-        best = _best(job, options.method)
-        files[name], report[name] = best.data, _report(job, best)
-    if open_interpreter(files["joiner"]) is None:
-        notes.append("tflite-runtime is not installed: quantisation noise was not measured")
-    return Converted(**files, report=report, notes=tuple(notes))
+
+
+def _found(source: Source, visits: list[Visit]) -> tuple[tuple[Product, Moments], ...]:
+    """The products of a spelled source with what goes into them."""
+    recorded = record_all(source, products(source), sequences(visits))
+    return tuple((product, Moments.of(x)) for product, x in recorded.items())
 
 
 def _check_calibration(source: Source, calibration: Sequence[Utterance]) -> None:
@@ -144,33 +198,37 @@ def _split(calibration: Sequence[Utterance]) -> tuple[list[Utterance], list[Utte
     return used or held, held
 
 
-def _jobs(source: Source, seen: Calibration, visits: list[Visit]) -> list[_Job]:
+def _jobs(
+    source: Source,
+    dense: Source,
+    seen: Calibration,
+    visits: list[Visit],
+    found: tuple[tuple[Product, Moments], ...],
+    compression: Compression,
+) -> list[_Job]:
     seams = {
         "encoder_out": int8_quantisation(seen.encoder["encoder_out"], METHODS[0]),
         "decoder_out": int8_quantisation(seen.predictor["decoder_out"], METHODS[0]),
     }
     whole = logit_range(seen)
-    logits = {"logit": int8_quantisation(whole, METHODS[0])}
+    given = {
+        "encoder": {"encoder_out": seams["encoder_out"]},
+        "predictor": {"decoder_out": seams["decoder_out"]},
+        "joiner": seams | {"logit": int8_quantisation(whole, METHODS[0])},
+    }
+    steps = sequences(visits)
     return [
         _Job(
-            source.encoder,
-            seen.encoder,
-            [[(w,) for w in v.windows] for v in visits],
-            {"encoder_out": seams["encoder_out"]},
-        ),
-        _Job(
-            source.predictor,
-            seen.predictor,
-            [[(c,) for c in v.contexts] for v in visits],
-            {"decoder_out": seams["decoder_out"]},
-        ),
-        _Job(
-            source.joiner,
-            seen.joiner,
-            [list(v.pairs) for v in visits],
-            seams | logits,
-            {"logit": whole.low},
-        ),
+            graph_of(source, role),
+            graph_of(dense, role),
+            tuple(pair for pair in found if pair[0].role == role),
+            compression,
+            getattr(seen, role),
+            steps[role],
+            given[role],
+            {"logit": whole.low} if role == "joiner" else {},
+        )
+        for role in ROLES
     ]
 
 
@@ -187,11 +245,13 @@ def _best(job: _Job, method: str) -> _Attempt:
 
 def _attempt(job: _Job, method: str) -> _Attempt:
     quantised = quantise_graph(job.graph, job.seen, method, job.given)
-    data = write_tflite(Model((quantised.graph,), description=f"edgesdk {__version__}"))
+    integer = palettise(quantised.graph, job.graph, job.found, job.compression)
+    quantised = replace(quantised, graph=integer)
+    data = write_tflite(Model((integer,), description=f"edgesdk {__version__}"))
     interpreter = open_interpreter(data)
     noise = {}
     if interpreter is not None:
-        noise = measure(job.graph, TfliteStream(interpreter), job.sequences, job.floors)
+        noise = measure(job.dense, TfliteStream(interpreter), job.sequences, job.floors)
     return _Attempt(method, data, quantised, noise)
 
 
@@ -206,6 +266,7 @@ def _report(job: _Job, best: _Attempt) -> GraphReport:
         tried_db=best.tried_db,
         ranges={n: (job.seen[n].low, job.seen[n].high) for n in shown if n in job.seen},
         choices=tuple(_choices(job, best)),
+        tensors=tuple(tensor_reports(best.quantised.graph, job.dense, job.found, job.compression)),
     )
 
 

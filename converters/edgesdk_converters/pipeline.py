@@ -2,8 +2,9 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from edgesdk.errors import EdgeError
 from edgesdk.recipe import Recipe
 from numpy.typing import NDArray
 
+from edgesdk_converters.compress.options import Compression, load_masks
+from edgesdk_converters.compress.prune import Progress
 from edgesdk_converters.convert import GraphReport, Options, convert_source
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
@@ -41,16 +44,19 @@ def convert_model(
     name: str = "recogniser",
     digests: Mapping[str, str] | None = None,
     board: Board | None = None,
+    progress: Progress = lambda text: None,
 ) -> Conversion:
     """The bundle of a recogniser, calibrated on whole clips at its own sample rate.
 
     Weights are packed for the recipe's class of cores, else for the board's, else not at all.
-    `name` is used where the recipe has none; `digests` are of the files that the model came from.
+    `name` is used where the recipe has none; `digests` are of the files that the model came from;
+    `progress` is told what is being done.
 
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
     """
-    converted = convert_source(source, _normalised(source, clips), Options(recipe.ranges))
+    options = Options(recipe.ranges, _compression(recipe))
+    converted = convert_source(source, _normalised(source, clips), options, progress)
     meta = {
         **_origin(recipe, digests),
         "calibration_clips": len(clips),
@@ -71,6 +77,14 @@ def convert_model(
     )
     bundle, notes = _with_samples(bundle, recipe, clips)
     return Conversion(bundle, converted.report, (*converted.notes, *notes))
+
+
+def _compression(recipe: Recipe) -> Compression:
+    """What the recipe asks of compression, with its masks read."""
+    chosen = recipe.compress
+    values = {item.name: getattr(chosen, item.name) for item in fields(chosen)}
+    values["masks"] = load_masks(Path(chosen.masks)) if chosen.masks else {}
+    return Compression(**values)
 
 
 def convert_graph(

@@ -11,13 +11,44 @@ from edgesdk.errors import ConvertError
 
 SCHEMA = 1
 RANGES = ("auto", "minmax", "percentile", "mse")
+LEVELS = ("scan", "even")
+SCORES = ("surgeon", "activation", "magnitude")
+REPAIRS = ("least-squares", "bias", "none")
+PALETTES = (0, 2, 4, 8, 16, 32)
 MOST_SAMPLES = 16
 CORES = ("auto", "ref", "dsp", "mve")
 WEIGHTS = ("fast", "small", "dense")
+MOST_SPARSE = 0.95
 
 
-def _choice(default: str | int, about: str) -> Any:
+def _choice(default: str | int | float, about: str) -> Any:
     return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class CompressRecipe:
+    """Table [compress]: which weights become zero and how few values the rest takes."""
+
+    sparsity: float = _choice(0.0, f"share of all weights to make zero, 0.0..{MOST_SPARSE}")
+    block: str = _choice("8x16", "zeros come in blocks of ROWSxCOLUMNS, or as N:M of a row")
+    levels: str = _choice(
+        "scan", "scan: more zeros where calibration shows least harm; even: alike in all layers"
+    )
+    score: str = _choice(
+        "surgeon",
+        "worth of a block: surgeon (what cannot be repaired), activation (w^2 x its input's power) "
+        "or magnitude",
+    )
+    repair: str = _choice(
+        "least-squares", f"what follows pruning: {', '.join(REPAIRS)} (bias correction)"
+    )
+    palette: int = _choice(0, "most distinct int8 values per matrix: 2, 4, 8, 16, 32; 0: any")
+    palette_rows: int = _choice(0, "output rows that share a palette; 0: all of a matrix")
+    masks: str = _choice("", ".npz of masks, LAYER.weight -> [out, in], zero where a weight goes")
+    layers: dict[str, float] = field(
+        default_factory=dict,
+        metadata={"about": 'fixed sparsity of single layers, such as "encoder.lstm0" = 0.5'},
+    )
 
 
 @dataclass(frozen=True)
@@ -41,6 +72,10 @@ class Recipe:
         "fast",
         f"packing to prefer: {', '.join(WEIGHTS)}; dense leaves zeros and palettes unused",
     )
+    compress: CompressRecipe = field(
+        default_factory=CompressRecipe,
+        metadata={"about": "docs/compression.md; the .tflite stays an ordinary int8 graph"},
+    )
 
 
 def _check(recipe: Recipe, where: str) -> Recipe:
@@ -59,18 +94,54 @@ def _check(recipe: Recipe, where: str) -> Recipe:
     return recipe
 
 
-def _take(values: dict[str, Any], where: str) -> Recipe:
-    kinds = {choice.name: type(choice.default) for choice in fields(Recipe)}
+def _check_compress(compress: CompressRecipe, where: str) -> None:
+    choices: dict[str, tuple[str | int, ...]] = {
+        "levels": LEVELS,
+        "score": SCORES,
+        "repair": REPAIRS,
+        "palette": PALETTES,
+    }
+    for name, known in choices.items():
+        value = getattr(compress, name)
+        if value not in known:
+            raise ConvertError(
+                f"{where}: compress.{name} = {value!r} is none of {', '.join(map(str, known))}; "
+                "choose one"
+            )
+    for name, level in {"sparsity": compress.sparsity, **compress.layers}.items():
+        if type(level) not in (int, float) or not 0 <= level <= MOST_SPARSE:
+            raise ConvertError(
+                f"{where}: compress: {name} = {level!r} must lie in 0.0..{MOST_SPARSE}; correct it"
+            )
+    if compress.palette_rows < 0:
+        raise ConvertError(
+            f"{where}: compress.palette_rows = {compress.palette_rows} is negative; 0 means all"
+        )
+
+
+def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
+    """`values` where each is a known key of a dataclass and of the type of its default."""
+    default = table()
+    kinds = {choice.name: type(getattr(default, choice.name)) for choice in fields(table)}
     for name, value in values.items():
         if name not in kinds:
             close = difflib.get_close_matches(name, kinds, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(kinds)}"
             raise ConvertError(f"{where}: key {name!r} is unknown; {hint}")
-        if type(value) is not kinds[name]:
+        kind = dict if kinds[name] is CompressRecipe else kinds[name]
+        if type(value) is not kind and not (kind is float and type(value) is int):
             raise ConvertError(
-                f"{where}: {name} = {value!r} must be of type {kinds[name].__name__}; correct it"
+                f"{where}: {name} = {value!r} must be of type {kind.__name__}; correct it"
             )
-    return _check(Recipe(**values), where)
+    return values
+
+
+def _take(values: dict[str, Any], where: str) -> Recipe:
+    typed = dict(_typed(values, Recipe, where))
+    inner = _typed(typed.pop("compress", {}), CompressRecipe, f"{where} [compress]")
+    compress = CompressRecipe(**inner)
+    _check_compress(compress, where)
+    return _check(Recipe(**typed, compress=compress), where)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -97,7 +168,20 @@ def load_recipe(path: Path) -> Recipe:
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as a TOML file that load_recipe reads back."""
     lines = [f"schema = {SCHEMA}"]
-    for choice in fields(Recipe):
-        value = json.dumps(getattr(recipe, choice.name), ensure_ascii=False)  # TOML too
-        lines += [f"# {choice.metadata['about']}", f"{choice.name} = {value}"]
+    tables = ((Recipe, recipe), (CompressRecipe, recipe.compress))  # in each, tables come last
+    for kind, part in tables:
+        for choice in fields(kind):
+            lines += _entry(choice, getattr(part, choice.name))
+    for layer, level in recipe.compress.layers.items():
+        lines.append(f"{json.dumps(layer, ensure_ascii=False)} = {level}")
     return "\n".join(lines) + "\n"
+
+
+_TABLES = {"compress": "[compress]", "layers": "[compress.layers]"}
+
+
+def _entry(choice: Any, value: Any) -> list[str]:
+    about = f"# {choice.metadata['about']}"
+    if choice.name in _TABLES:
+        return ["", about, _TABLES[choice.name]]
+    return [about, f"{choice.name} = {json.dumps(value, ensure_ascii=False)}"]  # TOML too

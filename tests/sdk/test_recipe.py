@@ -4,13 +4,27 @@ from pathlib import Path
 
 import pytest
 from edgesdk.errors import ConvertError
-from edgesdk.recipe import Recipe, load_recipe, recipe_toml
+from edgesdk.recipe import CompressRecipe, Recipe, load_recipe, recipe_toml
 from hypothesis import given
 from hypothesis import strategies as st
 
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]))
+COMPRESS = st.builds(
+    CompressRecipe,
+    sparsity=st.floats(0, 0.95),
+    block=st.sampled_from(["8x16", "2:4"]),
+    levels=st.sampled_from(["scan", "even"]),
+    score=st.sampled_from(["surgeon", "activation", "magnitude"]),
+    repair=st.sampled_from(["least-squares", "bias", "none"]),
+    palette=st.sampled_from([0, 2, 32]),
+    palette_rows=st.integers(0, 99),
+    masks=TEXTS,
+    layers=st.dictionaries(TEXTS, st.floats(0, 0.95), max_size=3),
+)
 RECIPES = st.builds(
     Recipe,
-    name=st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"])),
+    name=TEXTS,
+    compress=COMPRESS,
     ranges=st.sampled_from(["auto", "minmax", "percentile", "mse"]),
     window_frames=st.integers(0, 1024),
     max_symbols=st.integers(0, 64),
@@ -39,6 +53,18 @@ def test_printed_recipe_reads_back(
         ("schema = 1\nsamples = true", "must be of type int"),
         ("schema = 1\nsamples = 17", "must lie in 1..16"),
         ("schema = ", "not valid TOML"),
+        ("schema = 1\ncompress = 1", "must be of type dict"),
+        ("schema = 1\n[compress]\nsparse = 1", "'sparse' is unknown; did you mean 'sparsity'"),
+        ("schema = 1\n[compress]\nsparsity = '1'", "must be of type float"),
+        ("schema = 1\n[compress]\nsparsity = 1", "sparsity = 1 must lie in 0.0..0.95"),
+        ("schema = 1\n[compress]\nsparsity = nan", "must lie in 0.0..0.95"),
+        ("schema = 1\n[compress]\npalette = 5", "none of 0, 2, 4, 8, 16, 32"),
+        ("schema = 1\n[compress]\nlevels = 'all'", "none of scan, even"),
+        ("schema = 1\n[compress]\nscore = 'x'", "none of surgeon, activation, magnitude"),
+        ("schema = 1\n[compress]\nrepair = 'x'", "none of least-squares, bias, none"),
+        ("schema = 1\n[compress]\npalette_rows = -1", "is negative"),
+        ("schema = 1\n[compress.layers]\na = 2", "a = 2 must lie in"),
+        ("schema = 1\n[compress.layers]\na = 'x'", "a = 'x' must lie in"),
     ],
 )
 def test_wrong_recipe_is_refused(tmp_path: Path, text: str, said: str) -> None:

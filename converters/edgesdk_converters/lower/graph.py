@@ -96,7 +96,7 @@ def lower_graph(
         ConvertError: an operator is not covered or malformed (its name, tensor, reason, way out).
     """
     graph, *others = read_tflite(tflite, source).graphs
-    ctx = Context(graph, source, tuple(others), packing=packing or Packing())
+    ctx = Context(graph, source, packing or Packing(), tuple(others))
     _bind_inputs(ctx)
     for index, operator in enumerate(graph.operators):
         ctx.builder.operator, ctx.builder.code = index, operator.code

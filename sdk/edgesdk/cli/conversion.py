@@ -1,6 +1,7 @@
 """A model's files and its calibration clips, for `edgesdk convert`; needs the converters."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from edgesdk_converters.frontends.onnx import check_source, load_source
@@ -49,8 +50,14 @@ def _name_of(source: Path) -> str:
     return folder.parent.name if folder.name == "onnx" else folder.name
 
 
-def convert_folder(source: Path, calibration: Path, recipe: Recipe, board: Board) -> Conversion:
-    """Convert the recogniser in a folder of ONNX files for a board.
+def convert_folder(
+    source: Path,
+    calibration: Path,
+    recipe: Recipe,
+    board: Board,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Conversion:
+    """Convert a folder of ONNX files for a board; `progress` is told what is being done.
 
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
@@ -58,8 +65,15 @@ def convert_folder(source: Path, calibration: Path, recipe: Recipe, board: Board
     model = load_source(source, recipe.window_frames or None)
     clips = load_clips(find_clips([calibration]), int(model.features["sample_rate"]))
     digests = source_digests(source)
-    name = _name_of(source)
-    return convert_model(model, clips, recipe, name=name, digests=digests, board=board)
+    return convert_model(
+        model,
+        clips,
+        recipe,
+        name=_name_of(source),
+        digests=digests,
+        board=board,
+        progress=progress,
+    )
 
 
 def convert_tflite(source: Path, recipe: Recipe, board: Board) -> Conversion:

@@ -1,5 +1,6 @@
 """`edgesdk convert`: a trained model to .tflite files and a bundle that fits the board."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from rich.table import Table
 
 from edgesdk.board import Board, load_board
 from edgesdk.bundle import Bundle
+from edgesdk.cli.compression_view import tensor_table
 from edgesdk.cli.firmware import firmware_sizes
 from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
-from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
+from edgesdk.cli.options import ExpectOption, JsonOption, OptionalBoardOption, terminal
 from edgesdk.cli.output_folder import check_replaceable, write_folder
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import ConvertError, EdgeError, FitError
@@ -38,8 +40,8 @@ def _convert(
     if source.suffix == ".tflite":
         return conversion.convert_tflite(source, recipe, board)
     folder = conversion.find_calibration(source, calibration)
-    with term.progress(f"converting {source}, calibrating on {folder}"):
-        return conversion.convert_folder(source, folder, recipe, board)
+    with term.progress(f"converting {source}, calibrating on {folder}") as tell:
+        return conversion.convert_folder(source, folder, recipe, board, tell)
 
 
 def _graph_table(graphs: Mapping[str, Any]) -> Table:
@@ -112,14 +114,56 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
         for role, graph in document["graphs"].items():
             views += [f"{role}: {choice}" for choice in graph["choices"]]
         views.append("")
+    matrices = tensor_table(document["graphs"])
+    if matrices is not None and _compresses(document["recipe"]):
+        views += [matrices, "SQNR of a matrix: its products against dense float weights", ""]
     views += [memory_table(uses), f"peak of the arena: {document['peak']}"]
     views.append("")
-    choices = ", ".join(
-        f"{name} {value or 'default'}" for name, value in document["recipe"].items()
-    )
-    views.append(f"recipe: {choices}")
+    views.append(f"recipe: {_choices(document['recipe'])}")
     views += [f"note: {note}" for note in document["notes"]]
     return views
+
+
+def _sweep(
+    term: Terminal,
+    what: tuple[Path, Path | None, Recipe, Board],
+    grid: str,
+    spoken: tuple[list[Path], Path | None],
+    out: Path,
+) -> None:
+    """Sweep over sparsity and bits; write sweep.json and sweep.svg."""
+    source, calibration, recipe, board = what
+    try:
+        from edgesdk.cli import conversion, sweep
+    except ImportError as error:
+        raise ConvertError(
+            f"{error.name} is not installed; install it with: pip install 'edgesdk[convert,report]'"
+        ) from error
+    folder = conversion.find_calibration(source, calibration)
+    pairs, clips = sweep.read_grid(grid), sweep.find_spoken(*spoken)
+    points = sweep.folder_sweep(source, folder, recipe, board, pairs, clips, term.live)
+    document = sweep.sweep_document(points)
+    files = {
+        "sweep.json": (json.dumps(document, indent=2) + "\n").encode(),
+        "sweep.svg": sweep.sweep_plot(points).encode(),
+    }
+    write_folder(out, files, {"recipe": asdict(recipe)})
+    words = f"word errors on {points[0].words} words; " if points[0].words else ""
+    note = f"{words}SQNR of the worst output against dense float; functional, no timing"
+    term.result(document, sweep.sweep_table(points), note, f"wrote {out}: {', '.join(files)}")
+
+
+def _compresses(recipe: dict[str, Any]) -> bool:
+    return any(recipe["compress"][name] for name in ("sparsity", "palette", "masks", "layers"))
+
+
+def _choices(recipe: dict[str, Any]) -> str:
+    """The recipe on one line; compression only where some is asked for."""
+    compress = recipe["compress"]
+    shown = {name: value for name, value in recipe.items() if name != "compress"}
+    if _compresses(recipe):
+        shown |= compress
+    return ", ".join(f"{name} {value or 'default'}" for name, value in shown.items())
 
 
 def _facts(made: "Conversion", document: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +198,19 @@ def command(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the recipe in force and stop.")
     ] = False,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep",
+            metavar="SPARSITIES:PALETTES",
+            help="Compress in many ways, such as 0,0.5,0.75:0,16; write table, JSON and plot.",
+        ),
+    ] = None,
+    clips: Annotated[
+        list[Path] | None,
+        typer.Option("--clips", help="With --sweep: clips or folders to count word errors on."),
+    ] = None,
+    expect: ExpectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Convert a model for a board; exit 1 where it does not fit."""
@@ -167,6 +224,11 @@ def command(
         raise EdgeError("a source and --board are needed; see edgesdk convert --help")
     target = load_board(board)
     check_replaceable(out)
+    if sweep is not None:
+        _sweep(term, (source, calibration, chosen, target), sweep, (clips or [], expect), out)
+        return
+    if clips or expect:
+        raise EdgeError("--clips and --expect belong to --sweep; add it, or use edgesdk emulate")
     made = _convert(term, source, calibration, chosen, target)
     fit = _fit(term, target, made.bundle)
     document = _document(made, target, chosen, fit)

@@ -1,7 +1,7 @@
 """Plots of a report as inline SVG; text and axes take the page's own colour."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 
@@ -123,3 +123,17 @@ def plot_memory(memory: Sequence[MemoryUse]) -> str:
         frameon=False, labelcolor=_INK, fontsize=9, loc="outside upper right", ncols=len(kinds)
     )
     return _svg(figure, "Use of each memory")
+
+
+def plot_front(lines: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    """Points (x, y) of each line, joined and named; `x` and `y` label the axes."""
+    figure, axes = _figure(11)
+    axes.grid(axis="y", color=_INK, alpha=0.14, linewidth=0.7)
+    for place, (name, points) in enumerate(lines.items()):
+        along, up = zip(*sorted(points), strict=True)
+        axes.plot(along, up, marker="o", color=COLORS[place % len(COLORS)], label=name)
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9, color=_INK)
+    axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+    return _svg(figure, f"{y} against {x}")

@@ -1,0 +1,152 @@
+"""The int8 matrices of an emitted graph: palettes put into them, and what compression made of them.
+
+Tensor names are the emitter's: node/weight, and node/gate_weight, node/gate_recurrent of an LSTM.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesdk_converters.compress.layers import (
+    LSTM_GATES,
+    Floats,
+    Moments,
+    Product,
+    weights_of,
+)
+from edgesdk_converters.compress.options import Compression
+from edgesdk_converters.compress.palette import palettised_rows
+from edgesdk_converters.compress.pattern import Pattern, zero_blocks
+from edgesdk_converters.compress.storage import packed_bytes
+from edgesdk_converters.graph import Graph
+from edgesdk_converters.tflite.model import Graph as TfliteGraph
+from edgesdk_converters.tflite.model import Tensor
+
+_DENSE_TILE = Pattern(8, 16)
+_INT32_MAX = 2**31 - 1
+Found = Sequence[tuple[Product, Moments]]
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One int8 matrix as it stands in the .tflite; SQNR of its products against the dense float."""
+
+    name: str
+    shape: tuple[int, int]
+    zeros: int
+    blocks: int
+    zero_blocks: int
+    distinct: int
+    bits_before: float
+    bits_after: float
+    bytes_before: int
+    bytes_after: int
+    sqnr_db: float
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One matrix of a product: its tensors, its rows and columns there."""
+
+    weight: str
+    bias: str
+    rows: slice
+    columns: slice
+
+
+def _pieces(product: Product) -> Iterator[_Piece]:
+    top = 0
+    for number, height in enumerate(product.cuts):
+        left = 0
+        for name, width in zip(product.params, product.widths, strict=True):
+            gate = f"{LSTM_GATES[number]}_" if len(product.params) > 1 else ""
+            yield _Piece(
+                f"{product.node}/{gate}{name}",
+                f"{product.node}/{gate}bias",
+                slice(top, top + height),
+                slice(left, left + width),
+            )
+            left += width
+        top += height
+
+
+def _data(tensor: Tensor) -> NDArray[np.int8]:
+    assert tensor.data is not None
+    return np.asarray(tensor.data, np.int8)
+
+
+def _scale(tensor: Tensor) -> float:
+    assert tensor.quantisation is not None
+    return float(tensor.quantisation.scale[0])
+
+
+def palettise(
+    integer: TfliteGraph, graph: Graph, found: Found, options: Compression
+) -> TfliteGraph:
+    """`integer`, emitted from `graph`, with few values per matrix and biases that correct it."""
+    if not options.palette:
+        return integer
+    tensors = {tensor.name: tensor for tensor in integer.tensors}
+    for product, moments in found:
+        weight, _ = weights_of(graph, product)
+        for piece in _pieces(product):
+            old = tensors[piece.weight]
+            zeros = weight[piece.rows, piece.columns] == 0.0
+            power = moments.power[piece.columns]
+            q = _data(old)
+            new = palettised_rows(q, zeros, power, options.palette, options.palette_rows)
+            tensors[piece.weight] = replace(old, data=new)
+            moved = (new.astype(np.float64) - q) @ moments.means[piece.columns] * _scale(old)
+            tensors[piece.bias] = _shifted(tensors[piece.bias], -moved)
+    return replace(integer, tensors=tuple(tensors[tensor.name] for tensor in integer.tensors))
+
+
+def _shifted(bias: Tensor, by: Floats) -> Tensor:
+    """A bias moved by reals."""
+    assert bias.data is not None
+    limit = _INT32_MAX if bias.dtype == "int32" else 2 * 2**46
+    ticks = bias.data.astype(np.float64) + by / _scale(bias)
+    held = np.clip(np.round(ticks), -limit, limit).astype(bias.data.dtype)
+    return replace(bias, data=np.asarray(held))
+
+
+def tensor_reports(
+    integer: TfliteGraph, dense: Graph, found: Found, options: Compression
+) -> Iterator[TensorReport]:
+    """What became of each matrix of `dense`; `found` are its products and what goes in."""
+    tensors: Mapping[str, Tensor] = {tensor.name: tensor for tensor in integer.tensors}
+    tile = _DENSE_TILE if options.pattern.keep else options.pattern
+    for product, moments in found:
+        weight, _ = weights_of(dense, product)
+        for piece in _pieces(product):
+            tensor = tensors[piece.weight]
+            q = _data(tensor)
+            wanted = weight[piece.rows, piece.columns]
+            gram = moments.gram[piece.columns, piece.columns]
+            empty, blocks = zero_blocks(q, options.pattern)
+            size = packed_bytes(q, tile)
+            yield TensorReport(
+                name=piece.weight,
+                shape=(q.shape[0], q.shape[1]),
+                zeros=int((q == 0).sum()),
+                blocks=blocks,
+                zero_blocks=empty,
+                distinct=len(np.unique(q)),
+                bits_before=8.0,
+                bits_after=8.0 * size / q.size,
+                bytes_before=q.size,
+                bytes_after=size,
+                sqnr_db=_product_sqnr(wanted, q * _scale(tensor), gram),
+            )
+
+
+def _product_sqnr(wanted: Floats, made: Floats, gram: Floats) -> float:
+    """Signal to noise in dB of X @ made.T against X @ wanted.T, where gram is X.T @ X."""
+    lost = made - wanted
+    signal = float(np.sum((wanted @ gram) * wanted))
+    noise = float(np.sum((lost @ gram) * lost))
+    if noise <= 0.0:
+        return float("inf")
+    return float(10.0 * np.log10(max(signal, 1e-30) / noise))

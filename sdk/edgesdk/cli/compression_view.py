@@ -1,0 +1,59 @@
+"""What compression did to each matrix, as a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+
+def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
+    """One row per int8 matrix and a sum; None where nothing was compressed."""
+    tensors = [(role, it) for role, graph in graphs.items() for it in graph["tensors"]]
+    if not tensors:
+        return None
+    table = Table("matrix", "shape", box=None, pad_edge=False)
+    for column in ("zeros", "zero blocks", "values", "bits per weight", "bytes", "SQNR dB"):
+        table.add_column(column, justify="right")
+    for role, it in tensors:
+        rows, columns = it["shape"]
+        table.add_row(
+            f"{role} {_short(it['name'])}",
+            f"{rows}x{columns}",
+            f"{it['zeros'] / (rows * columns):.0%}",
+            f"{it['zero_blocks']} of {it['blocks']}",
+            str(it["distinct"]),
+            f"{it['bits_before']:.1f} -> {it['bits_after']:.2f}",
+            f"{it['bytes_before']:,} -> {it['bytes_after']:,}",
+            f"{it['sqnr_db']:.1f}",
+        )
+    before, after, weights, zeros = (
+        sum(values)
+        for values in zip(
+            *(
+                (it["bytes_before"], it["bytes_after"], _weights(it), it["zeros"])
+                for _, it in tensors
+            ),
+            strict=True,
+        )
+    )
+    table.add_row(
+        "all of them",
+        "",
+        f"{zeros / weights:.0%}",
+        "",
+        "",
+        f"{8 * before / weights:.1f} -> {8 * after / weights:.2f}",
+        f"{before:,} -> {after:,}",
+        "",
+    )
+    return table
+
+
+def _weights(tensor: Mapping[str, Any]) -> int:
+    rows, columns = tensor["shape"]
+    return int(rows * columns)
+
+
+def _short(name: str) -> str:
+    """The end of a tensor's name, which tells it apart in a narrow table."""
+    return "/".join(part for part in name.split("/") if part)[-34:]
