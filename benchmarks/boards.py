@@ -53,9 +53,9 @@ def _counts(report: dict[str, Any]) -> dict[str, float]:
         place = entry["graph"] if entry["index"] is None else f"{entry['graph']} {entry['index']}"
         name = f"{place} {entry['operator']}, per call"
         counts[name] = entry["cost"] / entry["calls"]
+    processed_s = sum(clip["processed_s"] for clip in report["clips"])
     for stage in report["stages"]:
-        audio_s = values["audio"]
-        counts[f"{stage['stage']}, per second"] = stage["cost"] / audio_s
+        counts[f"{stage['stage']}, per second"] = stage["cost"] / processed_s
     return counts
 
 

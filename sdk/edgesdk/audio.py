@@ -1,5 +1,6 @@
 """Reads spoken clips: mono 16-bit PCM in a WAV file, at the rate that the model needs."""
 
+import shlex
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from edgesdk.errors import EdgeError
 
 Samples = npt.NDArray[np.int16]
 
+_AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff", ".au", ".sph", ".raw")
 _PCM = 1
 _EXTENSIBLE = 0xFFFE
 _UNKNOWN_SIZE = 0xFFFFFFFF  # written by tools that stream
@@ -47,7 +49,10 @@ def parse_wav(data: bytes, rate: int, source: str) -> Samples:
         EdgeError: it is no WAV file, is cut short, or has another form.
     """
     if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise EdgeError(f"{source}: not a WAV file; convert it: {_command(source, rate)}")
+        how = f"convert it: {_command(source, rate)}"
+        if Path(source).suffix.lower() not in _AUDIO:
+            how = f"give clips in 16-bit mono WAV files at {rate} Hz"
+        raise EdgeError(f"{source}: not a WAV file; {how}")
     form: Format | None = None
     at = 12
     while at + 8 <= len(data):
@@ -65,7 +70,7 @@ def parse_wav(data: bytes, rate: int, source: str) -> Samples:
 
 
 def _command(source: str, rate: int) -> str:
-    return f"sox {source} -r {rate} -c 1 -b 16 out.wav"
+    return f"sox {shlex.quote(source)} -r {rate} -c 1 -b 16 out.wav"
 
 
 def _format(chunk: bytes, source: str) -> Format:

@@ -142,14 +142,79 @@ def test_model_too_large_for_the_board_names_bytes_and_peak(
     board = _small_board(repository, tmp_path, role, size)
     out = tmp_path / "made"
     clips = ("--calibration", model / "calibration")
-    outcome = edgesdk("convert", model / "onnx", *clips, "--board", board, "-o", out, "--json")
+    outcome = edgesdk(
+        "convert", model / "onnx", *clips, "--board", board, "-o", out, "--json", "-q"
+    )
     line = outcome.error_line()
     assert outcome.code == outcome.document["exit_code"] == 1
+    assert {use["memory"] for use in outcome.document["memory"]} >= {"sram", "ddr_model"}
     assert "bytes missing; peak of the arena: encoder, UNIDIRECTIONAL_SEQUENCE_LSTM" in line
     assert sorted(tmp_path.iterdir()) == [board]
     missing = int(line.split(" bytes missing")[0].rsplit(" ", 1)[1])
     fitting = _small_board(repository, tmp_path, role, size + -(-missing // 16) * 16)
     edgesdk.ok("convert", model / "onnx", *clips, "--board", fitting, "-o", out)
+
+
+@pytest.mark.needs_gcc
+def test_firmware_too_large_for_the_board_is_refused_at_conversion(
+    repository: Path, edgesdk: CommandLine, model: Path, tmp_path: Path
+) -> None:
+    board = _small_board(repository, tmp_path, "code", 16_384)
+    convert = ("convert", model / "onnx", "--board", board, "-o", tmp_path / "made")
+    outcome = edgesdk(*convert, "--json", "--quiet")
+    assert outcome.code == outcome.document["exit_code"] == 1
+    assert "firmware does not fit memory 'itcm' of small: " in outcome.error_line()
+    assert outcome.error_line().endswith("missing; take a smaller model or a larger board")
+    assert {use["memory"] for use in outcome.document["memory"]} >= {"sram", "ddr_model"}
+    assert sorted(tmp_path.iterdir()) == [board]
+
+
+def test_without_compiler_conversion_says_what_it_did_not_count(
+    edgesdk: CommandLine, model: Path, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"  # a compiler for the host, none for the board
+    programs.mkdir()
+    for name in ("gcc", "as", "ld"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    convert = ("convert", model / "onnx", "--board", "qemu-mps3-an547", "-o", tmp_path / "made")
+    outcome = edgesdk(*convert, "--json", environment={"PATH": str(programs)})
+    assert (outcome.code, outcome.document["firmware_counted"]) == (0, False)
+    assert any(
+        "firmware not counted (arm-none-eabi-gcc is not installed" in note
+        for note in outcome.document["notes"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent", "absent: no such folder or file; give the folder that holds encoder"),
+        ("clip.wav", "clip.wav: not a model; give the folder that holds encoder"),
+        ("encoder.onnx", "encoder.onnx: one of three files of a model; give the folder"),
+        ("absent.tflite", "absent.tflite: cannot be read"),
+    ],
+)
+def test_wrong_source_is_named_before_its_calibration(
+    name: str, said: str, fails, tmp_path: Path
+) -> None:
+    for present in ("clip.wav", "encoder.onnx"):
+        _wav(tmp_path / present)
+    out = ("--board", "host", "-o", tmp_path / "made")
+    code, line = fails("convert", tmp_path / name, *out)
+    assert (code, said in line) == (2, True), line
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mean": "x"}, {"window_type": ["povey"]}, {"sample_rate": 1e300}, {"sample_rate": 0}]
+)
+def test_wrong_feature_setting_is_refused(
+    wrong: dict[str, object], fails, model: Path, tmp_path: Path
+) -> None:
+    source = _onnx_copy(model, tmp_path)
+    path = source / "features.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **wrong}))
+    code, line = fails("convert", source, "--board", "host", "-o", tmp_path / "made")
+    assert (code, "features.json: " in line, next(iter(wrong)) in line) == (2, True, True), line
 
 
 def test_folder_with_other_content_is_not_replaced(fails, model: Path, tmp_path: Path) -> None:

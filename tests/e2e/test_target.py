@@ -56,6 +56,18 @@ def test_flashed_board_stays_known_when_its_file_has_gone(
     assert (outcome.code, "cannot be read" in outcome.error_line()) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--compiler", "tcc"), ("--link", "bogus"), ("--link", "uart")]
+)
+def test_wrong_choice_of_flash_is_exit_2(
+    option: str, value: str, edgesdk: CommandLine, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "small.edge"
+    save_bundle(recogniser_bundle(), bundle)
+    outcome = edgesdk("flash", bundle, "--board", "host", option, value)
+    assert (outcome.code, f"'{value}'" in outcome.error_line()) == (2, True)
+
+
 def test_validate_with_nothing_flashed_gives_the_advice_of_run(
     edgesdk: CommandLine, clip: Path
 ) -> None:

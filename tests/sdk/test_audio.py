@@ -101,3 +101,12 @@ def test_wav_cut_anywhere_then_is_refused_or_read_whole() -> None:
     for size in range(len(data)):
         with pytest.raises(EdgeError):
             parse_wav(data[:size], 16000, "clip.wav")
+
+
+def test_command_to_convert_can_be_pasted_and_is_for_audio_only() -> None:
+    with pytest.raises(EdgeError, match=r"sox '/tmp/two words\.flac' -r 16000"):
+        parse_wav(b"fLaC" + bytes(12), 16000, "/tmp/two words.flac")
+    with pytest.raises(EdgeError) as caught:
+        parse_wav(b"\x93NUMPY" + bytes(12), 16000, "x.npy")
+    assert "sox" not in str(caught.value)
+    assert str(caught.value).endswith("give clips in 16-bit mono WAV files at 16000 Hz")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from edgesdk import errors
 from edgesdk.board import BoardError
-from edgesdk.cli import application, boards, main, terminal
+from edgesdk.cli import application, boards, devices, main, terminal
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
 
@@ -222,6 +222,33 @@ def test_doctor_fails_where_the_boards_tool_is_missing(
     assert "apt-get install qemu-system-arm" in out
 
 
+def test_doctor_is_not_ready_where_flash_would_miss_its_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cc", "clang"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho a compiler 1.0\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    code, out, _ = _run(capsys, "doctor", "--board", "host", "--json")
+    tools = {tool["name"]: tool for tool in json.loads(out)["tools"]}
+    assert (code, tools["host C compiler"]["found"]) == (1, "a compiler 1.0")
+    assert (tools["gcc"]["required"], tools["gcc"]["found"]) == (True, None)
+    (tmp_path / "cc").rename(tmp_path / "gcc")
+    assert _run(capsys, "doctor", "--board", "host")[0] == 0
+    monkeypatch.setenv("CC", "absent-cc")
+    assert _run(capsys, "doctor", "--board", "host")[0] == 1
+
+
+def test_boards_check_takes_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = tmp_path / "mine.toml"
+    board.write_text("schema = 0\n")
+    code, out, _ = _run(capsys, "boards", "--check", str(board))
+    assert (code, "mine" in out, "schema" in out, "host" in out) == (1, True, True, False)
+    assert _run(capsys, "boards", str(board))[0] == 2
+
+
 def test_doctor_without_a_board_requires_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,3 +311,18 @@ def test_every_verb_is_documented(repository: Path) -> None:
     verbs = [verb.__name__.rpartition(".")[2] for verb in application.VERBS]
     kinds = ("functional", "estimate", "hardware")
     assert list(dict.fromkeys(name for name in documented if name not in kinds)) == verbs
+
+
+def test_ports_are_listed_by_the_name_that_survives_replugging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, other = tmp_path / "ttyACM0", tmp_path / "ttyACM1"
+    port.touch()
+    other.touch()
+    monkeypatch.setattr(devices, "BY_ID", tmp_path / "by-id")
+    assert devices.stable_name(str(port)) == str(port)
+    devices.BY_ID.mkdir()
+    link = devices.BY_ID / "usb-Board_123-if00"
+    link.symlink_to("../ttyACM0")
+    assert devices.stable_name(str(port)) == str(link)
+    assert devices.stable_name(str(other)) == str(other)

@@ -1,5 +1,7 @@
 """`edgesdk boards`: the boards there are, and whether their files hold."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +10,7 @@ from rich.text import Text
 
 from edgesdk.board import Board, load_board, load_boards
 from edgesdk.cli.options import JsonOption, terminal
-from edgesdk.errors import BoardError
+from edgesdk.errors import BoardError, EdgeError
 from edgesdk.resources import resource_dir
 
 
@@ -29,12 +31,12 @@ def _describe(board: Board) -> dict[str, Any]:
     }
 
 
-def _check_all() -> list[dict[str, str | None]]:
+def _check(paths: Sequence[Path]) -> list[dict[str, str | None]]:
     """Each board file with what is wrong with it."""
     found: list[dict[str, str | None]] = []
-    for path in sorted(resource_dir("boards").glob("*.toml")):
+    for path in paths:
         try:
-            load_board(path)
+            load_board(path.absolute())  # a path, however it is spelt, and never a name
         except BoardError as error:
             found.append({"name": path.stem, "problem": str(error)})
         else:
@@ -44,13 +46,20 @@ def _check_all() -> list[dict[str, str | None]]:
 
 def command(
     context: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Check every board file.")] = False,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="With --check: board files of your own.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check board files; none named: all.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the boards, or check their files."""
     term = terminal(context, as_json)
+    if files and not check:
+        raise EdgeError("files are for --check only; see edgesdk boards --help")
     if check:
-        checked = _check_all()
+        checked = _check(files or sorted(resource_dir("boards").glob("*.toml")))
         table = Table("board", "verdict", box=None, pad_edge=False)
         for entry in checked:
             table.add_row(entry["name"], entry["problem"] or "ok")

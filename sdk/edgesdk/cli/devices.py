@@ -1,11 +1,25 @@
 """`edgesdk devices`: what could be run on right now."""
 
+from pathlib import Path
+
 import typer
 from rich.table import Table
 from serial.tools import list_ports
 
 from edgesdk.cli.options import JsonOption, terminal
 from edgesdk.flash.store import flashed_boards
+
+BY_ID = Path("/dev/serial/by-id")
+
+
+def stable_name(port: str) -> str:
+    """The port's link in /dev/serial/by-id, which survives replugging; else its own name."""
+    try:
+        links = sorted(BY_ID.iterdir())
+    except OSError:
+        return port
+    real = Path(port).resolve()
+    return next((str(link) for link in links if link.resolve() == real), port)
 
 
 def command(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -21,7 +35,11 @@ def command(context: typer.Context, as_json: JsonOption = False) -> None:
         for flashed in flashed_boards()
     ]
     ports = [
-        {"port": port.device, "description": port.description, "serial": port.serial_number}
+        {
+            "port": stable_name(port.device),
+            "description": port.description,
+            "serial": port.serial_number,
+        }
         for port in sorted(list_ports.comports(), key=lambda port: str(port.device))
         if port.vid is not None  # a built-in port says nothing about what hangs on it
     ]

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from edgesdk.board import Board, load_board
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
+from edgesdk.core.compile import compiler_version, find_compiler
+from edgesdk.errors import BuildError
 from edgesdk.programs import program_version
 
 EXTRAS = {
@@ -37,6 +39,14 @@ def _one_of(programs: tuple[str, ...]) -> str | None:
     return next((line for line in map(program_version, programs) if line), None)
 
 
+def _core_compiler() -> str | None:
+    """Version of what compiles the C core of emulations: $CC, or the first of cc, gcc, clang."""
+    try:
+        return compiler_version(find_compiler())
+    except BuildError:
+        return None
+
+
 def _has_newlib() -> str | None:
     """The cross compiler's C headers, which come as a package of their own."""
     compiler = shutil.which("arm-none-eabi-gcc")
@@ -56,11 +66,19 @@ def _has_newlib() -> str | None:
 def _system_tools(board: Board | None) -> Iterator[Tool]:
     cross = board is not None and board.tier != "host"
     emulated = board is not None and board.emulator is not None and board.emulator.kind == "qemu"
+    default = None if board is None else board.compiler.default
     yield Tool(
         "host C compiler",
-        "emulate, and the firmware of the host board",
-        _one_of(("cc", "gcc", "clang")),
+        "emulate and run",
+        _core_compiler(),
         board is not None,
+        "apt-get install gcc libc6-dev",
+    )
+    yield Tool(
+        "gcc",
+        "firmware of the host board",
+        program_version("gcc"),
+        board is not None and not cross and default == "gcc",
         "apt-get install gcc libc6-dev",
     )
     yield Tool(
@@ -80,8 +98,8 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
     yield Tool(
         "clang",
         "flash --compiler clang",
-        _one_of(("clang", "clang-19")),
-        cross and board is not None and board.compiler.default == "clang",
+        _one_of(("clang-19", "clang")),
+        default == "clang",
         "apt-get install clang lld",
     )
     yield Tool(

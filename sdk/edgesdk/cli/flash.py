@@ -1,5 +1,6 @@
 """`edgesdk flash`: build the firmware and put it on the board with a bundle."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
-from edgesdk.build import BuildOptions, Image, build, build_commands
+from edgesdk.build import BuildOptions, Image, build, build_commands, link_of
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.firmware import needed_kernels
 from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
@@ -19,6 +20,21 @@ from edgesdk.errors import BuildError, EdgeError
 from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
+
+
+class Compiler(StrEnum):
+    """What can build firmware."""
+
+    GCC = "gcc"
+    CLANG = "clang"
+
+
+class Link(StrEnum):
+    """How the host can talk to firmware; a board offers some of them."""
+
+    MAILBOX = "mailbox"
+    UART = "uart"
+    STDIO = "stdio"
 
 
 def _document(image: Image, uses: tuple[MemoryUse, ...], manifest: Path) -> dict[str, Any]:
@@ -105,10 +121,10 @@ def command(
         ),
     ] = None,
     compiler: Annotated[
-        str | None, typer.Option("--compiler", help="gcc or clang; default: the board's.")
+        Compiler | None, typer.Option("--compiler", help="gcc or clang; default: the board's.")
     ] = None,
     link: Annotated[
-        str | None, typer.Option("--link", help="mailbox, uart or stdio; default: the board's.")
+        Link | None, typer.Option("--link", help="mailbox, uart or stdio; default: the board's.")
     ] = None,
     all_kernels: Annotated[
         bool,
@@ -130,4 +146,9 @@ def command(
         raise EdgeError("--board is needed, or --port of a device that runs; see --help")
     kernels = None if all_kernels else needed_kernels(loaded)
     options = BuildOptions(compiler=compiler, link=link, kernels=kernels)
-    _flash_board(term, load_board(board), loaded, options, dry_run=dry_run)
+    chosen = load_board(board)
+    try:
+        link_of(chosen, options)
+    except BuildError as error:
+        raise EdgeError(str(error)) from error  # a wrong choice, not a failed build
+    _flash_board(term, chosen, loaded, options, dry_run=dry_run)
