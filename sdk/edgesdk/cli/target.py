@@ -48,8 +48,7 @@ def find_target(
     chosen = find_board(board or _only_flashed_board())
     if chosen.emulator is None:
         raise DeviceError(f"{chosen.name} is real hardware; name its port, see `edgesdk devices`")
-    flashed = load(chosen.name)
-    return chosen, loaded or kept_bundle(flashed)
+    return chosen, loaded or kept_bundle(load(chosen.name))
 
 
 def open_target(
