@@ -104,4 +104,4 @@ def test_run_says_that_a_single_graph_hears_no_clips(
     save_bundle(single_bundle(), bundle)
     edgesdk.ok("flash", bundle, "--board", "host")
     outcome = edgesdk("run", clip)
-    assert (outcome.code, "`edgesdk validate`" in outcome.error_line()) == (2, True)
+    assert (outcome.code, "holds one graph; give it --input" in outcome.error_line()) == (2, True)
