@@ -301,7 +301,7 @@ def test_damaged_frames_are_answered_and_the_next_one_is_served(
     channel.transport.write(noise, 1)
     frame = channel._next_frame()
     assert struct.unpack("<iB", frame.payload) == (expected, 0)
-    device.ping(b"next")
+    assert device.channel.request(Message.PING, b"next", Message.PONG) == b"next"
 
 
 def test_noise_between_frames_is_ignored(device: Device) -> None:
@@ -309,7 +309,7 @@ def test_noise_between_frames_is_ignored(device: Device) -> None:
     for _ in range(20):
         noise = generator.integers(0, 256, 300).astype(np.uint8).tobytes().replace(b"\x7e", b"")
         device.channel.transport.write(noise, 1)
-        device.ping(noise[:50])
+        assert device.channel.request(Message.PING, noise[:50], Message.PONG) == noise[:50]
 
 
 def test_audio_that_skips_samples_is_refused(device: Device) -> None:
@@ -535,4 +535,4 @@ def test_stack_overflow_is_reported_as_a_fault(board: str, devices: Path) -> Non
         assert boot.faulted
         stack = small.memory("stack")
         assert boot.sp <= (stack.base or 0) + 64
-        device.ping(b"alive")
+        assert device.channel.request(Message.PING, b"alive", Message.PONG) == b"alive"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from edgesdk import errors
 from edgesdk.board import BoardError
-from edgesdk.cli import application, boards, devices, main, terminal
+from edgesdk.cli import application, boards, main, terminal
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
 
@@ -311,18 +311,3 @@ def test_every_verb_is_documented(repository: Path) -> None:
     verbs = [verb.__name__.rpartition(".")[2] for verb in application.VERBS]
     kinds = ("functional", "estimate", "hardware")
     assert list(dict.fromkeys(name for name in documented if name not in kinds)) == verbs
-
-
-def test_ports_are_listed_by_the_name_that_survives_replugging(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port, other = tmp_path / "ttyACM0", tmp_path / "ttyACM1"
-    port.touch()
-    other.touch()
-    monkeypatch.setattr(devices, "BY_ID", tmp_path / "by-id")
-    assert devices.stable_name(str(port)) == str(port)
-    devices.BY_ID.mkdir()
-    link = devices.BY_ID / "usb-Board_123-if00"
-    link.symlink_to("../ttyACM0")
-    assert devices.stable_name(str(port)) == str(link)
-    assert devices.stable_name(str(other)) == str(other)

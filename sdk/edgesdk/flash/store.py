@@ -3,14 +3,12 @@
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgesdk import __version__
-from edgesdk.board import Board
 from edgesdk.build import Image
 from edgesdk.errors import BuildError, DeviceError
 from edgesdk.folders import devices_dir
@@ -98,11 +96,6 @@ def _remove_stale(folder: Path, keep: set[str]) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name != MANIFEST and path.name not in keep:
             path.unlink(missing_ok=True)
-
-
-def erase(board: Board, root: Path | None = None) -> None:
-    """Remove a device folder."""
-    shutil.rmtree((root or devices_dir()) / board.name, ignore_errors=True)
 
 
 def load(board_name: str, root: Path | None = None) -> Flashed:

@@ -163,15 +163,6 @@ class Device:
                 f"not {digest}; flash it again"
             )
 
-    def ping(self, payload: bytes = b"") -> None:
-        """Round trip.
-
-        Raises:
-            WireError: the payload comes back changed.
-        """
-        if self.channel.request(Message.PING, payload, Message.PONG) != payload:
-            raise WireError(f"{self.channel.where}: PING came back changed; check the cable")
-
     def load(self, image: bytes) -> Identity:
         """Replace the bundle by device image bytes (Bundle.device_bytes).
 
