@@ -5,6 +5,7 @@ import wave
 
 import numpy as np
 import pytest
+from edgesdk.board import load_board
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.layout import GRAPHS
 from edgesdk.cli.conversion import convert_folder
@@ -32,7 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
             file.setsampwidth(2)
             file.setframerate(RATE)
             file.writeframes(samples.tobytes())
-    return convert_folder(write_tiny_model(folder), clips, Recipe()).bundle
+    return convert_folder(write_tiny_model(folder), clips, Recipe(), load_board("host")).bundle
 
 
 def _tampered(bundle: Bundle, role: str, op: int) -> Bundle:
