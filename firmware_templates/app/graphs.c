@@ -28,6 +28,17 @@ static edge_status_t find_tensor(const edge_graph_t *graph, uint8_t kind, uint32
   }
 }
 
+/* The tensor that u8 graph, u8 kind, u32 index at the start of a request name. */
+static edge_status_t requested_tensor(edge_session_t *session, edge_tensor_t *tensor,
+                                      uint32_t *code) {
+  const edge_graph_t *graph = requested_graph(session);
+  const uint8_t *payload = session->decoder.payload;
+  if (graph == NULL) {
+    return EDGE_BAD_ARGUMENT;
+  }
+  return find_tensor(graph, payload[1], edge_unpack_u32(payload + 2), tensor, code);
+}
+
 static edge_status_t send_facts(edge_session_t *session) {
   const edge_graph_t *graph = requested_graph(session);
   if (graph == NULL) {
@@ -45,15 +56,9 @@ static edge_status_t send_facts(edge_session_t *session) {
 
 /* u8 graph, u8 kind, u32 index */
 static edge_status_t send_tensor_facts(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session);
-  const uint8_t *payload = session->decoder.payload;
   edge_tensor_t tensor;
   uint32_t code;
-  if (graph == NULL) {
-    return EDGE_BAD_ARGUMENT;
-  }
-  const edge_status_t status =
-      find_tensor(graph, payload[1], edge_unpack_u32(payload + 2), &tensor, &code);
+  const edge_status_t status = requested_tensor(session, &tensor, &code);
   if (status != EDGE_OK) {
     return status;
   }
@@ -95,18 +100,13 @@ static edge_status_t write_input(edge_session_t *session) {
 
 /* u8 graph, u8 kind, u32 index, u32 offset, u32 bytes */
 static edge_status_t send_data(edge_session_t *session) {
-  const edge_graph_t *graph = requested_graph(session);
-  const uint8_t *payload = session->decoder.payload;
   edge_tensor_t tensor;
   uint32_t code;
-  if (graph == NULL) {
-    return EDGE_BAD_ARGUMENT;
-  }
-  const edge_status_t status =
-      find_tensor(graph, payload[1], edge_unpack_u32(payload + 2), &tensor, &code);
+  const edge_status_t status = requested_tensor(session, &tensor, &code);
   if (status != EDGE_OK) {
     return status;
   }
+  const uint8_t *payload = session->decoder.payload;
   const uint32_t offset = edge_unpack_u32(payload + 6);
   const uint32_t size = edge_unpack_u32(payload + 10);
   if (tensor.data == NULL || offset > tensor.bytes || size > tensor.bytes - offset ||
