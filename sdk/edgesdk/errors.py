@@ -27,6 +27,10 @@ class ConvertError(EdgeError):
     """A model cannot be converted as asked."""
 
 
+class BiasError(EdgeError):
+    """Phrases that cannot become a bias table, or a table that cannot be used."""
+
+
 class FitError(EdgeError):
     """A bundle does not fit the board."""
 

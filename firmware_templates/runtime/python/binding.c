@@ -1,5 +1,6 @@
 /* What a caller without C headers (sdk/edgesdk/core) needs besides the core's functions: sizes of
  * its structs and the fields that it reads. */
+#include "edge/bias.h"
 #include "edge/features.h"
 #include "edge/graph.h"
 #include "edge/image.h"
@@ -16,13 +17,15 @@ void edge_binding_search(const edge_search_t *search, uint32_t out[5]);
 const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t *recogniser);
 const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *recogniser);
 const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser);
+edge_status_t edge_binding_bias_add(edge_bias_t *bias, const edge_bias_table_t *table);
 
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
   static const uint32_t sizes[] = {
-      sizeof(edge_image_t),    sizeof(edge_graph_t),  sizeof(edge_features_t),
-      sizeof(edge_search_t),   sizeof(edge_tokens_t), sizeof(edge_recogniser_t),
-      sizeof(edge_span_t),     sizeof(edge_tensor_t), sizeof(edge_runner_t),
+      sizeof(edge_image_t),    sizeof(edge_graph_t),      sizeof(edge_features_t),
+      sizeof(edge_search_t),   sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
+      sizeof(edge_bias_t),     sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
+      sizeof(edge_span_t),     sizeof(edge_tensor_t),     sizeof(edge_runner_t),
       sizeof(edge_listener_t), sizeof(edge_costs_t),
   };
   return sizes;
@@ -68,4 +71,12 @@ const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *rec
 
 const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser) {
   return &recogniser->costs;
+}
+
+edge_status_t edge_binding_bias_add(edge_bias_t *bias, const edge_bias_table_t *table) {
+  if (bias->count == EDGE_BIAS_TABLES) {
+    return EDGE_NO_MEMORY;
+  }
+  bias->table[bias->count++] = *table;
+  return EDGE_OK;
 }

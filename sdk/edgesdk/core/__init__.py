@@ -1,11 +1,13 @@
 """The C core on this machine: images, graphs, features, search, recogniser."""
 
+from edgesdk.core.bias import Bias
 from edgesdk.core.features import Features, LogProbabilities, Tokens
 from edgesdk.core.graph import Graph, Image, TensorInfo
 from edgesdk.core.library import load_library
 from edgesdk.core.recogniser import Costs, Recogniser, Runner, TokenEvent
 
 __all__ = [
+    "Bias",
     "Costs",
     "Features",
     "Graph",

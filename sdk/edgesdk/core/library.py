@@ -78,7 +78,10 @@ class CostsStruct(ctypes.Structure):
     )
 
 
-_OPAQUE = ("image", "graph", "features", "search", "tokens", "recogniser")
+_OPAQUE = (
+    *("image", "graph", "features", "search", "tokens", "recogniser"),
+    *("bias", "bias_table", "bias_state"),
+)
 _MIRRORED = (SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct)
 
 # name: (result, arguments); pointers to structs are passed as addresses.
@@ -114,6 +117,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_tokens_open": (_STATUS, (_P, _P, _U32)),
     "edge_tokens_piece": (_STATUS, (_P, _I, _P, _P)),
     "edge_tokens_append": (_STATUS, (_P, _I, _P, _U32, _P)),
+    "edge_bias_table_open": (_STATUS, (_P, _P, _U32, _U32, _U32)),
+    "edge_bias_deltas": (_B, (_P, _P, _P, _U32)),
+    "edge_bias_step": (None, (_P, _P, _U32)),
+    "edge_bias_finish": (_I, (_P, _P)),
     "edge_recogniser_workspace": (_STATUS, (_P, _P)),
     "edge_recogniser_open": (_STATUS, (_P, _P, _P, _P, _P, _P, _U32)),
     "edge_recogniser_push": (_STATUS, (_P, _P, _U32)),
@@ -128,6 +135,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_recogniser_features": (_P, (_P,)),
     "edge_binding_recogniser_search": (_P, (_P,)),
     "edge_binding_costs": (_P, (_P,)),
+    "edge_binding_bias_add": (_STATUS, (_P, _P)),
 }
 
 

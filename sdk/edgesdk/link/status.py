@@ -31,6 +31,7 @@ class Status(IntEnum):
     TOO_LONG = -13, "link frame is longer than this side accepts"
     BAD_MESSAGE = -14, "link message is unknown or has the wrong length"
     FAULT = -16, "the processor took a fault"
+    FOREIGN = -17, "made for the tokens of another model"
 
 
 def status_text(code: int) -> str:

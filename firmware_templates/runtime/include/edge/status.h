@@ -20,7 +20,8 @@
   EDGE_STATUS(BAD_FRAME, -12, "link frame is malformed")                                           \
   EDGE_STATUS(TOO_LONG, -13, "link frame is longer than this side accepts")                        \
   EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")                 \
-  EDGE_STATUS(FAULT, -16, "the processor took a fault")
+  EDGE_STATUS(FAULT, -16, "the processor took a fault")                                            \
+  EDGE_STATUS(FOREIGN, -17, "made for the tokens of another model")
 
 typedef enum edge_status {
 #define EDGE_STATUS_ENUM(name, value, text) EDGE_##name = (value),
