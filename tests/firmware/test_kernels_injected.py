@@ -38,8 +38,8 @@ DEFECTS = [
     ("arithmetic/ref.c", "op->sign2 * sb", "sb", "kernels", "arithmetic('SUB', 'int8')"),
     (
         "arithmetic/ref.c",
-        "product(op, pa[i * op->strides1[3]]",
-        "product(op, pa[i]",
+        "a[i * row->step1], b",
+        "a[i], b",
         "kernels",
         "arithmetic('MUL', 'int16')",
     ),
@@ -63,7 +63,7 @@ DEFECTS = [
     ("softmax/ref.c", "value - 128", "value - 127", "kernels", "softmax()"),
     (
         "arithmetic/ref.c",
-        "(a - b) * sign >= 0",
+        "(a - b) * op->sign2 >= 0",
         "(a - b) >= 0",
         "foreign_kernels",
         "extreme('MINIMUM', 'int16')",

@@ -1,12 +1,11 @@
-/* Operators of two tensors in plain C. All are one walk over the output with a row function each,
- * so that the inner loop knows its type and operator. */
-#include "../check.h"
+/* Operators of two tensors: one walk over the output's rows, and each row in plain C, where no
+ * other form covers it. Every operator has a row function, so that the inner loop knows its type
+ * and operator. */
 #include "../fixed_point.h"
 #include "kernel.h"
+#include "row.h"
 
-/* One innermost row: element indices where the operands and the output start. */
-typedef void (*row_fn)(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                       uint32_t ib, void *out, uint32_t io);
+typedef void (*plain_fn)(const edge_op_arithmetic_t *op, const edge_row_t *row);
 
 static int32_t sum(const edge_op_arithmetic_t *op, int32_t a, int32_t b) {
   int32_t unit = (int32_t)(1u << (uint32_t)op->left_shift);
@@ -21,119 +20,112 @@ static int32_t product(const edge_op_arithmetic_t *op, int32_t a, int32_t b) {
                          op->zero_point, op->low, op->high);
 }
 
-static void add_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                       uint32_t ib, void *out, uint32_t io) {
-  const int8_t *pa = (const int8_t *)a + ia;
-  const int8_t *pb = (const int8_t *)b + ib;
-  int8_t *po = (int8_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int8_t)sum(op, pa[i * op->strides1[3]], pb[i * op->strides2[3]]);
-}
-
-static void add_row_s16(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                        uint32_t ib, void *out, uint32_t io) {
-  const int16_t *pa = (const int16_t *)a + ia;
-  const int16_t *pb = (const int16_t *)b + ib;
-  int16_t *po = (int16_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int16_t)sum(op, pa[i * op->strides1[3]], pb[i * op->strides2[3]]);
-}
-
-static void mul_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                       uint32_t ib, void *out, uint32_t io) {
-  const int8_t *pa = (const int8_t *)a + ia;
-  const int8_t *pb = (const int8_t *)b + ib;
-  int8_t *po = (int8_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int8_t)product(op, pa[i * op->strides1[3]], pb[i * op->strides2[3]]);
-}
-
-static void mul_row_s16(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                        uint32_t ib, void *out, uint32_t io) {
-  const int16_t *pa = (const int16_t *)a + ia;
-  const int16_t *pb = (const int16_t *)b + ib;
-  int16_t *po = (int16_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int16_t)product(op, pa[i * op->strides1[3]], pb[i * op->strides2[3]]);
-}
-
-static void prelu_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia, const void *b,
-                         uint32_t ib, void *out, uint32_t io) {
-  const int8_t *pa = (const int8_t *)a + ia;
-  const int8_t *pb = (const int8_t *)b + ib;
-  int8_t *po = (int8_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++) {
-    int32_t x = pa[i * op->strides1[3]] + op->offset1;
-    int32_t slope = pb[i * op->strides2[3]] + op->offset2;
-    int32_t y = x >= 0 ? edge_rescale(x, op->multiplier1, op->shift1)
-                       : edge_rescale(x * slope, op->multiplier, op->shift);
-    po[i] = (int8_t)edge_clamp(edge_wrap_add(y, op->zero_point), op->low, op->high);
-  }
+static int32_t prelu(const edge_op_arithmetic_t *op, int32_t a, int32_t b) {
+  int32_t x = a + op->offset1;
+  int32_t slope = b + op->offset2;
+  int32_t y = x >= 0 ? edge_rescale(x, op->multiplier1, op->shift1)
+                     : edge_rescale(x * slope, op->multiplier, op->shift);
+  return edge_clamp(edge_wrap_add(y, op->zero_point), op->low, op->high);
 }
 
 /* The larger of two values, or, with sign -1, the smaller one. */
-static int32_t extreme(int32_t a, int32_t b, int32_t sign) { return (a - b) * sign >= 0 ? a : b; }
-
-static void extreme_row_s8(const edge_op_arithmetic_t *op, const void *a, uint32_t ia,
-                           const void *b, uint32_t ib, void *out, uint32_t io) {
-  const int8_t *pa = (const int8_t *)a + ia;
-  const int8_t *pb = (const int8_t *)b + ib;
-  int8_t *po = (int8_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int8_t)extreme(pa[i * op->strides1[3]], pb[i * op->strides2[3]], op->sign2);
+static int32_t extreme(const edge_op_arithmetic_t *op, int32_t a, int32_t b) {
+  return (a - b) * op->sign2 >= 0 ? a : b;
 }
 
-static void extreme_row_s16(const edge_op_arithmetic_t *op, const void *a, uint32_t ia,
-                            const void *b, uint32_t ib, void *out, uint32_t io) {
-  const int16_t *pa = (const int16_t *)a + ia;
-  const int16_t *pb = (const int16_t *)b + ib;
-  int16_t *po = (int16_t *)out + io;
-  for (uint32_t i = 0; i < op->dims[3]; i++)
-    po[i] = (int16_t)extreme(pa[i * op->strides1[3]], pb[i * op->strides2[3]], op->sign2);
+#define PLAIN_ROW(name, type, function)                                                            \
+  EDGE_RARE static void name(const edge_op_arithmetic_t *op, const edge_row_t *row) {              \
+    const type *a = (const type *)row->a;                                                          \
+    const type *b = (const type *)row->b;                                                          \
+    type *out = (type *)row->out;                                                                  \
+    for (uint32_t i = 0; i < row->count; i++)                                                      \
+      out[i] = (type)function(op, a[i * row->step1], b[i * row->step2]);                           \
+  }
+
+PLAIN_ROW(add_s8, int8_t, sum)
+PLAIN_ROW(add_s16, int16_t, sum)
+PLAIN_ROW(mul_s8, int8_t, product)
+PLAIN_ROW(mul_s16, int16_t, product)
+PLAIN_ROW(prelu_s8, int8_t, prelu)
+PLAIN_ROW(extreme_s8, int8_t, extreme)
+PLAIN_ROW(extreme_s16, int16_t, extreme)
+
+/* Dimensions of which no two can be walked as one; the last is the row. */
+typedef struct nest {
+  uint32_t dims[4];
+  uint32_t strides1[4];
+  uint32_t strides2[4];
+} nest_t;
+
+static nest_t nest_of(const edge_op_arithmetic_t *op) {
+  nest_t nest = {{1, 1, 1, op->dims[3]},
+                 {0, 0, 0, op->dims[3] > 1 ? op->strides1[3] : 0},
+                 {0, 0, 0, op->dims[3] > 1 ? op->strides2[3] : 0}};
+  uint32_t at = 3;
+  for (uint32_t i = 3; i-- > 0;) {
+    if (op->dims[i] == 1)
+      continue;
+    bool on = op->strides1[i] == nest.strides1[at] * nest.dims[at] &&
+              op->strides2[i] == nest.strides2[at] * nest.dims[at];
+    if (!on && nest.dims[at] > 1)
+      at--;
+    if (!on) {
+      nest.strides1[at] = op->strides1[i];
+      nest.strides2[at] = op->strides2[i];
+    }
+    nest.dims[at] *= op->dims[i];
+  }
+  return nest;
 }
 
-static edge_status_t walk(const edge_memory_t *memory, const void *record, row_fn row) {
+static edge_status_t walk(const edge_memory_t *memory, const void *record, uint32_t width,
+                          edge_row_fn fast, plain_fn plain) {
   const edge_op_arithmetic_t *op = (const edge_op_arithmetic_t *)record;
-  const void *a = edge_at(memory, op->input1);
-  const void *b = edge_at(memory, op->input2);
-  void *out = edge_at(memory, op->head.out);
-  const uint32_t *s1 = op->strides1;
-  const uint32_t *s2 = op->strides2;
-  uint32_t io = 0;
-  for (uint32_t i = 0; i < op->dims[0]; i++) {
-    for (uint32_t j = 0; j < op->dims[1]; j++) {
-      for (uint32_t k = 0; k < op->dims[2]; k++, io += op->dims[3])
-        row(op, a, i * s1[0] + j * s1[1] + k * s1[2], b, i * s2[0] + j * s2[1] + k * s2[2], out,
-            io);
+  const uint8_t *a = (const uint8_t *)edge_at(memory, op->input1);
+  const uint8_t *b = (const uint8_t *)edge_at(memory, op->input2);
+  uint8_t *out = (uint8_t *)edge_at(memory, op->head.out);
+  const nest_t nest = nest_of(op);
+  const uint32_t *s1 = nest.strides1;
+  const uint32_t *s2 = nest.strides2;
+  edge_row_t row = {.count = nest.dims[3], .step1 = s1[3], .step2 = s2[3]};
+  for (uint32_t i = 0; i < nest.dims[0]; i++) {
+    for (uint32_t j = 0; j < nest.dims[1]; j++) {
+      for (uint32_t k = 0; k < nest.dims[2]; k++, out += width * row.count) {
+        row.a = a + width * (i * s1[0] + j * s1[1] + k * s1[2]);
+        row.b = b + width * (i * s2[0] + j * s2[1] + k * s2[2]);
+        row.out = out;
+        if (fast == NULL || !fast(op, &row))
+          plain(op, &row);
+      }
     }
   }
   return EDGE_OK;
 }
 
 edge_status_t edge_add_s8_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, add_row_s8);
+  return walk(memory, record, 1, EDGE_ROW(edge_add_s8_row), add_s8);
 }
 
 edge_status_t edge_add_s16_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, add_row_s16);
+  return walk(memory, record, 2, EDGE_ROW(edge_add_s16_row), add_s16);
 }
 
 edge_status_t edge_mul_s8_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, mul_row_s8);
+  return walk(memory, record, 1, EDGE_ROW(edge_mul_s8_row), mul_s8);
 }
 
 edge_status_t edge_mul_s16_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, mul_row_s16);
+  return walk(memory, record, 2, EDGE_ROW(edge_mul_s16_row), mul_s16);
 }
 
 edge_status_t edge_prelu_s8_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, prelu_row_s8);
+  return walk(memory, record, 1, EDGE_ROW(edge_prelu_s8_row), prelu_s8);
 }
 
 edge_status_t edge_extreme_s8_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, extreme_row_s8);
+  return walk(memory, record, 1, EDGE_ROW(edge_extreme_s8_row), extreme_s8);
 }
 
 edge_status_t edge_extreme_s16_run(const edge_memory_t *memory, const void *record) {
-  return walk(memory, record, extreme_row_s16);
+  return walk(memory, record, 2, EDGE_ROW(edge_extreme_s16_row), extreme_s16);
 }

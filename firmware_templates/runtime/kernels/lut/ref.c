@@ -2,6 +2,8 @@
 #include "../check.h"
 #include "kernel.h"
 
+#if !defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+
 edge_status_t edge_lut_8_run(const edge_memory_t *memory, const void *record) {
   const edge_op_lut_t *op = (const edge_op_lut_t *)record;
   const uint8_t *input = (const uint8_t *)edge_at(memory, op->input);
@@ -12,3 +14,5 @@ edge_status_t edge_lut_8_run(const edge_memory_t *memory, const void *record) {
     out[i] = table[input[i] ^ flip];
   return EDGE_OK;
 }
+
+#endif

@@ -1,0 +1,63 @@
+/* TFLite's fixed-point arithmetic (fixed_point.h) by the DSP extension's rounding multiplications.
+ *
+ * SMMLAR gives (a * b + 2^31) / 2^32 + c: with twice x for a, that is edge_doubling_high_mul. The
+ * shift's rounding and the zero point go into c, so that both roundings and the sum take one
+ * multiplication, one addition of the sign (ties go away from zero) and one shift. */
+#ifndef EDGE_KERNELS_RESCALE_DSP_H
+#define EDGE_KERNELS_RESCALE_DSP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+
+static inline int32_t edge_smmlar(int32_t a, int32_t b, int32_t c) {
+  int32_t result;
+  __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+
+static inline int32_t edge_smmulr(int32_t a, int32_t b) {
+  int32_t result;
+  __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+  return result;
+}
+
+/* Saturated to int8 or int16. */
+static inline int32_t edge_ssat(int32_t x, bool wide) {
+  int32_t result;
+  if (wide)
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
+  else
+    __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(x));
+  return result;
+}
+
+/* A scale with shift < 0, and what is added after it. */
+typedef struct edge_down {
+  int32_t multiplier;
+  int32_t round; /* half of the last place, and the offset, in units before the shift */
+  uint32_t right;
+} edge_down_t;
+
+/* `offset` leaves room for x: both stay below 2^29 before the shift. */
+static inline bool edge_down_fits(int32_t shift, int32_t offset) {
+  int32_t size = offset < 0 ? -offset : offset;
+  return shift < 0 && (size == 0 || (shift >= -29 && size < 1 << (29 + shift)));
+}
+
+static inline edge_down_t edge_down_of(int32_t multiplier, int32_t shift, int32_t offset) {
+  uint32_t right = (uint32_t)-shift;
+  return (edge_down_t){.multiplier = multiplier,
+                       .round = (int32_t)((1u << (right - 1)) + ((uint32_t)offset << right)),
+                       .right = right};
+}
+
+/* edge_rescale(x, ...) + offset of twice x, |x| <= 2^30. Where x < 0 < x * multiplier / 2^31 + 1,
+ * the sign's step down changes nothing. */
+static inline int32_t edge_scale_down(const edge_down_t *by, int32_t twice) {
+  return (edge_smmlar(twice, by->multiplier, by->round) + (twice >> 31)) >> by->right;
+}
+
+#endif
+#endif
