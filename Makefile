@@ -1,6 +1,6 @@
 # make demo   the whole way: convert the shipped recogniser, flash it, run it, report
 # make test   lint, types, Python tests, C tests on the host and on emulated Cortex-M4 and M55
-# make bench  instructions per second of audio and per operator, on both emulated boards
+# make bench  instructions and bytes of kernels, models and the recogniser, on both emulated boards
 # make fix    format what `make test` checks
 # make clean  remove what these made (not .venv)
 
@@ -34,6 +34,7 @@ test:
 bench:
 	tools/setup.sh qemu-mps3-an547 convert,emulate,report
 	$(PYTHON) benchmarks/kernels.py
+	$(PYTHON) benchmarks/models.py
 	$(PYTHON) benchmarks/boards.py
 
 fix:

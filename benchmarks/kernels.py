@@ -1,6 +1,6 @@
 """Counts a fully connected product and an LSTM step on emulated boards, in every weight form.
 
-Beside each count stands the peer's recorded one (peer.json). Random weights by fixed seeds, through
+Beside each count stand the peer's recorded ones (peer.json). Random weights by fixed seeds, through
 our own .tflite writer; every output is compared with TFLite's reference kernels first.
 
 python benchmarks/kernels.py [--board BOARD]
@@ -8,39 +8,39 @@ python benchmarks/kernels.py [--board BOARD]
 
 import argparse
 import json
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edgesdk.board import load_board
-from edgesdk.build import BuildOptions, build
-from edgesdk.flash.store import store
-from edgesdk.link.device import Device, open_device
-from edgesdk.link.messages import GraphId, TensorKind
-from edgesdk_converters.lower import Packing, core_of, lower_single
+from edgesdk_converters.tflite.model import Operator, Tensor
+from edgesdk_converters.tflite.read import read_tflite
+from edgesdk_converters.tflite.write import write_tflite
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "converters"))
-
-import runtime_size  # noqa: E402
-from single_op import interpreter, run_oracle  # noqa: E402
-from test_lower_lstm import draw, layer  # noqa: E402
-from weight_forms import TILES, fully_connected  # noqa: E402
+from single import (
+    BOARDS,
+    Bench,
+    Case,
+    Counts,
+    bench,
+    figure,
+    measure,
+    output,
+    per_mac,
+    ratio,
+    table,
+)
+from test_lower_lstm import draw, layer
+from weight_forms import TILES, fully_connected
 
 PEER = Path(__file__).with_name("peer.json")
-BOARDS = ("qemu-mps2-an386", "qemu-mps3-an547")
 PRODUCTS = ((320, 640), (640, 640), (640, 2560))
-LAYERS = ((80, 320), (320, 640))
+PER_CHANNEL = (640, 640)
+LAYERS = ((80, 320), (320, 640), (640, 640))
 KEPT = 0.25  # of the tiles, in the forms with zero blocks
 LEVELS = np.linspace(-120, 120, 16).astype(np.int8)
-STEPS = 3  # invokes; the last one counts
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ def _shape(rng: np.random.Generator, weights: NDArray[np.int8], form: Form, core
         weights *= mask[: weights.shape[0], : weights.shape[1]]
 
 
-def _product(depth: int, rows: int, form: Form, core: str) -> bytes:
+def _product(depth: int, rows: int, form: Form, core: str, per_row: bool = False) -> bytes:
     rng = np.random.default_rng(depth + rows)
     weights = rng.integers(-127, 128, (rows, depth)).astype(np.int8)
     _shape(rng, weights, form, core)
-    return fully_connected(rng, weights, 1)
+    return fully_connected(rng, weights, 1, per_row)
 
 
 def _layer(inputs: int, cells: int, form: Form, core: str) -> bytes:
@@ -89,66 +89,114 @@ def _layer(inputs: int, cells: int, form: Form, core: str) -> bytes:
     return layer(drawn, 1)
 
 
-def _cases(core: str) -> Iterator[tuple[str, int, Form, bytes]]:
-    """Name in peer.json, multiplications of the dense matrix, form, .tflite file."""
+def pointwise(product: bytes) -> bytes:
+    """A fully connected product as the same sums of a 1x1 convolution.
+
+    tflite-runtime 2.14 computes products with a scale per row wrongly, but such convolutions well.
+    """
+    model = read_tflite(product)
+    (graph,) = model.graphs
+    (operator,) = graph.operators
+    x, weights, _ = operator.inputs
+
+    def spread(index: int, tensor: Tensor) -> Tensor:
+        rows, depth = tensor.shape[0], tensor.shape[-1]
+        if index == weights:
+            assert tensor.data is not None
+            shape = (rows, 1, 1, depth)
+            return replace(tensor, shape=shape, data=tensor.data.reshape(shape))
+        if index == x or index in operator.outputs:
+            return replace(tensor, shape=(rows, 1, 1, depth))
+        return tensor
+
+    tensors = tuple(spread(index, tensor) for index, tensor in enumerate(graph.tensors))
+    options = {"padding": 1, "stride_w": 1, "stride_h": 1}
+    options |= {"dilation_w_factor": 1, "dilation_h_factor": 1, "fused_activation_function": 0}
+    conv = Operator(
+        "CONV_2D", 3, operator.inputs, operator.outputs, (), "Conv2DOptions", dict(options)
+    )
+    return write_tflite(
+        replace(model, graphs=(replace(graph, tensors=tensors, operators=(conv,)),))
+    )
+
+
+def cases(core: str) -> Iterator[Case]:
+    """Every shape in every form; the names are those in peer.json."""
     for form in FORMS:
         for depth, rows in PRODUCTS:
-            yield f"fc_{depth}x{rows}", depth * rows, form, _product(depth, rows, form, core)
+            data = _product(depth, rows, form, core)
+            yield Case(f"fc_{depth}x{rows}", form.name, data, data, form.prefer)
+        depth, rows = PER_CHANNEL
+        data = _product(depth, rows, form, core, per_row=True)
+        name = f"fc_{depth}x{rows} per channel"
+        yield Case(name, form.name, data, pointwise(data), form.prefer)
         for inputs, cells in LAYERS:
-            count = 4 * cells * (inputs + cells)
-            yield f"lstm_{inputs}x{cells}", count, form, _layer(inputs, cells, form, core)
+            data = _layer(inputs, cells, form, core)
+            yield Case(f"lstm_{inputs}x{cells}", form.name, data, data, form.prefer)
 
 
-def _measure(device: Device, data: bytes, packing: Packing) -> dict[str, int]:
-    """Instructions of the last of STEPS runs, and bytes.
+def _table(board: str, peer: dict[str, Any]) -> Table:
+    return table(
+        (board, "weights are"),
+        "instructions",
+        "per MAC",
+        "est. cycles\nper MAC",
+        f"peer\n{peer['best']}",
+        "ours\nof it",
+        f"peer\n{peer['shipped']}",
+        "weight\nbytes read",
+        "bits per\nweight",
+        "image",
+        "RAM",
+        "peer's",
+        "code",
+        "peer's",
+    )
+
+
+def _row(case: Case, ours: Counts, peer: dict[str, Any]) -> list[str]:
+    theirs = peer[case.name]
+    kind = peer["lstm" if case.name.startswith("lstm") else "fully_connected"]
+    return [
+        case.name,
+        case.form,
+        figure(ours.instructions),
+        *per_mac(ours),
+        figure(theirs.get("best")),
+        ratio(ours.instructions, theirs.get("best")),
+        figure(theirs.get("shipped")),
+        figure(ours.weights),
+        f"{8 * ours.weights / ours.macs:.2f}",
+        figure(ours.image),
+        figure(ours.ram),
+        figure(theirs["ram"]),
+        figure(ours.code),
+        figure(kind["code"]),
+    ]
+
+
+def _check_repeats(name: str, counts: dict[str, Counts]) -> None:
+    """Measure one case again, on a board that was started anew without the plugin.
 
     Raises:
-        SystemExit: an output differs from the reference.
+        SystemExit: not to the instruction the same.
     """
-    bundle, oracle = lower_single(data, packing=packing), interpreter(data)
-    device.load(bundle.device_bytes())
-    (detail,) = oracle.get_input_details()
-    rng, cost = np.random.default_rng(1), 0
-    for _ in range(STEPS):
-        x = rng.integers(-128, 128, detail["shape"]).astype(np.int8)
-        device.graph_write(GraphId.SINGLE, 0, x.tobytes())
-        cost = device.graph_run(GraphId.SINGLE)
-        found = device.graph_read(GraphId.SINGLE, TensorKind.OUTPUT, 0)
-        if not np.array_equal(found, run_oracle(oracle, [x])[0].reshape(found.shape)):
-            raise SystemExit("device and reference differ; no counts")
-    (op,) = bundle.debug["net"]["ops"]
-    plan = bundle.graphs["net"]
-    return {
-        "instructions": cost,
-        "weights": sum(w["bytes"] for w in op["weights"]),
-        "image": len(bundle.device_bytes()),
-        "ram": plan.arena_bytes + plan.state_bytes,
-    }
+    with bench(name, plugin=False) as on:
+        case = next(case for case in cases(on.core) if case.name.startswith("lstm"))
+        again = measure(on, case).instructions
+    if again != counts[case.name].instructions:
+        raise SystemExit(f"{case.name}: {again} instructions now; counts are not repeatable")
 
 
-def _table(board: str) -> Table:
-    table = Table(board, "weights are", box=None, pad_edge=False)
-    columns = ("instructions", "per MAC", "peer", "of peer", "weight bytes", "bits", "image", "RAM")
-    for column in (*columns, "peer RAM"):
-        table.add_column(column, justify="right")
-    return table
-
-
-def _row(name: str, macs: int, form: Form, ours: dict[str, int], peer: dict[str, Any]) -> list[str]:
-    theirs = peer[name]["instructions"]
-    return [
-        name,
-        form.name,
-        f"{ours['instructions']:,}",
-        f"{ours['instructions'] / macs:.4f}",
-        f"{theirs:,} ({peer[name]['compiler']})",
-        f"{ours['instructions'] / theirs:.2f}",
-        f"{ours['weights']:,}",
-        f"{8 * ours['weights'] / macs:.2f}",
-        f"{ours['image']:,}",
-        f"{ours['ram']:,}",
-        f"{peer[name]['arena_bytes']:,}",
-    ]
+def _measure_all(on: Bench, peer: dict[str, Any]) -> tuple[Table, dict[str, Counts]]:
+    """The table, and the dense counts by name."""
+    dense: dict[str, Counts] = {}
+    shown = _table(on.board.name, peer)
+    for case in cases(on.core):
+        counts = measure(on, case)
+        dense.setdefault(case.name, counts)
+        shown.add_row(*_row(case, counts, peer))
+    return shown, dense
 
 
 def main() -> None:
@@ -156,26 +204,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--board", choices=BOARDS, action="append")
     chosen = parser.parse_args().board or BOARDS
-    peers = json.loads(PEER.read_text(encoding="utf-8"))
-    console = Console(width=160)
+    peers, console = json.loads(PEER.read_text(encoding="utf-8")), output()
     for name in chosen:
-        board, table = load_board(name), _table(name)
-        core = core_of(board.cpu.isa)
-        image = build(board, None, BuildOptions())
-        with tempfile.TemporaryDirectory() as folder:
-            store(image, Path(folder))
-            with open_device(board, devices=Path(folder)) as device:
-                for label, macs, form, data in _cases(core):
-                    ours = _measure(device, data, Packing(core, form.prefer))
-                    table.add_row(*_row(label, macs, form, ours, peers[name]))
-        console.print(table)
-        code = runtime_size.runtime_bytes(board)
-        console.print(f"code of the runtime with both kernels: {code:,} bytes", highlight=False)
-        console.print(
-            f"peer: {peers[name]['code_bytes']:,} bytes; {image.compiler}", highlight=False
-        )
-        console.print()
-    console.print(f"peer: {peers['source']}", highlight=False)
+        peer = peers[name]
+        with bench(name) as on:
+            shown, dense = _measure_all(on, peer)
+        _check_repeats(name, dense)
+        console.print(shown)
+        console.print(f"\nours: {on.compiler}; two boots gave the same count")
+        cycles = peer["fully_connected"]["est_cycles_per_mac"]
+        console.print(f"peer's est. cycles per MAC of fc_640x640, {peer['best']}: {cycles}\n")
+    console.print(f"peer: {peers['source']}")
+    console.print("est. cycles: an estimate, not a measurement (docs/benchmarks.md)\n")
 
 
 if __name__ == "__main__":
