@@ -1,6 +1,9 @@
 /* What a caller without C headers (sdk/edgesdk/core) needs besides the core's functions: sizes of
  * its structs and the fields that it reads. */
+#include <stddef.h>
+
 #include "edge/bias.h"
+#include "edge/bias_store.h"
 #include "edge/features.h"
 #include "edge/graph.h"
 #include "edge/image.h"
@@ -18,15 +21,19 @@ const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t 
 const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *recogniser);
 const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser);
 edge_status_t edge_binding_bias_add(edge_bias_t *bias, const edge_bias_table_t *table);
+edge_bias_store_t *edge_binding_recogniser_bias(edge_recogniser_t *recogniser);
+void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]);
+const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
+                                    uint32_t out[6]);
 
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
   static const uint32_t sizes[] = {
-      sizeof(edge_image_t),    sizeof(edge_graph_t),      sizeof(edge_features_t),
-      sizeof(edge_search_t),   sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
-      sizeof(edge_bias_t),     sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
-      sizeof(edge_span_t),     sizeof(edge_tensor_t),     sizeof(edge_runner_t),
-      sizeof(edge_listener_t), sizeof(edge_costs_t),
+      sizeof(edge_image_t),      sizeof(edge_graph_t),      sizeof(edge_features_t),
+      sizeof(edge_search_t),     sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
+      sizeof(edge_bias_t),       sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
+      sizeof(edge_bias_store_t), sizeof(edge_span_t),       sizeof(edge_tensor_t),
+      sizeof(edge_runner_t),     sizeof(edge_listener_t),   sizeof(edge_costs_t),
   };
   return sizes;
 }
@@ -79,4 +86,30 @@ edge_status_t edge_binding_bias_add(edge_bias_t *bias, const edge_bias_table_t *
   }
   bias->table[bias->count++] = *table;
   return EDGE_OK;
+}
+
+edge_bias_store_t *edge_binding_recogniser_bias(edge_recogniser_t *recogniser) {
+  return &recogniser->bias;
+}
+
+void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]) {
+  out[0] = store->room_bytes;
+  out[1] = store->used;
+}
+
+/* Name of a table, NULL behind the last one. */
+const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
+                                    uint32_t out[6]) {
+  bool in_room = false;
+  const edge_bias_entry_t *entry = edge_bias_store_entry(store, index, &in_room);
+  if (entry == NULL) {
+    return NULL;
+  }
+  out[0] = entry->active;
+  out[1] = in_room;
+  out[2] = entry->table.nodes;
+  out[3] = entry->table.phrases;
+  out[4] = entry->table.bytes;
+  out[5] = edge_crc32(0, entry->table.data, entry->table.bytes);
+  return entry->table.name;
 }

@@ -104,6 +104,19 @@ static bool links_valid(const edge_bias_table_t *t) {
   return t->fail[0] == 0;
 }
 
+void edge_bias_table_view(edge_bias_table_t *t, const uint8_t *data) {
+  t->data = data;
+  t->bytes = edge_load_u32(data + 4);
+  t->nodes = edge_load_u32(data + 8);
+  t->phrases = edge_load_u32(data + 12);
+  t->name = (const char *)(data + NAME_OFFSET);
+  t->potential = (const int32_t *)(const void *)(data + HEADER_BYTES);
+  t->value = t->potential + t->nodes;
+  t->first = (const uint16_t *)(const void *)(t->value + t->nodes);
+  t->token = t->first + t->nodes + 1;
+  t->fail = t->token + t->nodes;
+}
+
 edge_status_t edge_bias_table_open(edge_bias_table_t *t, const uint8_t *data, uint32_t size,
                                    uint32_t vocab, uint32_t tokens_crc) {
   *t = (edge_bias_table_t){0};
@@ -126,14 +139,8 @@ edge_status_t edge_bias_table_open(edge_bias_table_t *t, const uint8_t *data, ui
   if (edge_load_u32(data + 16) != vocab || edge_load_u32(data + 20) != tokens_crc) {
     return EDGE_FOREIGN;
   }
-  edge_bias_table_t found = {.data = data, .bytes = size, .nodes = nodes};
-  found.phrases = edge_load_u32(data + 12);
-  found.name = (const char *)(data + NAME_OFFSET);
-  found.potential = (const int32_t *)(const void *)(data + HEADER_BYTES);
-  found.value = found.potential + nodes;
-  found.first = (const uint16_t *)(const void *)(found.value + nodes);
-  found.token = found.first + nodes + 1;
-  found.fail = found.token + nodes;
+  edge_bias_table_t found;
+  edge_bias_table_view(&found, data);
   const uint8_t *end = (const uint8_t *)(found.fail + nodes);
   const bool valid = edge_all_zero(data + 24, NAME_OFFSET - 24) && name_valid(data + NAME_OFFSET) &&
                      edge_all_zero(end, (uint32_t)(data + size - end)) && scores_valid(&found) &&

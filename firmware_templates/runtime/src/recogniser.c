@@ -19,6 +19,18 @@ static bool frame_time_valid(const edge_features_t *f, const edge_search_t *s) {
   return s->frame_us >= expected_us && s->frame_us <= expected_us + 1;
 }
 
+/* The BIAS section may lack. */
+static edge_status_t open_bias(edge_recogniser_t *r, const edge_image_t *image) {
+  edge_span_t tokens, tables;
+  edge_status_t status = edge_image_find(image, EDGE_TAG_TOKENS, &tokens);
+  if (status == EDGE_OK) {
+    (void)edge_image_find(image, EDGE_TAG_BIAS, &tables);
+    status = edge_bias_store_open(&r->bias, tables.data, tables.size, r->search.vocab,
+                                  edge_crc32(0, tokens.data, tokens.size));
+  }
+  return status;
+}
+
 static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image) {
   edge_span_t features, search, tokens;
   edge_tokens_t pieces;
@@ -42,7 +54,7 @@ static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image
       (pieces.count != r->search.vocab || !frame_time_valid(&r->features, &r->search))) {
     status = EDGE_BAD_LAYOUT;
   }
-  return status;
+  return status == EDGE_OK ? open_bias(r, image) : status;
 }
 
 static edge_status_t open_graph(edge_graph_t *graph, const edge_image_t *image, uint32_t tag) {
@@ -129,7 +141,7 @@ static uint64_t needed_bytes(const edge_recogniser_t *r) {
   return (uint64_t)align16(arena) + align16(r->encoder.state_bytes) +
          align16(r->predictor.state_bytes) + align16(r->joiner.state_bytes) +
          edge_features_memory(&r->features) + window_bytes(r) + encoder_out_bytes(r) +
-         edge_search_memory(&r->search);
+         edge_search_memory(&r->search) + edge_bias_store_memory(&r->bias);
 }
 
 edge_status_t edge_recogniser_workspace(const edge_image_t *image, uint32_t *bytes) {
@@ -221,6 +233,8 @@ static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
   r->encoder_out = (int8_t *)at;
   at += encoder_out_bytes(r);
   edge_search_bind(&r->search, at);
+  at += edge_search_memory(&r->search);
+  edge_bias_store_bind(&r->bias, at);
   return EDGE_OK;
 }
 

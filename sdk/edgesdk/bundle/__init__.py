@@ -3,9 +3,10 @@
 from edgesdk.bundle.bundle import Bundle, load_bundle, read_bundle, save_bundle
 from edgesdk.bundle.memory import Buffer
 from edgesdk.bundle.plan import Plan
-from edgesdk.bundle.sections import Features, Search
+from edgesdk.bundle.sections import BiasSection, Features, Search
 
 __all__ = [
+    "BiasSection",
     "Buffer",
     "Bundle",
     "Features",

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from edgesdk.bundle.image import device_digest, pack_image, unpack_image
 from edgesdk.bundle.layout import (
+    BIAS,
     DEBUG,
     FEATURES,
     GRAPHS,
@@ -22,7 +24,15 @@ from edgesdk.bundle.layout import (
 )
 from edgesdk.bundle.memory import Buffer, graph_buffers, recogniser_buffers
 from edgesdk.bundle.plan import Plan, read_plan
-from edgesdk.bundle.sections import Features, Search, read_features, read_search, read_tokens
+from edgesdk.bundle.sections import (
+    BiasSection,
+    Features,
+    Search,
+    read_bias,
+    read_features,
+    read_search,
+    read_tokens,
+)
 from edgesdk.errors import BundleError
 
 
@@ -93,6 +103,17 @@ class Bundle:
         return read_search(self.section(SEARCH), self.source)
 
     @cached_property
+    def bias(self) -> BiasSection:
+        """The BIAS section; no tables and no room where it lacks."""
+        section = self.sections.get(BIAS)
+        return BiasSection(0) if section is None else read_bias(section, self.source)
+
+    @property
+    def tokens_crc(self) -> int:
+        """CRC-32 of the TOKS section, by which a bias table knows its token set."""
+        return zlib.crc32(self.section(TOKENS))
+
+    @cached_property
     def meta(self) -> dict[str, Any]:
         """What the converter wrote about itself; empty in a device image."""
         return self._json(META)
@@ -113,7 +134,7 @@ class Bundle:
     def memory(self) -> tuple[Buffer, ...]:
         """The device's workspace, part by part; their sum is what the device reports."""
         if self.is_recogniser:
-            return recogniser_buffers(self.graphs, self.features, self.search)
+            return recogniser_buffers(self.graphs, self.features, self.search, self.bias.room_bytes)
         return graph_buffers(self.graphs["net"])
 
     @property

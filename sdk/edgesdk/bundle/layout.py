@@ -11,6 +11,7 @@ ALIGN = 16
 FEATURES = "FEAT"
 TOKENS = "TOKS"
 SEARCH = "SRCH"
+BIAS = "BIAS"
 META = "meta"
 DEBUG = "dbug"
 SAMPLES = "smpl"

@@ -18,7 +18,7 @@ class Buffer:
 
 
 def recogniser_buffers(
-    graphs: dict[str, Plan], features: Features, search: Search
+    graphs: dict[str, Plan], features: Features, search: Search, bias_bytes: int
 ) -> tuple[Buffer, ...]:
     """The workspace of edge_recogniser_workspace, part by part in its order."""
     parts = [("arena", max(graphs[r].arena_bytes for r in ROLES))]
@@ -32,6 +32,7 @@ def recogniser_buffers(
         ("predictor_out", search.joiner_dim),
         ("logits", search.vocab),
         ("history", 4 * search.context_size),
+        ("bias tables", bias_bytes),
     ]
     return tuple(Buffer(name, align(size)) for name, size in parts)
 

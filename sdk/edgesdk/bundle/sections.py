@@ -225,3 +225,43 @@ def read_search(data: bytes, source: str) -> Search:
         frame_us=words[8],
         logit_scale=words[9] / (1 << 24),
     )
+
+
+BIAS_HEADER_BYTES = 16
+MAX_BIAS_TABLES = 4
+MAX_BIAS_ROOM = 1 << 24
+
+
+@dataclass(frozen=True)
+class BiasSection:
+    """Bias tables of the image (docs/biasing.md), and room in RAM for those that arrive later."""
+
+    room_bytes: int  # a multiple of 16
+    tables: tuple[bytes, ...] = ()
+
+    def encode(self) -> bytes:
+        """The BIAS section."""
+        head = struct.pack("<4I", self.room_bytes, len(self.tables), 0, 0)
+        return head + b"".join(self.tables)
+
+
+def read_bias(data: bytes, source: str) -> BiasSection:
+    """The tables and the room in a BIAS section.
+
+    Raises:
+        BundleError: the section is damaged.
+    """
+    try:
+        room, count, *reserved = struct.unpack_from("<4I", data)
+        tables, at = [], BIAS_HEADER_BYTES
+        for _ in range(min(count, MAX_BIAS_TABLES)):
+            size = struct.unpack_from("<I", data, at + 4)[0]
+            tables.append(data[at : at + size])
+            at += max(size, 1)
+        if at != len(data) or count > MAX_BIAS_TABLES or room % 16 or any(reserved):
+            raise ValueError("its tables do not fill it")
+    except (struct.error, ValueError) as err:
+        raise BundleError(
+            f"{source}: damaged section BIAS ({err}); convert the model again"
+        ) from None
+    return BiasSection(room, tuple(tables))

@@ -1,6 +1,6 @@
 """The C core on this machine: images, graphs, features, search, recogniser."""
 
-from edgesdk.core.bias import Bias
+from edgesdk.core.bias import Bias, BiasStore, StoredTable, StoredTables
 from edgesdk.core.features import Features, LogProbabilities, Tokens
 from edgesdk.core.graph import Graph, Image, TensorInfo
 from edgesdk.core.library import load_library
@@ -8,6 +8,7 @@ from edgesdk.core.recogniser import Costs, Recogniser, Runner, TokenEvent
 
 __all__ = [
     "Bias",
+    "BiasStore",
     "Costs",
     "Features",
     "Graph",
@@ -15,6 +16,8 @@ __all__ = [
     "LogProbabilities",
     "Recogniser",
     "Runner",
+    "StoredTable",
+    "StoredTables",
     "TensorInfo",
     "TokenEvent",
     "Tokens",

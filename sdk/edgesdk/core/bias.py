@@ -1,7 +1,10 @@
-"""Bias tables in the C core: the automaton that the search asks."""
+"""Bias tables in the C core: the automaton that a search asks, and a recogniser's tables."""
 
 import ctypes
-from collections.abc import Sequence
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -54,3 +57,95 @@ class Bias:
     def reset(self) -> None:
         """Start a new hypothesis."""
         ctypes.memset(address(self._state), 0, self._state.size)
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table that a recogniser can use; `in_room`: it arrived after the image."""
+
+    name: str
+    active: bool
+    in_room: bool
+    nodes: int
+    phrases: int
+    size_bytes: int
+    crc: int
+
+
+@dataclass(frozen=True)
+class StoredTables:
+    """All tables of a recogniser, and its room for those that arrive."""
+
+    room_bytes: int
+    used_bytes: int
+    tables: tuple[StoredTable, ...]
+
+
+def encode_names(names: Iterable[str]) -> bytes:
+    """Names of tables as the core and the link take them: each behind its length."""
+    encoded = [name.encode() for name in names]
+    return b"".join(struct.pack("<B", len(name) & 0xFF) + name for name in encoded)
+
+
+class BiasStore:
+    """A recogniser's tables. Change them only between two utterances, and reset afterwards."""
+
+    def __init__(self, at: int, what: str = "bias table") -> None:
+        """The store at an address, which the caller keeps alive."""
+        self._library = load_library()
+        self._at = at
+        self._what = what
+
+    def _check(self, name: str, *arguments: object) -> None:
+        self._library.check(self._what, f"edge_bias_store_{name}", self._at, *arguments)
+
+    def begin(self, size: int, crc: int) -> None:
+        """A table arrives."""
+        self._check("begin", size, crc)
+
+    def data(self, offset: int, data: bytes) -> None:
+        """Its next piece."""
+        self._check("data", offset, data, len(data))
+
+    def end(self) -> None:
+        """It is whole: check it and put it in its place."""
+        self._check("end")
+
+    def load(self, data: bytes) -> None:
+        """Begin, data and end in one.
+
+        Raises:
+            BundleError: no room, or a table that is damaged or for other tokens.
+        """
+        self.begin(len(data), zlib.crc32(data))
+        self.data(0, data)
+        self.end()
+
+    def use(self, names: Iterable[str]) -> None:
+        """Make exactly these tables active.
+
+        Raises:
+            BundleError: a name is unknown or comes twice, or they are more than four.
+        """
+        encoded = encode_names(names)
+        self._check("use", encoded, len(encoded))
+
+    def clear(self, name: str = "") -> None:
+        """Free the room of one table, or of all.
+
+        Raises:
+            BundleError: no such table in the room.
+        """
+        self._check("clear", name.encode(), len(name.encode()))
+
+    @property
+    def stored(self) -> StoredTables:
+        """What is there."""
+        room, values = (ctypes.c_uint32 * 2)(), (ctypes.c_uint32 * 6)()
+        self._library.call("edge_binding_bias_room", self._at, ctypes.addressof(room))
+        tables: list[StoredTable] = []
+        entry = "edge_binding_bias_entry"
+        while name := self._library.call(entry, self._at, len(tables), ctypes.addressof(values)):
+            active, in_room, *facts = map(int, values)
+            tables.append(StoredTable(name.decode(), bool(active), bool(in_room), *facts))
+        return StoredTables(int(room[0]), int(room[1]), tuple(tables))

@@ -80,7 +80,7 @@ class CostsStruct(ctypes.Structure):
 
 _OPAQUE = (
     *("image", "graph", "features", "search", "tokens", "recogniser"),
-    *("bias", "bias_table", "bias_state"),
+    *("bias", "bias_table", "bias_state", "bias_store"),
 )
 _MIRRORED = (SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct)
 
@@ -121,6 +121,15 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_bias_deltas": (_B, (_P, _P, _P, _U32)),
     "edge_bias_step": (None, (_P, _P, _U32)),
     "edge_bias_finish": (_I, (_P, _P)),
+    "edge_bias_store_open": (_STATUS, (_P, _P, _U32, _U32, _U32)),
+    "edge_bias_store_memory": (_U32, (_P,)),
+    "edge_bias_store_bind": (None, (_P, _P)),
+    "edge_bias_store_begin": (_STATUS, (_P, _U32, _U32)),
+    "edge_bias_store_data": (_STATUS, (_P, _U32, ctypes.c_char_p, _U32)),
+    "edge_bias_store_cancel": (None, (_P,)),
+    "edge_bias_store_end": (_STATUS, (_P,)),
+    "edge_bias_store_use": (_STATUS, (_P, ctypes.c_char_p, _U32)),
+    "edge_bias_store_clear": (_STATUS, (_P, ctypes.c_char_p, _U32)),
     "edge_recogniser_workspace": (_STATUS, (_P, _P)),
     "edge_recogniser_open": (_STATUS, (_P, _P, _P, _P, _P, _P, _U32)),
     "edge_recogniser_push": (_STATUS, (_P, _P, _U32)),
@@ -136,6 +145,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_recogniser_search": (_P, (_P,)),
     "edge_binding_costs": (_P, (_P,)),
     "edge_binding_bias_add": (_STATUS, (_P, _P)),
+    "edge_binding_recogniser_bias": (_P, (_P,)),
+    "edge_binding_bias_room": (None, (_P, _P)),
+    "edge_binding_bias_entry": (ctypes.c_char_p, (_P, _U32, _P)),
 }
 
 

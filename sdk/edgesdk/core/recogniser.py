@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edgesdk.core.bias import BiasStore
 from edgesdk.core.features import Quantised, Samples
 from edgesdk.core.graph import Image
 from edgesdk.core.library import (
@@ -186,6 +187,7 @@ class Recogniser:
             self.workspace_bytes,
         )
         self._read_dimensions()
+        self._bias = self._library.call("edge_binding_recogniser_bias", self._at)
 
     def _read_dimensions(self) -> None:
         features = (ctypes.c_uint32 * 7)()
@@ -231,3 +233,8 @@ class Recogniser:
         at = self._library.call("edge_binding_costs", self._at)
         costs = CostsStruct.from_address(at)
         return Costs(costs.encoder_calls, costs.predictor_calls, costs.joiner_calls)
+
+    @property
+    def bias(self) -> BiasStore:
+        """Its bias tables, which resets keep; to change between two utterances."""
+        return BiasStore(self._bias)

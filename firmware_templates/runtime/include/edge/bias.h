@@ -56,6 +56,9 @@ typedef struct edge_bias_state {
 edge_status_t edge_bias_table_open(edge_bias_table_t *table, const uint8_t *data, uint32_t size,
                                    uint32_t vocab, uint32_t tokens_crc);
 
+/* The view of bytes that edge_bias_table_open has accepted, perhaps at another place. */
+void edge_bias_table_view(edge_bias_table_t *table, const uint8_t *data);
+
 /* deltas[k] (natural log, Q16.16) = what token k adds to the bias score from `state`. Returns false
  * and leaves deltas alone where no table is active. `vocab` is the tables' own. */
 bool edge_bias_deltas(const edge_bias_t *bias, const edge_bias_state_t *state, int32_t *deltas,

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "edge/bias_store.h"
 #include "edge/features.h"
 #include "edge/graph.h"
 #include "edge/image.h"
@@ -28,6 +29,7 @@ typedef struct edge_recogniser {
   edge_graph_t encoder, predictor, joiner; /* unused with a caller's runner */
   edge_features_t features;
   edge_search_t search;
+  edge_bias_store_t bias; /* changed only between two utterances; resets keep it */
   int8_t *window;         /* window_frames * mel_bins quantised features */
   int8_t *encoder_out;    /* frames_out * joiner_dim */
   uint32_t window_filled; /* frames in the window */
@@ -35,8 +37,8 @@ typedef struct edge_recogniser {
   uint32_t ended;         /* finished or failed: only a reset goes on */
 } edge_recogniser_t;
 
-/* Bytes of workspace that an image needs (arena, states, feature, search and chunk buffers). The
- * converter predicts the same number. */
+/* Bytes of workspace that an image needs (arena, states, feature, search and chunk buffers, room
+ * for bias tables). The converter predicts the same number. */
 edge_status_t edge_recogniser_workspace(const edge_image_t *image, uint32_t *bytes);
 
 /* Prepare for an image that edge_image_open accepted, refuse sections that do not belong together,
