@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesdk_converters.compress.feedback import Grid, place
 from edgesdk_converters.compress.layers import (
     LSTM_GATES,
     Floats,
@@ -91,16 +92,53 @@ def palettise(
     tensors = {tensor.name: tensor for tensor in integer.tensors}
     for product, moments in found:
         weight, _ = weights_of(graph, product)
-        for piece in _pieces(product):
+        pieces = list(_pieces(product))
+        made = _with_palettes(
+            weight, [tensors[it.weight] for it in pieces], moments, options, product
+        )
+        for piece, new in zip(pieces, made, strict=True):
             old = tensors[piece.weight]
-            zeros = weight[piece.rows, piece.columns] == 0.0
-            power = moments.power[piece.columns]
-            q = _data(old)
-            new = palettised_rows(q, zeros, power, options.palette, options.palette_rows)
             tensors[piece.weight] = replace(old, data=new)
-            moved = (new.astype(np.float64) - q) @ moments.means[piece.columns] * _scale(old)
+            change = new.astype(np.float64) - _data(old)
+            moved = change @ moments.means[piece.columns] * _scale(old)
             tensors[piece.bias] = _shifted(tensors[piece.bias], -moved)
     return replace(integer, tensors=tuple(tensors[tensor.name] for tensor in integer.tensors))
+
+
+def _with_palettes(
+    weight: Floats,
+    matrices: Sequence[Tensor],
+    moments: Moments,
+    options: Compression,
+    product: Product,
+) -> list[NDArray[np.int8]]:
+    """The int8 matrices of a product [rows, columns] with few values each.
+
+    The values are k-means of each matrix, weighted by the power of its inputs; which of them a
+    weight takes is chosen for all sides of the product together.
+    """
+    zeros, sides = weight == 0.0, len(product.widths)
+    values = np.zeros((len(weight), sides, options.palette))
+    scales = np.zeros((len(weight), sides))
+    for number, (piece, tensor) in enumerate(zip(_pieces(product), matrices, strict=True)):
+        near = palettised_rows(
+            _data(tensor),
+            zeros[piece.rows, piece.columns],
+            moments.power[piece.columns],
+            options.palette,
+            options.palette_rows,
+        )
+        side, step = number % sides, options.palette_rows or len(near)
+        scales[piece.rows, side] = _scale(tensor)
+        for at in range(0, len(near), step):
+            palette = np.unique(near[at : at + step])
+            rows = slice(piece.rows.start + at, piece.rows.start + min(at + step, len(near)))
+            values[rows, side] = np.pad(palette, (0, options.palette - len(palette)), mode="edge")
+    side_of = np.repeat(np.arange(sides), product.widths)
+    index = place(weight, zeros, moments.gram, Grid(values * scales[:, :, None], side_of))
+    chosen = values[np.arange(len(weight))[:, None], side_of[None, :], index]
+    joined = np.where(zeros, 0, chosen).astype(np.int8)
+    return [joined[piece.rows, piece.columns] for piece in _pieces(product)]
 
 
 def _shifted(bias: Tensor, by: Floats) -> Tensor:
