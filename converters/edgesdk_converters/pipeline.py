@@ -1,8 +1,9 @@
 """From a model and some clips to a bundle: calibrate, quantise, lower, and store samples."""
 
+import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
-from edgesdk.bundle.layout import SAMPLES
+from edgesdk.bundle.layout import META, SAMPLES
 from edgesdk.core import Features
 from edgesdk.emulate import Clip, make_samples
 from edgesdk.emulate.samples import make_graph_samples
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from edgesdk_converters.compress.options import Compression, load_masks
 from edgesdk_converters.compress.prune import Progress
+from edgesdk_converters.compress.tensors import with_packing
 from edgesdk_converters.convert import GraphReport, Options, convert_source
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
@@ -57,11 +59,7 @@ def convert_model(
     """
     options = Options(recipe.ranges, _compression(recipe))
     converted = convert_source(source, _normalised(source, clips), options, progress)
-    meta = {
-        **_origin(recipe, digests),
-        "calibration_clips": len(clips),
-        "graphs": {role: asdict(report) for role, report in converted.report.items()},
-    }
+    meta = {**_origin(recipe, digests), "calibration_clips": len(clips)}
     bundle = lower_recogniser(
         converted.encoder,
         converted.predictor,
@@ -75,8 +73,14 @@ def convert_model(
         name=recipe.name or name,
         packing=_packing(recipe, board),
     )
+    graphs = {
+        role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
+        for role, report in converted.report.items()
+    }
+    about = bundle.meta | {"graphs": {role: asdict(report) for role, report in graphs.items()}}
+    bundle = bundle.with_sections(**{META: json.dumps(about, ensure_ascii=False).encode()})
     bundle, notes = _with_samples(bundle, recipe, clips)
-    return Conversion(bundle, converted.report, (*converted.notes, *notes))
+    return Conversion(bundle, graphs, (*converted.notes, *notes))
 
 
 def _compression(recipe: Recipe) -> Compression:
@@ -114,7 +118,10 @@ def _packing(recipe: Recipe, board: Board | None) -> Packing:
     core = recipe.core
     if core == "auto":
         core = "ref" if board is None else core_of(board.cpu.isa)
-    return Packing(core, recipe.weights)
+    prefer = recipe.weights
+    if prefer == "auto":  # few values are asked for their bytes: indices cost instructions
+        prefer = "small" if recipe.compress.palette else "fast"
+    return Packing(core, prefer)
 
 
 def _origin(recipe: Recipe, digests: Mapping[str, str] | None) -> dict[str, Any]:

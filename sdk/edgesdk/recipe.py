@@ -17,7 +17,7 @@ REPAIRS = ("least-squares", "bias", "none")
 PALETTES = (0, 2, 4, 8, 16, 32)
 MOST_SAMPLES = 16
 CORES = ("auto", "ref", "dsp", "mve")
-WEIGHTS = ("fast", "small", "dense")
+WEIGHTS = ("auto", "fast", "small", "dense")
 MOST_SPARSE = 0.95
 
 
@@ -69,8 +69,9 @@ class Recipe:
         f"class of cores that weights are packed for: {', '.join(CORES)}; auto takes the board's",
     )
     weights: str = _choice(
-        "fast",
-        f"packing to prefer: {', '.join(WEIGHTS)}; dense leaves zeros and palettes unused",
+        "auto",
+        f"packing to prefer: {', '.join(WEIGHTS)}; auto is small with compress.palette, else fast; "
+        "dense leaves zeros and palettes unused",
     )
     compress: CompressRecipe = field(
         default_factory=CompressRecipe,

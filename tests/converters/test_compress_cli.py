@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgesdk.bundle import load_bundle
 from edgesdk.cli import main
 from scipy.io import wavfile
 
@@ -34,7 +35,9 @@ def test_convert_tells_what_compression_did_to_each_matrix(
     capsys: pytest.CaptureFixture[str], tiny_folder: Path, noise: Path, tmp_path: Path
 ) -> None:
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('schema = 1\n[compress]\nsparsity = 0.5\nblock = "4x4"\npalette = 8\n')
+    recipe.write_text(
+        'schema = 1\ncore = "dsp"\n[compress]\nsparsity = 0.5\nblock = "4x4"\npalette = 8\n'
+    )
     more = ("--recipe", recipe, "-o", tmp_path / "out")
     code, out, err = _run(capsys, tiny_folder, noise, *more)
     assert code == 0, err
@@ -47,6 +50,17 @@ def test_convert_tells_what_compression_did_to_each_matrix(
     assert all(it["distinct"] <= 8 for it in tensors)
     total, empty = (sum(it[key] for it in tensors) for key in ("blocks", "zero_blocks"))
     assert empty / total == pytest.approx(0.5, abs=0.05)
+    bundle = load_bundle(tmp_path / "out" / "model.edge")
+    for role, graph in json.loads(out)["graphs"].items():
+        packed = {it["tensor"]: it for op in bundle.debug[role]["ops"] for it in op["weights"]}
+        assert packed.keys() <= {it["name"] for it in graph["tensors"]}
+        for it in graph["tensors"]:
+            count = it["shape"][0] * it["shape"][1]
+            held = packed.get(it["name"], {"form": "plain", "bytes": count})
+            assert (it["form"], it["bytes_after"]) == (held["form"], held["bytes"])
+            assert it["bits_after"] == pytest.approx(8 * held["bytes"] / count)
+    assert any(it["form"] == "sparse palette" for it in tensors)
+    assert bundle.meta["graphs"]["encoder"]["tensors"][0]["form"] in out
 
 
 def test_plain_conversion_shows_no_compression(

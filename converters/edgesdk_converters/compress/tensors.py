@@ -5,6 +5,7 @@ Tensor names are the emitter's: node/weight, and node/gate_weight, node/gate_rec
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,21 @@ from edgesdk_converters.compress.layers import (
 )
 from edgesdk_converters.compress.options import Compression
 from edgesdk_converters.compress.palette import palettised_rows
-from edgesdk_converters.compress.pattern import Pattern, zero_blocks
-from edgesdk_converters.compress.storage import packed_bytes
+from edgesdk_converters.compress.pattern import zero_blocks
 from edgesdk_converters.graph import Graph
 from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Tensor
 
-_DENSE_TILE = Pattern(8, 16)
 _INT32_MAX = 2**31 - 1
 Found = Sequence[tuple[Product, Moments]]
 
 
 @dataclass(frozen=True)
 class TensorReport:
-    """One int8 matrix as it stands in the .tflite; SQNR of its products against the dense float."""
+    """One int8 matrix of a .tflite and how the image holds it: plain until lowering packs it.
+
+    The SQNR is that of its products against the dense float weights.
+    """
 
     name: str
     shape: tuple[int, int]
@@ -40,11 +42,30 @@ class TensorReport:
     blocks: int
     zero_blocks: int
     distinct: int
+    form: str
     bits_before: float
     bits_after: float
     bytes_before: int
     bytes_after: int
     sqnr_db: float
+
+    def packed(self, form: str, size: int) -> "TensorReport":
+        """As the image holds it, in `size` bytes."""
+        bits = 8.0 * size / self.bytes_before
+        return replace(self, form=form, bits_after=bits, bytes_after=size)
+
+
+def with_packing(
+    tensors: Sequence[TensorReport], debug: Mapping[str, Any]
+) -> tuple[TensorReport, ...]:
+    """The reports with what lowering packed, by a graph's part of section `dbug`."""
+    packed = {it["tensor"]: it for op in debug["ops"] for it in op["weights"]}
+    return tuple(
+        tensor.packed(packed[tensor.name]["form"], packed[tensor.name]["bytes"])
+        if tensor.name in packed
+        else tensor
+        for tensor in tensors
+    )
 
 
 @dataclass(frozen=True)
@@ -155,7 +176,6 @@ def tensor_reports(
 ) -> Iterator[TensorReport]:
     """What became of each matrix of `dense`; `found` are its products and what goes in."""
     tensors: Mapping[str, Tensor] = {tensor.name: tensor for tensor in integer.tensors}
-    tile = _DENSE_TILE if options.pattern.keep else options.pattern
     for product, moments in found:
         weight, _ = weights_of(dense, product)
         for piece in _pieces(product):
@@ -164,7 +184,6 @@ def tensor_reports(
             wanted = weight[piece.rows, piece.columns]
             gram = moments.gram[piece.columns, piece.columns]
             empty, blocks = zero_blocks(q, options.pattern)
-            size = packed_bytes(q, tile)
             yield TensorReport(
                 name=piece.weight,
                 shape=(q.shape[0], q.shape[1]),
@@ -172,10 +191,11 @@ def tensor_reports(
                 blocks=blocks,
                 zero_blocks=empty,
                 distinct=len(np.unique(q)),
+                form="plain",
                 bits_before=8.0,
-                bits_after=8.0 * size / q.size,
+                bits_after=8.0,
                 bytes_before=q.size,
-                bytes_after=size,
+                bytes_after=q.size,
                 sqnr_db=_product_sqnr(wanted, q * _scale(tensor), gram),
             )
 

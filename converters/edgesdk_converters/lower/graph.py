@@ -17,6 +17,7 @@ from edgesdk_converters.lower import (
     weighted,
 )
 from edgesdk_converters.lower.arena import Peak
+from edgesdk_converters.lower.builder import Step
 from edgesdk_converters.lower.context import Context, size_bytes
 from edgesdk_converters.lower.packing import Packed, Packing
 from edgesdk_converters.tflite.model import Operator, Tensor
@@ -188,14 +189,23 @@ def _finish(ctx: Context) -> Lowered:
     )
 
 
-def _packed_facts(packed: Packed) -> dict[str, Any]:
+def _packed_facts(tensor: str, packed: Packed) -> dict[str, Any]:
     return {
+        "tensor": tensor,
         "form": packed.form,
         "bits": packed.bits,
         "tiles": packed.tiles,
         "stored": packed.stored,
         "bytes": len(packed.data),
     }
+
+
+def _weights(ctx: Context, step: Step) -> list[dict[str, Any]]:
+    """What became of the matrices of a step that are packed, which are its last int8 constants."""
+    tensors = (ctx.graph.tensors[i] for i in ctx.graph.operators[step.operator].inputs if i >= 0)
+    names = [it.name for it in tensors if it.dtype == "int8" and it.data is not None]
+    count = len(step.packed)
+    return [_packed_facts(*it) for it in zip(names[len(names) - count :], step.packed, strict=True)]
 
 
 def _debug(ctx: Context, inputs: list[int], outputs: list[int], peak: Peak) -> dict[str, Any]:
@@ -208,7 +218,7 @@ def _debug(ctx: Context, inputs: list[int], outputs: list[int], peak: Peak) -> d
             "operator": step.operator,
             "tensor": None if step.tensor is None else tensors[step.tensor].name,
             "tensor_index": step.tensor,
-            "weights": [_packed_facts(packed) for packed in step.packed],
+            "weights": _weights(ctx, step),
         }
         for step in builder.steps
     ]

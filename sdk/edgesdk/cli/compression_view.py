@@ -12,7 +12,10 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
     if not tensors:
         return None
     table = Table("matrix", "shape", box=None, pad_edge=False)
-    for column in ("zeros", "zero blocks", "values", "bits per weight", "bytes", "SQNR dB"):
+    for column in ("zeros", "zero blocks", "values"):
+        table.add_column(column, justify="right")
+    table.add_column("in the image")
+    for column in ("bits per weight", "bytes", "SQNR dB"):
         table.add_column(column, justify="right")
     for role, it in tensors:
         rows, columns = it["shape"]
@@ -22,6 +25,7 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
             f"{it['zeros'] / (rows * columns):.0%}",
             f"{it['zero_blocks']} of {it['blocks']}",
             str(it["distinct"]),
+            it["form"],
             f"{it['bits_before']:.1f} -> {it['bits_after']:.2f}",
             f"{it['bytes_before']:,} -> {it['bytes_after']:,}",
             f"{it['sqnr_db']:.1f}",
@@ -40,6 +44,7 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
         "all of them",
         "",
         f"{zeros / weights:.0%}",
+        "",
         "",
         "",
         f"{8 * before / weights:.1f} -> {8 * after / weights:.2f}",
