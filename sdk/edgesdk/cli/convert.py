@@ -141,16 +141,17 @@ def _sweep(
         ) from error
     folder = conversion.find_calibration(source, calibration)
     pairs, clips = sweep.read_grid(grid), sweep.find_spoken(*spoken)
-    points = sweep.folder_sweep(source, folder, recipe, board, pairs, clips, term.live)
-    document = sweep.sweep_document(points)
+    points, left_out = sweep.folder_sweep(source, folder, recipe, board, pairs, clips, term.live)
+    document = sweep.sweep_document(points, left_out)
     files = {
         "sweep.json": (json.dumps(document, indent=2) + "\n").encode(),
         "sweep.svg": sweep.sweep_plot(points).encode(),
     }
     write_folder(out, files, {"recipe": asdict(recipe)})
     words = f"word errors on {points[0].words} words; " if points[0].words else ""
-    note = f"{words}SQNR of the worst output against dense float; functional, no timing"
-    term.result(document, sweep.sweep_table(points), note, f"wrote {out}: {', '.join(files)}")
+    notes = [f"{words}SQNR of the worst output against dense float; functional, no timing"]
+    notes += [left_out] if left_out else []
+    term.result(document, sweep.sweep_table(points), *notes, f"wrote {out}: {', '.join(files)}")
 
 
 def _compresses(recipe: dict[str, Any]) -> bool:

@@ -1,4 +1,7 @@
-"""`edgesdk convert --sweep`: size against accuracy over sparsity and bits; needs the converters."""
+"""`edgesdk convert --sweep`: size, accuracy and instructions over sparsity and bits.
+
+Needs the converters.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgesdk_converters.frontends.onnx import load_source
 from edgesdk_converters.pipeline import Conversion
 from rich.table import Table
 
@@ -13,11 +17,12 @@ from edgesdk.board import Board
 from edgesdk.bundle import Bundle
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.conversion import convert_folder
+from edgesdk.cli.sweep_cost import instruction_counter
 from edgesdk.cli.transcripts import clip_errors
 from edgesdk.emulate import Clip, emulate, load_clips
 from edgesdk.errors import EdgeError
 from edgesdk.recipe import Recipe
-from edgesdk.report.plots import plot_front
+from edgesdk.report.plots import FrontPoint, plot_front
 
 SPARSITIES = (0.0, 0.25, 0.5, 0.75)
 PALETTES = (0, 16)
@@ -25,7 +30,11 @@ PALETTES = (0, 16)
 
 @dataclass(frozen=True)
 class Point:
-    """One recogniser of a sweep; `word_error_rate_pct` is None where no clips were given."""
+    """One recogniser of a sweep.
+
+    `word_error_rate_pct` is None where no clips were given, `instructions` (per second of audio)
+    where they are not counted. Weight bytes are those of all matrices as the image holds them.
+    """
 
     sparsity: float
     palette: int
@@ -36,6 +45,7 @@ class Point:
     sqnr_db: float
     word_error_rate_pct: float | None
     words: int
+    instructions: int | None
 
     @property
     def bits(self) -> str:
@@ -51,6 +61,12 @@ class Point:
     def error(self) -> float:
         """Smaller is better: word error rate, or else minus the SQNR."""
         return -self.sqnr_db if self.word_error_rate_pct is None else self.word_error_rate_pct
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """What one wants less of: bytes, error and, where counted, instructions."""
+        counted = () if self.instructions is None else (self.instructions,)
+        return (self.image_bytes, self.error, *counted)
 
 
 def read_grid(text: str) -> tuple[list[float], list[int]]:
@@ -91,7 +107,9 @@ def _weights(made: Conversion) -> tuple[int, int, int]:
     return count, sum(it.zeros for it in tensors), sum(it.bytes_after for it in tensors)
 
 
-def _point(made: Conversion, recipe: Recipe, clips: Sequence[Clip]) -> Point:
+def _point(
+    made: Conversion, recipe: Recipe, clips: Sequence[Clip], instructions: int | None
+) -> Point:
     count, zeros, packed = _weights(made)
     errors = None
     if clips:
@@ -107,6 +125,7 @@ def _point(made: Conversion, recipe: Recipe, clips: Sequence[Clip]) -> Point:
         sqnr_db=min(noise, default=math.nan),
         word_error_rate_pct=errors.rate_pct if errors else None,
         words=errors.words if errors else 0,
+        instructions=instructions,
     )
 
 
@@ -114,10 +133,14 @@ def sweep(
     convert: Callable[[Recipe], Conversion],
     recipe: Recipe,
     grid: tuple[Sequence[float], Sequence[int]],
-    clips_of: Callable[[Bundle], Sequence[Clip]],
+    clips: Sequence[Clip],
+    count: Callable[[Bundle], int | None],
     progress: Callable[[str], None],
 ) -> list[Point]:
-    """A point for every pair of sparsity and palette; the rest is as the recipe says."""
+    """A point for every pair of sparsity and palette; the rest is as the recipe says.
+
+    Word errors are counted on `clips`; `count` gives instructions per second of audio.
+    """
     pairs = [(sparsity, palette) for palette in grid[1] for sparsity in grid[0]]
     points: list[Point] = []
     for number, (sparsity, palette) in enumerate(pairs, 1):
@@ -125,56 +148,69 @@ def sweep(
         compress = replace(recipe.compress, sparsity=sparsity, palette=palette)
         chosen = replace(recipe, compress=compress)
         made = convert(chosen)
-        points.append(_point(made, chosen, clips_of(made.bundle)))
+        points.append(_point(made, chosen, clips, count(made.bundle)))
     return points
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """Points that no other beats in bytes and error, the smallest first."""
-    kept: list[Point] = []
-    for point in sorted(points, key=lambda it: (it.weight_bytes, it.error)):
-        if not kept or point.error < kept[-1].error:
-            kept.append(point)
-    return kept
+    """Points that no other beats, that is: is nowhere worse than and somewhere better."""
+    return [
+        point
+        for point in points
+        if not any(_beats(other.costs, point.costs) for other in points if other is not point)
+    ]
+
+
+def _beats(ours: tuple[float, ...], theirs: tuple[float, ...]) -> bool:
+    """Costs of both sides as far as both have them."""
+    pairs = list(zip(ours, theirs, strict=False))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
 def sweep_table(points: Sequence[Point]) -> Table:
     """A row per point; those on the front are marked."""
     best = front(points)
+    counted = any(point.instructions is not None for point in points)
     table = Table("sparsity, bits", box=None, pad_edge=False)
-    for column in ("zeros", "weight bytes", "bits per weight", "image bytes", "SQNR dB", "WER"):
+    columns = ["zeros", "image bytes", "weight bytes", "bits per weight", "SQNR dB", "WER"]
+    for column in [*columns, *(["instructions / s"] if counted else [])]:
         table.add_column(column, justify="right")
     table.add_column("")
     for point in points:
-        rate = point.word_error_rate_pct
+        rate, cost = point.word_error_rate_pct, point.instructions
         table.add_row(
             point.name,
             f"{point.zeros:.0%}",
+            f"{point.image_bytes:,}",
             f"{point.weight_bytes:,}",
             f"{point.bits_per_weight:.2f}",
-            f"{point.image_bytes:,}",
             f"{point.sqnr_db:.1f}",
             "" if rate is None else f"{rate:.1f} %",
+            *(["does not fit" if cost is None else f"{cost:,}"] if counted else []),
             "front" if point in best else "",
         )
     return table
 
 
-def sweep_document(points: Sequence[Point]) -> dict[str, Any]:
-    """The sweep as JSON values."""
+def sweep_document(points: Sequence[Point], note: str = "") -> dict[str, Any]:
+    """The sweep as JSON values; `note` says why instructions are not counted."""
     best = front(points)
     rows = [{**asdict(point), "front": point in best} for point in points]
-    return {"schema": "edgesdk.sweep", "version": 1, "points": rows}
+    notes = [note] if note else []
+    return {"schema": "edgesdk.sweep", "version": 1, "points": rows, "notes": notes}
 
 
 def sweep_plot(points: Sequence[Point]) -> str:
-    """The points as an <svg>: weight bytes against error, a line per palette."""
+    """The points as an <svg>: error against bytes and instructions, a line per palette."""
     spoken = any(point.word_error_rate_pct is not None for point in points)
-    lines: dict[str, list[tuple[float, float]]] = {}
+    counted = any(point.instructions is not None for point in points)
+    lines: dict[str, list[FrontPoint]] = {}
     for point in points:
         error = point.error if spoken else point.sqnr_db
-        lines.setdefault(point.bits, []).append((point.weight_bytes, error))
-    return plot_front(lines, "bytes of weights", "word error rate, %" if spoken else "SQNR, dB")
+        costs = (point.image_bytes, point.instructions) if counted else (point.image_bytes,)
+        lines.setdefault(point.bits, []).append(FrontPoint(f"{point.sparsity:.0%}", costs, error))
+    axes = ["bytes of the image", "instructions per second of audio"][: 1 + counted]
+    return plot_front(lines, axes, "word error rate, %" if spoken else "SQNR, dB")
 
 
 def folder_sweep(
@@ -185,16 +221,26 @@ def folder_sweep(
     grid: tuple[Sequence[float], Sequence[int]],
     spoken: Mapping[Path, str],
     progress: Callable[[str], None],
-) -> list[Point]:
-    """Sweep the recogniser in a folder for a board; `spoken` are clips and what is said in them."""
-    texts = {path.name: text for path, text in spoken.items()}
+) -> tuple[list[Point], str]:
+    """Sweep the recogniser in a folder for a board, and why no instructions, where there are none.
 
-    def clips_of(bundle: Bundle) -> Sequence[Clip]:
-        return load_clips(spoken, bundle.features.sample_rate_hz, texts)
+    `spoken` are clips and what is said in them. Instructions are of the first of them, or of the
+    first calibration clips.
+    """
+    model = load_source(source, recipe.window_frames or None)
+    rate = int(model.features["sample_rate"])
+    clips = load_clips(spoken, rate, {path.name: text for path, text in spoken.items()})
+    heard = clips or load_clips(find_clips([calibration]), rate)
 
     def convert(chosen: Recipe) -> Conversion:
         return convert_folder(
             source, calibration, chosen, board, lambda text: progress(f"  {text}")
         )
 
-    return sweep(convert, recipe, grid, clips_of, progress)
+    with instruction_counter(board) as (count, note):
+        progress(note or f"instructions are counted on {board.name}")
+
+        def cost(bundle: Bundle) -> int | None:
+            return count(bundle, heard) if count else None
+
+        return sweep(convert, recipe, grid, clips, cost, progress), note

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib
 
@@ -23,13 +24,18 @@ def _figure(rows: int) -> tuple[Figure, Axes]:
     """A figure for `rows` horizontal bars."""
     figure = Figure(figsize=(8.2, 0.62 + 0.29 * rows), layout="constrained")
     axes = figure.subplots()
+    _quiet(axes)
+    axes.margins(y=0.02)
+    return figure, axes
+
+
+def _quiet(axes: Axes) -> None:
+    """No frame, no ticks, faint lines to read values by."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=9, colors=_INK)
     axes.xaxis.label.set_color(_INK)
     axes.grid(axis="x", color=_INK, alpha=0.14, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.margins(y=0.02)
-    return figure, axes
 
 
 def _svg(figure: Figure, name: str) -> str:
@@ -125,15 +131,47 @@ def plot_memory(memory: Sequence[MemoryUse]) -> str:
     return _svg(figure, "Use of each memory")
 
 
-def plot_front(lines: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
-    """Points (x, y) of each line, joined and named; `x` and `y` label the axes."""
-    figure, axes = _figure(11)
-    axes.grid(axis="y", color=_INK, alpha=0.14, linewidth=0.7)
-    for place, (name, points) in enumerate(lines.items()):
-        along, up = zip(*sorted(points), strict=True)
-        axes.plot(along, up, marker="o", color=COLORS[place % len(COLORS)], label=name)
-    axes.set_xlabel(x, fontsize=9)
-    axes.set_ylabel(y, fontsize=9, color=_INK)
-    axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
-    return _svg(figure, f"{y} against {x}")
+@dataclass(frozen=True)
+class FrontPoint:
+    """A named point: its costs, one per panel (None where unknown), and its height."""
+
+    name: str
+    costs: tuple[float | None, ...]
+    height: float
+
+
+def plot_front(lines: Mapping[str, Sequence[FrontPoint]], x: Sequence[str], y: str) -> str:
+    """Points of each line, joined and named, in a panel per cost; `x` and `y` label the axes."""
+    figure = Figure(figsize=(5.0 + 4.4 * (len(x) - 1), 3.9), layout="constrained")
+    panels = figure.subplots(1, len(x), sharey=True, squeeze=False)[0]
+    for panel, (axes, label) in enumerate(zip(panels, x, strict=True)):
+        _quiet(axes)
+        axes.grid(axis="y", color=_INK, alpha=0.14, linewidth=0.7)
+        for place, (name, points) in enumerate(lines.items()):
+            _plot_line(axes, panel, points, COLORS[place % len(COLORS)], name)
+        axes.set_xlabel(label, fontsize=9)
+        axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+        axes.margins(x=0.08, y=0.1)
+    panels[0].set_ylabel(y, fontsize=9, color=_INK)
+    names = panels[0].get_legend_handles_labels()
+    figure.legend(
+        *names, frameon=False, labelcolor=_INK, fontsize=9, loc="outside upper right", ncols=4
+    )
+    return _svg(figure, f"{y} against {' and '.join(x)}")
+
+
+def _plot_line(axes: Axes, panel: int, points: Sequence[FrontPoint], color: str, name: str) -> None:
+    """One line of a panel, in the given order; points without the panel's cost are left out."""
+    known = [(it.costs[panel], it) for it in points]
+    shown = [(cost, it) for cost, it in known if cost is not None]
+    along, up = [cost for cost, _ in shown], [it.height for _, it in shown]
+    axes.plot(along, up, marker="o", markersize=4.5, linewidth=1.3, color=color, label=name)
+    for cost, it in shown:
+        axes.annotate(
+            it.name,
+            (cost, it.height),
+            (4, 4),
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )
