@@ -96,7 +96,9 @@ static const request_t requests[] = {
     {EDGE_MSG_START, 4, 0},        {EDGE_MSG_AUDIO, 4, 2},       {EDGE_MSG_FINISH, 0, 0},
     {EDGE_MSG_METRICS, 0, 0},      {EDGE_MSG_OP_COSTS, 5, 0},    {EDGE_MSG_GRAPH_INFO, 1, 0},
     {EDGE_MSG_GRAPH_TENSOR, 6, 0}, {EDGE_MSG_GRAPH_WRITE, 9, 1}, {EDGE_MSG_GRAPH_READ, 14, 0},
-    {EDGE_MSG_GRAPH_RUN, 5, 0},    {EDGE_MSG_GRAPH_RESET, 2, 0},
+    {EDGE_MSG_GRAPH_RUN, 5, 0},    {EDGE_MSG_GRAPH_RESET, 2, 0}, {EDGE_MSG_BIAS_BEGIN, 8, 0},
+    {EDGE_MSG_BIAS_DATA, 4, 1},    {EDGE_MSG_BIAS_END, 0, 0},    {EDGE_MSG_BIAS_USE, 0, 1},
+    {EDGE_MSG_BIAS_CLEAR, 0, 1},   {EDGE_MSG_BIAS_LIST, 1, 0},
 };
 
 static bool is_well_formed(const edge_decoder_t *message) {
@@ -134,6 +136,7 @@ static void serve_reset(edge_session_t *session) {
   }
   session->utterance = (edge_utterance_t){.active = false};
   session->loading.active = false;
+  edge_bias_store_cancel(&session->recogniser.bias);
   edge_session_answer(session, EDGE_OK);
   if (kind == EDGE_RESET_REBOOT) {
     edge_port_reboot();
@@ -159,7 +162,7 @@ static void serve(edge_session_t *session) {
     return;
   default:
     (void)(edge_session_serve_bundle(session) || edge_session_serve_speech(session) ||
-           edge_session_serve_graph(session));
+           edge_session_serve_graph(session) || edge_session_serve_tables(session));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "edge/bias_store.h"
 #include "edge/graph.h"
 #include "edge/image.h"
 #include "edge/port.h"
@@ -88,6 +89,7 @@ void edge_session_send_event(edge_session_t *session, edge_message_t type, uint3
 bool edge_session_serve_bundle(edge_session_t *session); /* bundle.c: LOAD_* */
 bool edge_session_serve_speech(edge_session_t *session); /* speech.c: START .. OP_COSTS */
 bool edge_session_serve_graph(edge_session_t *session);  /* graphs.c: GRAPH_* */
+bool edge_session_serve_tables(edge_session_t *session); /* tables.c: BIAS_* */
 
 /* Answer the current request with a status. (session.c) */
 void edge_session_answer(edge_session_t *session, edge_status_t status);

@@ -3,9 +3,10 @@
 import zlib
 
 import pytest
+from edgesdk.biasing.stored import StoredTable
 from edgesdk.biasing.table import Spelling, compile_table
 from edgesdk.bundle.sections import BiasSection
-from edgesdk.core.bias import BiasStore, StoredTable
+from edgesdk.core.bias import BiasStore
 from edgesdk.core.library import address, aligned_copy, aligned_zeros, load_library
 from edgesdk.errors import BundleError
 from hypothesis import given, settings

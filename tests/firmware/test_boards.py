@@ -265,6 +265,12 @@ LENGTHS = {
     Message.GRAPH_READ: (14,),
     Message.GRAPH_RUN: (5,),
     Message.GRAPH_RESET: (2,),
+    Message.BIAS_BEGIN: (8,),
+    Message.BIAS_DATA: (None, 4, 1),
+    Message.BIAS_END: (0,),
+    Message.BIAS_USE: (None, 0, 1),
+    Message.BIAS_CLEAR: (None, 0, 1),
+    Message.BIAS_LIST: (1,),
 }
 
 

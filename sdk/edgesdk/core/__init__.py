@@ -1,6 +1,6 @@
 """The C core on this machine: images, graphs, features, search, recogniser."""
 
-from edgesdk.core.bias import Bias, BiasStore, StoredTable, StoredTables
+from edgesdk.core.bias import Bias, BiasStore
 from edgesdk.core.features import Features, LogProbabilities, Tokens
 from edgesdk.core.graph import Graph, Image, TensorInfo
 from edgesdk.core.library import load_library
@@ -16,8 +16,6 @@ __all__ = [
     "LogProbabilities",
     "Recogniser",
     "Runner",
-    "StoredTable",
-    "StoredTables",
     "TensorInfo",
     "TokenEvent",
     "Tokens",

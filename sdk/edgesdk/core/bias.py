@@ -1,14 +1,13 @@
 """Bias tables in the C core: the automaton that a search asks, and a recogniser's tables."""
 
 import ctypes
-import struct
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesdk.biasing.stored import StoredTable, StoredTables, encode_names
 from edgesdk.core.library import address, aligned_copy, aligned_zeros, load_library
 
 Deltas = npt.NDArray[np.int32]
@@ -57,34 +56,6 @@ class Bias:
     def reset(self) -> None:
         """Start a new hypothesis."""
         ctypes.memset(address(self._state), 0, self._state.size)
-
-
-@dataclass(frozen=True)
-class StoredTable:
-    """A table that a recogniser can use; `in_room`: it arrived after the image."""
-
-    name: str
-    active: bool
-    in_room: bool
-    nodes: int
-    phrases: int
-    size_bytes: int
-    crc: int
-
-
-@dataclass(frozen=True)
-class StoredTables:
-    """All tables of a recogniser, and its room for those that arrive."""
-
-    room_bytes: int
-    used_bytes: int
-    tables: tuple[StoredTable, ...]
-
-
-def encode_names(names: Iterable[str]) -> bytes:
-    """Names of tables as the core and the link take them: each behind its length."""
-    encoded = [name.encode() for name in names]
-    return b"".join(struct.pack("<B", len(name) & 0xFF) + name for name in encoded)
 
 
 class BiasStore:

@@ -46,6 +46,7 @@ from edgesdk.link.messages import (
 )
 from edgesdk.link.power import power_on
 from edgesdk.link.status import Status, status_text
+from edgesdk.link.tables import DeviceTables
 from edgesdk.link.transport import SerialTransport, Transport
 
 DEFAULT_BAUD = 115_200
@@ -246,6 +247,11 @@ class Device:
                 f"{self.channel.where}: {message.name} failed on the device "
                 f"({status_text(code)}); validate the bundle"
             )
+
+    @property
+    def bias(self) -> DeviceTables:
+        """Its bias tables."""
+        return DeviceTables(self.channel, self.identity.payload_max)
 
     def metrics(self) -> Metrics:
         """Costs of the last utterance, memory and stack figures."""

@@ -30,6 +30,12 @@ class Message(IntEnum):
     GRAPH_READ = 0x33
     GRAPH_RUN = 0x34
     GRAPH_RESET = 0x35
+    BIAS_BEGIN = 0x40
+    BIAS_DATA = 0x41
+    BIAS_END = 0x42
+    BIAS_USE = 0x43
+    BIAS_CLEAR = 0x44
+    BIAS_LIST = 0x45
     STATUS = 0x80
     IDENTITY = 0x81
     PONG = 0x82
@@ -41,6 +47,7 @@ class Message(IntEnum):
     TENSOR_FACTS = 0x88
     TENSOR_DATA = 0x89
     RUN_COST = 0x8A
+    BIAS_TABLES = 0x90
     BOOT = 0xC0
     TOKEN = 0xC1
     LOGITS = 0xC2

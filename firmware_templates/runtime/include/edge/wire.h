@@ -41,6 +41,12 @@
   EDGE_MESSAGE(GRAPH_READ, 0x33)                                                                   \
   EDGE_MESSAGE(GRAPH_RUN, 0x34)                                                                    \
   EDGE_MESSAGE(GRAPH_RESET, 0x35)                                                                  \
+  EDGE_MESSAGE(BIAS_BEGIN, 0x40)                                                                   \
+  EDGE_MESSAGE(BIAS_DATA, 0x41)                                                                    \
+  EDGE_MESSAGE(BIAS_END, 0x42)                                                                     \
+  EDGE_MESSAGE(BIAS_USE, 0x43)                                                                     \
+  EDGE_MESSAGE(BIAS_CLEAR, 0x44)                                                                   \
+  EDGE_MESSAGE(BIAS_LIST, 0x45)                                                                    \
   EDGE_MESSAGE(STATUS, 0x80)                                                                       \
   EDGE_MESSAGE(IDENTITY, 0x81)                                                                     \
   EDGE_MESSAGE(PONG, 0x82)                                                                         \
@@ -52,6 +58,7 @@
   EDGE_MESSAGE(TENSOR_FACTS, 0x88)                                                                 \
   EDGE_MESSAGE(TENSOR_DATA, 0x89)                                                                  \
   EDGE_MESSAGE(RUN_COST, 0x8A)                                                                     \
+  EDGE_MESSAGE(BIAS_TABLES, 0x90)                                                                  \
   EDGE_MESSAGE(BOOT, 0xC0)                                                                         \
   EDGE_MESSAGE(TOKEN, 0xC1)                                                                        \
   EDGE_MESSAGE(LOGITS, 0xC2)

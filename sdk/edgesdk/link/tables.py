@@ -1,0 +1,74 @@
+"""The bias tables of a device, over its link."""
+
+import struct
+import zlib
+from collections.abc import Iterable
+
+from edgesdk.biasing.stored import StoredTable, StoredTables, encode_names
+from edgesdk.link.channel import Channel
+from edgesdk.link.messages import Cursor, Message
+
+ACTIVE, IN_ROOM = 1, 2
+
+
+def read_bias_tables(payload: bytes) -> tuple[int, StoredTables]:
+    """Payload of BIAS_TABLES: how many tables there are, and those of this answer."""
+    cursor = Cursor(payload, "BIAS_TABLES")
+    room, used, total = cursor.numbers("IIB")
+    tables: list[StoredTable] = []
+    while cursor.at < len(payload):
+        flags, *facts = cursor.numbers("B4I")
+        name = cursor.text()
+        tables.append(StoredTable(name, bool(flags & ACTIVE), bool(flags & IN_ROOM), *facts))
+    return total, StoredTables(room, used, tuple(tables))
+
+
+class DeviceTables:
+    """A device's bias tables; what changes them is refused during an utterance."""
+
+    def __init__(self, channel: Channel, payload_max: int) -> None:
+        self._channel = channel
+        self._step = payload_max - 4
+
+    def load(self, data: bytes) -> None:
+        """Send a table; it takes the place of the one with its name.
+
+        Raises:
+            RefusedError: no room, damaged, or for other tokens: the old one stays as it was.
+        """
+        channel = self._channel
+        channel.request(Message.BIAS_BEGIN, struct.pack("<II", len(data), zlib.crc32(data)))
+        for offset in range(0, len(data), self._step):
+            part = struct.pack("<I", offset) + data[offset : offset + self._step]
+            channel.post(Message.BIAS_DATA, part, Message.STATUS)
+        channel.drain()
+        channel.request(Message.BIAS_END)
+
+    def use(self, names: Iterable[str]) -> None:
+        """Make exactly these tables active, from the next utterance on.
+
+        Raises:
+            RefusedError: a name is unknown or comes twice, or they are more than four.
+        """
+        self._channel.request(Message.BIAS_USE, encode_names(names))
+
+    def clear(self, name: str = "") -> None:
+        """Forget one table that was sent, or all of them.
+
+        Raises:
+            RefusedError: no such table was sent.
+        """
+        self._channel.request(Message.BIAS_CLEAR, name.encode())
+
+    @property
+    def stored(self) -> StoredTables:
+        """What is there."""
+        tables: list[StoredTable] = []
+        while True:
+            payload = bytes([len(tables)])
+            total, part = self._channel.ask(
+                Message.BIAS_LIST, payload, Message.BIAS_TABLES, read_bias_tables
+            )
+            tables += part.tables
+            if len(tables) >= total or not part.tables:
+                return StoredTables(part.room_bytes, part.used_bytes, tuple(tables))
