@@ -4,13 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from edgesdk.bundle.plan import constant
 from edgesdk.core.graph import Graph as CoreGraph
 from edgesdk.errors import ConvertError
 from edgesdk_converters.lower import lower_graph
 from edgesdk_converters.lower.packing import Packing, core_of, pack
 from numpy.typing import NDArray
 from single_op import interpreter, random_inputs, run_oracle
-from weight_forms import KINDS, TILES, forms, fully_connected, lstm, shaped, sizes
+from weight_forms import KINDS, TILES, convolution, forms, fully_connected, lstm, shaped, sizes
 
 pytestmark = pytest.mark.needs_cc
 CORES = sorted(TILES)
@@ -47,6 +48,31 @@ def test_lstm(core: str, prefer: str) -> None:
     for case, (inputs, cells) in enumerate(sizes(24)):
         data = lstm(rng, inputs, cells * (1 + case % 2 * 2), KINDS[case % 4], core)
         _agrees(data, Packing(core, prefer), rng)
+
+
+@pytest.mark.parametrize("prefer", PREFERENCES)
+@pytest.mark.parametrize("core", CORES)
+def test_convolution(core: str, prefer: str) -> None:
+    rng = np.random.default_rng(7)
+    packing, seen = Packing(core, prefer), Counter[str]()
+    for case, channels in enumerate(sizes(80)):
+        data = convolution(rng, case, channels, core)
+        seen.update(form for form, _ in _agrees(data, packing, rng))
+    assert set(seen) == ({"dense"} if prefer == "dense" else set(seen) | {"dense", "sparse"})
+    assert prefer != "small" or {"palette", "sparse palette"} <= set(seen)
+
+
+def test_channels_of_zeros_keep_their_output_and_get_a_plain_factor() -> None:
+    """Their bias and factor are their own in the file, and the same for all in the plan."""
+    rng = np.random.default_rng(8)
+    for case in (1, 5, 9):  # see convolution: every third channel
+        data = convolution(rng, case, (5, 12), "mve")
+        _agrees(data, Packing("mve", "dense"), rng)
+        plan = lower_graph(data, packing=Packing("mve", "dense")).plan
+        refs = plan.records[0].refs()
+        scales = constant(plan, refs["scales"], "<i4", (12, 2))
+        bias = constant(plan, refs["bias"], "<i4", (12,))
+        assert (scales[::3] == (1 << 30, -2)).all() and (abs(bias[::3]) <= 2048).all()
 
 
 @pytest.mark.parametrize("bits", range(1, 6))

@@ -63,6 +63,58 @@ def lstm(rng: np.random.Generator, inputs: int, cells: int, kind: str, core: str
     return layer(w, 2)
 
 
+def _extent(size: int, kernel: int, dilation: int, stride: int, same: bool) -> int:
+    return -(-size // stride) if same else (size - (kernel - 1) * dilation - 1) // stride + 1
+
+
+def convolution(rng: np.random.Generator, case: int, sizes: tuple[int, int], core: str) -> bytes:
+    """Input and output channels as given; windows, images, scales and forms vary with the case.
+
+    Among them are windows of one pixel, images of one row, groups, channels of zeros whose bias is
+    near 2^30, and factors too large for the fast path.
+    """
+    channels, rows = sizes
+    kernel = (1, 1) if case % 3 == 0 else tuple(int(k) for k in rng.integers(1, 6, 2))
+    stride = (1, 1) if case % 6 == 0 else tuple(int(k) for k in rng.integers(1, 4, 2))
+    dilation = (2, 3) if case % 5 == 0 else (1, 1)
+    if case % 7 == 0:  # one dimension
+        kernel, dilation = (1, kernel[1]), (1, dilation[1])
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    size = [max(int(rng.integers(1, 9)), r) for r in reach]
+    if case % 7 == 0:
+        size[0] = 1
+    same = case % 2 == 0
+    out = [_extent(*axis, same) for axis in zip(size, kernel, dilation, stride, strict=True)]
+    groups = 2 if case % 11 == 0 and channels % 2 == rows % 2 == 0 else 1
+    depth = kernel[0] * kernel[1] * (channels // groups)
+    weights = shaped(rng, (rows, depth), KINDS[case % 4], core)
+    bias = rng.integers(-2000, 2000, rows).astype(np.int32)
+    spread = max(1.0, float(weights.astype(float).std())) * depth**0.5 * 75
+    scales = (rng.uniform(0.005, 0.01, rows) if case % 2 else np.full(rows, 0.01)).astype(
+        np.float32
+    )
+    scale = float(np.float32(0.05 * 0.01 * spread / 40))
+    if case % 13 == 0:
+        scale = float(np.float32(0.05 * 0.01 * rng.choice([0.7, 1.5, 3.0, 5.0])))
+    if case % 4 == 1:  # dead channels
+        weights[::3] = 0
+        scales[::3] = np.float32(1e-9)
+        bias[::3] = (1 << 30) - 77
+    net = Net()
+    x = net.input((1, *size, channels), "int8", 0.05, int(rng.integers(-60, 60)))
+    shape = (rows, *kernel, channels // groups)
+    w = net.channels(weights.reshape(shape), scales, 0)
+    b = net.channels(bias, scales * np.float32(0.05), 0)
+    y = net.tensor("y", (1, *out, rows), "int8", scale, int(rng.integers(-40, 40)))
+    net.op(
+        "CONV_2D", [x, w, b], [y], "Conv2DOptions", 3,
+        padding=0 if same else 1, stride_h=stride[0], stride_w=stride[1],
+        dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+        fused_activation_function=case % 5 if case % 5 in (1, 3) else 0,
+    )  # fmt: skip
+    return net.file(y)
+
+
 def sizes(count: int) -> Iterator[tuple[int, int]]:
     """Depths and rows: every number from 1 to 80 as either."""
     for case in range(count):

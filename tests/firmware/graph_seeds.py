@@ -3,6 +3,8 @@
 import numpy as np
 from edgesdk.bundle import Bundle, Plan
 from edgesdk.bundle.plan import Fill, Port, Record, Ref, Value
+from edgesdk_converters.lower import Packing, lower_single
+from weight_forms import convolution
 
 UNIT = (1 << 30, 1)  # multiplier and shift of factor 1
 ARENA, STATE = 1024, 64
@@ -59,6 +61,7 @@ def _conv(c: Constants, depthwise: bool) -> tuple[int, dict[str, Value]]:
         "bias": c.bias(channels),
         "scales": c.pairs(channels),
         "pad_row": 0 if depthwise else c.weights(3),
+        "scratch": 0,
         "in_h": 5,
         "in_w": 4,
         "in_c": 3,
@@ -314,3 +317,9 @@ def seed_plan(op: str) -> Plan:
 def seed_bundle(op: str) -> Bundle:
     """The plan as an image."""
     return Bundle({"GNET": seed_plan(op).encode()}, op)
+
+
+def packed_conv() -> Bundle:
+    """A convolution with packed weights, whose scratch could be placed wrongly."""
+    data = convolution(np.random.default_rng(8), 2, (5, 9), "dsp")
+    return lower_single(data, packing=Packing("dsp", "dense"))

@@ -17,7 +17,7 @@ from edgesdk_converters.lower import Packing, lower_graph, lower_single
 from graph_seeds import IN, OUT, STATE, seed_bundle, seed_plan
 from small_bundle import echo_plan
 from weight_forms import KINDS as WEIGHT_KINDS
-from weight_forms import TILES, fully_connected, lstm, shaped
+from weight_forms import TILES, convolution, fully_connected, lstm, shaped
 
 RUNTIME = resource_dir("firmware_templates") / "runtime"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -254,6 +254,9 @@ def _packed_seeds() -> dict[str, Bundle]:
         seeds[f"{core}_{kind}"] = lower_single(data, packing=Packing(core, "small"))
         layer = lstm(rng, 18, 9, kind, core)
         seeds[f"{core}_{kind}_lstm"] = lower_single(layer, packing=Packing(core, "small"))
+    for core, case in itertools.product(TILES, range(4)):
+        data = convolution(rng, case, (5, 9), core)
+        seeds[f"{core}_{case}_conv"] = lower_single(data, packing=Packing(core, "small"))
     return {name.replace(" ", "_"): bundle for name, bundle in seeds.items()}
 
 

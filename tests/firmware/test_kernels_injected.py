@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from edgesdk.resources import resource_dir
-from graph_seeds import seed_bundle
+from graph_seeds import packed_conv, seed_bundle
 
 pytestmark = pytest.mark.needs_cc
+PACKED_CONV = "CONV_S8 packed"
 TESTS = Path(__file__).resolve().parents[1]
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -112,6 +113,8 @@ DEFECTS = [
         "packed",
         "lstm('mve', 'fast')",
     ),
+    ("conv/window.c", "inside * op->in_c);", "op->in_c);", "packed", "convolution('dsp', 'fast')"),
+    ("conv/packed.c", "size - reach : 0", "size : 0", "packed", "convolution('mve', 'dense')"),
     ("copy/ref.c", "in + i * is[0] + j * is[1]", "in + i * is[0]", "movement", "transpose('int8')"),
     (
         "gather/ref.c",
@@ -156,6 +159,7 @@ GAPS = [
     ("arithmetic/check.c", "if (!edge_may_read(plan, ref, elements, width))", "if (0)", "ADD_S16"),
     ("lstm/check.c", "!edge_may_read(plan, op->input, input_bytes, 1) ||", "", "LSTM_S8"),
     ("conv/check.c", "!edge_may_read(plan, op->input, inputs, 1) ||", "", "CONV_S8"),
+    ("conv/check.c", "edge_may_write(plan, op->scratch, bytes / 16, 16) &&", "", PACKED_CONV),
     ("batch_matmul/check.c", "edge_may_read(plan, ref, bytes, 1) &&", "", "BATCH_MATMUL_S8"),
     ("svdf/check.c", "!edge_may_read(plan, op->input, op->inputs, 1) ||", "", "SVDF_S8"),
     ("softmax16/check.c", "!edge_may_read(plan, op->input, count, 2) ||", "", "SOFTMAX_S16"),
@@ -201,7 +205,7 @@ def leaky_fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("op", [gap[3] for gap in GAPS])
 def test_the_fuzzer_finds_a_missing_check(leaky_fuzzer: Path, tmp_path: Path, op: str) -> None:
     seed = tmp_path / "seed.edge"
-    seed.write_bytes(seed_bundle(op).to_bytes())
+    seed.write_bytes((packed_conv() if op == PACKED_CONV else seed_bundle(op)).to_bytes())
     command = [str(leaky_fuzzer), "3", "20000", str(seed)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0, done.stdout

@@ -17,7 +17,7 @@ from edgesdk_converters.lower.packing import Packing
 from firmware_boards import QEMU, firmware
 from numpy.typing import NDArray
 from single_op import Net, interpreter, random_inputs, run_oracle
-from weight_forms import KINDS, fully_connected, lstm, shaped, sizes
+from weight_forms import KINDS, convolution, fully_connected, lstm, shaped, sizes
 
 OWN = {"host": "mve", "qemu-mps2-an386": "dsp", "qemu-mps3-an547": "mve"}
 Data = tuple[bytes, Packing]
@@ -78,6 +78,17 @@ def _layers(core: str, count: int) -> list[Data]:
     ]
 
 
+def _convolutions(core: str, count: int) -> list[Data]:
+    """Channels 1 to 80 on either side, every form; every other one dense, which has a kernel of its
+    own."""
+    rng = np.random.default_rng(16)
+    prefer = ("dense", "fast", "dense", "small")
+    return [
+        (convolution(rng, case, channels, core), Packing(core, prefer[case % 4]))
+        for case, channels in enumerate(sizes(count))
+    ]
+
+
 def _extremes(core: str) -> list[Data]:
     """Sums of 128 x 128 and the whole range of a bias."""
     rng = np.random.default_rng(14)
@@ -112,12 +123,14 @@ def curve_sweep() -> bytes:
 def test_packed_graphs_equal_the_reference_on_every_board(device: Device) -> None:
     core = OWN[device.board.name]
     graphs = [*_products(core, 160), *_palettes(core), *_layers(core, 24), *_extremes(core)]
+    graphs += _convolutions(core, 80)
     assert _wrong(device, graphs) == []
 
 
 def test_graphs_packed_for_another_core_run_too(device: Device) -> None:
     other = "dsp" if OWN[device.board.name] == "mve" else "mve"
     graphs = [*_products(other, 24), *_palettes(other), *_layers(other, 4)]
+    graphs += _convolutions(other, 8)
     assert _wrong(device, graphs) == []
 
 
@@ -156,6 +169,10 @@ DEFECTS = [
     ("qemu-mps3-an547", "matrix/mve.c", "bcc 1f", "b 1f", "products"),
     ("qemu-mps3-an547", "matrix/mve.c", "vshr.u8 q2, q1, #4", "vshr.u8 q2, q1, #5", "palettes"),
     ("qemu-mps3-an547", "helium.h", "vrshlq_s32(", "vshlq_s32(", "products"),
+    ("qemu-mps2-an386", "conv/four_dsp.c", "+ (depth & ~3u)", "+ (depth & ~7u)", "convolutions"),
+    ("qemu-mps2-an386", "conv/four_dsp.c", "x += x >> 31;", "", "convolutions"),
+    ("qemu-mps3-an547", "conv/four_mve.c", "vqdmlahq_n_s32(v, v, 1)", "v", "convolutions"),
+    ("qemu-mps3-an547", "conv/window.c", "%[from], %[step]", "%[from], %[span]", "convolutions"),
     ("qemu-mps3-an547", "lstm/rows_mve.c", "BIT(2)", "BIT(3)", "layers"),
 ]
 
@@ -187,6 +204,7 @@ def test_the_comparison_finds_a_wrong_kernel(
         "products": _products(core, 8),
         "palettes": _palettes(core),
         "layers": _layers(core, 4),
+        "convolutions": _convolutions(core, 16),
     }[graphs]
     with open_device(load_board(board), devices=tmp_path / "devices") as device:
         assert _wrong(device, chosen) != []

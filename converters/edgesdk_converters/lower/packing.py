@@ -5,7 +5,7 @@ distinct values are found in the weights themselves, so that any int8 graph is p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from edgesdk.bundle.layout import align
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 CORES = ("ref", "dsp", "mve")
 PREFERENCES = ("fast", "small", "dense")
+CONV_GROUP = 4  # pixels that share a pass over dense weights (EDGE_CONV_GROUP)
 _MAX_PALETTE = 32
 _PAIR_ORDER = (0, 2, 1, 3)  # SXTB16 takes bytes 0 and 2, then 1 and 3
 _PLAIN_COST = 5.0  # instructions per weight of the plain kernels
@@ -28,11 +29,12 @@ class Shape:
     columns: int
     cost: tuple[float, ...]  # of a dense tile by bits per index; the first is of int8 weights
     index_cost: float  # more where tiles are scattered
+    shared_cost: float  # of a dense int8 tile where four vectors share a pass
 
 
 _SHAPES = {
-    "dsp": Shape(1, 4, 4, (20.0, 42.0, 38.0, 66.0, 40.0, 70.0), 3.0),
-    "mve": Shape(2, 8, 16, (19.0, 54.0, 54.0, 98.0, 54.0, 98.0), 3.0),
+    "dsp": Shape(1, 4, 4, (20.0, 42.0, 38.0, 66.0, 40.0, 70.0), 3.0, 13.5),
+    "mve": Shape(2, 8, 16, (19.0, 54.0, 54.0, 98.0, 54.0, 98.0), 3.0, 15.0),
 }
 
 
@@ -73,11 +75,16 @@ def core_of(isa: tuple[str, ...]) -> str:
     return next((core for core in ("mve", "dsp") if core in isa), "ref")
 
 
-def pack(weights: NDArray[np.int8], packing: Packing) -> Packed | None:
-    """`weights` [rows, depth] in the form that `packing` prefers; None where plain is better."""
+def pack(weights: NDArray[np.int8], packing: Packing, vectors: int = 1) -> Packed | None:
+    """`weights` [rows, depth] in the form that `packing` prefers; None where plain is better.
+
+    `vectors` is how many products a run takes: the pixels of a convolution.
+    """
     shape = packing.shape
     if shape is None:
         return None
+    if vectors >= CONV_GROUP:
+        shape = replace(shape, cost=(shape.shared_cost, *shape.cost[1:]))
     forms = list(_forms(weights, shape, packing.prefer != "dense"))
     if packing.prefer == "small":
         best = min(forms, key=lambda form: (len(form.data), form.cost))
@@ -98,6 +105,14 @@ def scratch_bytes(packing: Packing, depth: int) -> int:
     if packing.core == "dsp":
         return align(2 * (depth + -depth % 4))
     return align(depth) if depth % 16 else 0
+
+
+def window_bytes(packing: Packing, depth: int, pixels: int) -> int:
+    """Arena bytes for the windows of a convolution (edge_conv_scratch)."""
+    group = CONV_GROUP if pixels >= CONV_GROUP else 1
+    if packing.core == "dsp":
+        return align(2 * group * (depth + -depth % 4)) + align(depth) + 16
+    return group * align(depth) + 16
 
 
 def _tiles(weights: NDArray[np.int8], shape: Shape) -> NDArray[np.int8]:

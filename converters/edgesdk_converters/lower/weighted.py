@@ -5,9 +5,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower.builder import Draft, View
 from edgesdk_converters.lower.context import Context, elements
-from edgesdk_converters.lower.packing import Packed, pack, padded_rows, scratch_bytes
+from edgesdk_converters.lower.packing import (
+    Packed,
+    pack,
+    padded_rows,
+    scratch_bytes,
+    window_bytes,
+)
 from edgesdk_converters.tflite.model import Operator, Tensor
 
 _VALID = 1
@@ -193,6 +200,19 @@ def _ungrouped(
     return dense
 
 
+def _settle(weights: NDArray[np.int8], bias: NDArray[np.int64], scales: NDArray[np.int32]) -> None:
+    """Give rows of zeros a small bias and a plain factor in place, with the same output.
+
+    Pruned channels come with a bias near 2^30 and a shift to match, which packed kernels do not
+    take by their fast path.
+    """
+    for row in np.flatnonzero(~weights.reshape(len(weights), -1).any(axis=1)):
+        value = fp.rescale(int(bias[row]), int(scales[row, 0]), int(scales[row, 1]))
+        if abs(value) < 1 << 30:  # the zero point can be added without wrapping
+            bias[row] = 8 * max(-256, min(255, value))
+            scales[row] = 1 << 30, -2
+
+
 def lower_conv(ctx: Context, operator: Operator) -> None:
     """CONV_2D and DEPTHWISE_CONV_2D, weights per tensor or per channel; groups become zeros."""
     ctx.types(operator, "int8")
@@ -213,10 +233,19 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
     ctx.gives(operator, (1, values["out_h"], values["out_w"], channels))
     _, input_zero_point = ctx.quantised(operator, source)
     bias = _bias(ctx, operator, channels, ("int32",))
-    pad_row = None
+    scales = _channel_scales(ctx, operator, ctx.tensor(operator, 1), channels)
+    pad_row, scratch, packed = None, None, None
     if not depthwise:
         bias = _folded(bias, weights, input_zero_point).astype(np.int64)
-        pad_row = ctx.builder.constant(np.full(source.shape[-1], input_zero_point, np.int8))
+        matrix, pixels = weights.reshape(channels, -1), values["out_h"] * values["out_w"]
+        packed = pack(matrix, ctx.packing, pixels)
+        if packed is None:
+            pad_row = ctx.builder.constant(np.full(source.shape[-1], input_zero_point, np.int8))
+        else:
+            _settle(weights, bias, scales)
+            bias = padded_rows(bias.astype(np.int32), ctx.packing).astype(np.int64)
+            size = window_bytes(ctx.packing, matrix.shape[1], pixels)
+            scratch = ctx.builder.buffer(f"{source.name}/windows", size)
     zero_point, low, high = ctx.output_range(operator)
     ctx.emit(
         operator,
@@ -224,12 +253,11 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
         ctx.out(operator),
         dict(
             input=ctx.view(operator, 0),
-            weights=ctx.builder.constant(weights),
+            weights=_matrix(ctx, weights, packed),
             bias=ctx.builder.constant(bias.astype(np.int32)),
-            scales=ctx.builder.constant(
-                _channel_scales(ctx, operator, ctx.tensor(operator, 1), channels)
-            ),
+            scales=ctx.builder.constant(scales),
             pad_row=pad_row,
+            scratch=scratch,
             in_c=source.shape[-1],
             out_c=channels,
             dilation_h=dilation[0],
@@ -240,6 +268,8 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
             high=high,
             **values,
         ),
+        extra_writes=() if scratch is None else (scratch,),
+        packed=() if packed is None else (packed,),
     )
 
 

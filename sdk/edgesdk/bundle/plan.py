@@ -28,9 +28,9 @@ _FULLY_CONNECTED = (
     "zero_point low high"
 )
 _CONV = (
-    "&input &weights &bias &scales &pad_row uin_h uin_w uin_c uout_h uout_w uout_c ukernel_h "
-    "ukernel_w ustride_h ustride_w udilation_h udilation_w upad_top upad_left input_zero_point "
-    "zero_point low high"
+    "&input &weights &bias &scales &pad_row &scratch uin_h uin_w uin_c uout_h uout_w uout_c "
+    "ukernel_h ukernel_w ustride_h ustride_w udilation_h udilation_w upad_top upad_left "
+    "input_zero_point zero_point low high"
 )
 _POOL = (
     "&input uin_h uin_w uchannels uout_h uout_w ukernel_h ukernel_w ustride_h ustride_w "

@@ -127,7 +127,11 @@ typedef struct edge_op_lstm {
 /* NHWC, batch 1; weights OHWI (1HWO for depthwise); scales {multiplier, shift} per output channel.
  * Convolution folds the input's zero point into the bias; taps outside the image read pad_row,
  * s8[in_c] of that zero point, so that the bias holds at the borders too. Depthwise convolution
- * subtracts it tap by tap and has no pad_row. */
+ * subtracts it tap by tap and has no pad_row.
+ *
+ * A variant of convolution other than 0 is the tile shape of packed weights, a matrix of out_c rows
+ * (kernels/matrix/matrix.h): the bias is then padded to whole panels, scratch holds windows, and
+ * pad_row is none, as taps outside the image are input_zero_point. */
 typedef struct edge_op_conv {
   edge_op_head_t head;
   edge_ref_t input;
@@ -135,6 +139,7 @@ typedef struct edge_op_conv {
   edge_ref_t bias;
   edge_ref_t scales;
   edge_ref_t pad_row;
+  edge_ref_t scratch;
   uint32_t in_h;
   uint32_t in_w;
   uint32_t in_c;

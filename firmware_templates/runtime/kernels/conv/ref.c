@@ -4,6 +4,7 @@
 #include "../fixed_point.h"
 #include "../window.h"
 #include "kernel.h"
+#include "packed.h"
 
 typedef struct conv {
   const edge_op_conv_t *op;
@@ -37,8 +38,7 @@ static void window_sums(const conv_t *c, uint32_t channel, uint32_t lanes, int32
   }
 }
 
-edge_status_t edge_conv_s8_run(const edge_memory_t *memory, const void *record) {
-  const edge_op_conv_t *op = (const edge_op_conv_t *)record;
+EDGE_RARE static void run_plain(const edge_memory_t *memory, const edge_op_conv_t *op) {
   const conv_t c = {
       op, (const int8_t *)edge_at(memory, op->input), (const int8_t *)edge_at(memory, op->weights),
       (const int8_t *)edge_at(memory, op->pad_row), op->kernel_h * op->kernel_w * op->in_c};
@@ -62,5 +62,13 @@ edge_status_t edge_conv_s8_run(const edge_memory_t *memory, const void *record) 
       }
     }
   }
+}
+
+edge_status_t edge_conv_s8_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_conv_t *op = (const edge_op_conv_t *)record;
+  if (op->head.variant == 0)
+    run_plain(memory, op);
+  else
+    edge_conv_packed(memory, op);
   return EDGE_OK;
 }

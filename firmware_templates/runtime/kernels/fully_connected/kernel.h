@@ -12,8 +12,4 @@ edge_status_t edge_fully_connected_s16_run(const edge_memory_t *memory, const vo
 /* s8 with packed weights. */
 void edge_fully_connected_packed(const edge_memory_t *memory, const edge_op_fully_connected_t *op);
 
-/* out[k] of rows row + k from their sums, k < count. */
-void edge_fully_connected_rows(const edge_op_fully_connected_t *op, const int32_t *scales,
-                               uint32_t row, uint32_t count, const int32_t *sums, int8_t *out);
-
 #endif

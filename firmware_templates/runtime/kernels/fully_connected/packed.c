@@ -1,5 +1,6 @@
 /* Fully connected with packed weights: sums of 128 rows at a time, then their outputs. */
 #include "../matrix/matrix.h"
+#include "../matrix/rows.h"
 #include "kernel.h"
 
 void edge_fully_connected_packed(const edge_memory_t *memory, const edge_op_fully_connected_t *op) {
@@ -16,7 +17,7 @@ void edge_fully_connected_packed(const edge_memory_t *memory, const edge_op_full
       uint32_t left = op->rows - row;
       uint32_t count = left < EDGE_BLOCK_ROWS ? left : EDGE_BLOCK_ROWS;
       edge_matrix_sums(&matrix, x, bias, row, count, sums);
-      edge_fully_connected_rows(op, scales, row, count, sums, out + row);
+      edge_rows((const edge_rows_t *)&op->multiplier, scales, row, count, sums, out + row);
     }
   }
 }
