@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from depthwise_cases import Case, depthwise
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.plan import OPERATORS, Plan, Port, Record, Ref
 from edgesdk.core.graph import Graph
@@ -257,6 +258,9 @@ def _packed_seeds() -> dict[str, Bundle]:
     for core, case in itertools.product(TILES, range(4)):
         data = convolution(rng, case, (5, 9), core)
         seeds[f"{core}_{case}_conv"] = lower_single(data, packing=Packing(core, "small"))
+    for core, channels in (("dsp", 3), ("mve", 5), ("mve", 18)):
+        window = depthwise(rng, Case(channels, (3, 2), (5, 4)))
+        seeds[f"{core}_depthwise_{channels}"] = lower_single(window, packing=Packing(core))
     return {name.replace(" ", "_"): bundle for name, bundle in seeds.items()}
 
 

@@ -38,7 +38,7 @@ def _differences(device: Device, data: bytes, packing: Packing, rng: np.random.G
     return wrong
 
 
-def _wrong(device: Device, graphs: list[Data]) -> list[int]:
+def wrong(device: Device, graphs: list[Data]) -> list[int]:
     """Positions of the graphs that differ."""
     rng = np.random.default_rng(9)
     return [i for i, (data, how) in enumerate(graphs) if _differences(device, data, how, rng)]
@@ -124,14 +124,14 @@ def test_packed_graphs_equal_the_reference_on_every_board(device: Device) -> Non
     core = OWN[device.board.name]
     graphs = [*_products(core, 160), *_palettes(core), *_layers(core, 24), *_extremes(core)]
     graphs += _convolutions(core, 80)
-    assert _wrong(device, graphs) == []
+    assert wrong(device, graphs) == []
 
 
 def test_graphs_packed_for_another_core_run_too(device: Device) -> None:
     other = "dsp" if OWN[device.board.name] == "mve" else "mve"
     graphs = [*_products(other, 24), *_palettes(other), *_layers(other, 4)]
     graphs += _convolutions(other, 8)
-    assert _wrong(device, graphs) == []
+    assert wrong(device, graphs) == []
 
 
 def test_per_row_scales_equal_plain_weights(device: Device) -> None:
@@ -207,4 +207,4 @@ def test_the_comparison_finds_a_wrong_kernel(
         "convolutions": _convolutions(core, 16),
     }[graphs]
     with open_device(load_board(board), devices=tmp_path / "devices") as device:
-        assert _wrong(device, chosen) != []
+        assert wrong(device, chosen) != []

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgesdk_converters.lower import fixed_point as fp
 from edgesdk_converters.lower.builder import Draft, View
 from edgesdk_converters.lower.context import Context, elements
+from edgesdk_converters.lower.depthwise import pack_depthwise, strip_bytes
 from edgesdk_converters.lower.packing import (
     Packed,
     pack,
@@ -233,6 +234,7 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
     ctx.gives(operator, (1, values["out_h"], values["out_w"], channels))
     _, input_zero_point = ctx.quantised(operator, source)
     bias = _bias(ctx, operator, channels, ("int32",))
+    zero_point, low, high = ctx.output_range(operator)
     scales = _channel_scales(ctx, operator, ctx.tensor(operator, 1), channels)
     pad_row, scratch, packed = None, None, None
     if not depthwise:
@@ -246,7 +248,15 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
             bias = padded_rows(bias.astype(np.int32), ctx.packing).astype(np.int64)
             size = window_bytes(ctx.packing, matrix.shape[1], pixels)
             scratch = ctx.builder.buffer(f"{source.name}/windows", size)
-    zero_point, low, high = ctx.output_range(operator)
+    else:
+        strip = strip_bytes(ctx.packing, values, (dilation[0], dilation[1]), channels)
+        by_channel = np.moveaxis(weights, 3, 0)
+        _settle(by_channel, bias, scales)
+        folded = _folded(bias, by_channel, input_zero_point)
+        if strip is not None:
+            packed = pack_depthwise(weights, folded, scales, zero_point, ctx.packing)
+        if strip is not None and packed is not None:
+            scratch = ctx.builder.buffer(f"{source.name}/strip", strip)
     ctx.emit(
         operator,
         "DEPTHWISE_CONV_S8" if depthwise else "CONV_S8",
@@ -254,8 +264,8 @@ def lower_conv(ctx: Context, operator: Operator) -> None:
         dict(
             input=ctx.view(operator, 0),
             weights=_matrix(ctx, weights, packed),
-            bias=ctx.builder.constant(bias.astype(np.int32)),
-            scales=ctx.builder.constant(scales),
+            bias=None if depthwise and packed else ctx.builder.constant(bias.astype(np.int32)),
+            scales=None if depthwise and packed else ctx.builder.constant(scales),
             pad_row=pad_row,
             scratch=scratch,
             in_c=source.shape[-1],

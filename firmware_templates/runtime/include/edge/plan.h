@@ -131,7 +131,11 @@ typedef struct edge_op_lstm {
  *
  * A variant of convolution other than 0 is the tile shape of packed weights, a matrix of out_c rows
  * (kernels/matrix/matrix.h): the bias is then padded to whole panels, scratch holds windows, and
- * pad_row is none, as taps outside the image are input_zero_point. */
+ * pad_row is none, as taps outside the image are input_zero_point.
+ *
+ * In variants 1 and 2 of depthwise convolution weights are blocks that hold the bias, the zero point
+ * folded in, and the scales too (kernels/depthwise_conv/packed.h); scratch holds a strip of the
+ * padded image, and bias, scales and pad_row are none. */
 typedef struct edge_op_conv {
   edge_op_head_t head;
   edge_ref_t input;

@@ -3,6 +3,7 @@
 #include "../fixed_point.h"
 #include "../window.h"
 #include "kernel.h"
+#include "packed.h"
 
 /* Taps [first, last) of a window that lie inside the image. */
 typedef struct taps {
@@ -18,8 +19,7 @@ static taps_t inside(int32_t start, uint32_t kernel, uint32_t dilation, uint32_t
   return taps;
 }
 
-edge_status_t edge_depthwise_conv_s8_run(const edge_memory_t *memory, const void *record) {
-  const edge_op_conv_t *op = (const edge_op_conv_t *)record;
+EDGE_RARE static void run_plain(const edge_memory_t *memory, const edge_op_conv_t *op) {
   const int8_t *input = (const int8_t *)edge_at(memory, op->input);
   const int8_t *weights = (const int8_t *)edge_at(memory, op->weights);
   const int32_t *bias = (const int32_t *)edge_at(memory, op->bias);
@@ -48,5 +48,13 @@ edge_status_t edge_depthwise_conv_s8_run(const edge_memory_t *memory, const void
       }
     }
   }
+}
+
+edge_status_t edge_depthwise_conv_s8_run(const edge_memory_t *memory, const void *record) {
+  const edge_op_conv_t *op = (const edge_op_conv_t *)record;
+  if (op->head.variant == 0)
+    run_plain(memory, op);
+  else
+    edge_depthwise_packed(memory, op);
   return EDGE_OK;
 }
