@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -112,12 +112,32 @@ def last_region(out: Path, instructions: list[Instruction]) -> tuple[Block, ...]
     text = out.read_text(encoding="utf-8")
     out.write_text("")  # the plugin appends
     place = {one.address: index for index, one in enumerate(instructions)}
-    blocks = []
+    counts: dict[tuple[int, int], tuple[int, int]] = {}
     for line in text.rstrip("\n").rpartition("\n\n")[2].splitlines():
         start, end = (int(word, 16) for word in line.split()[:2])
         runs, jumps = (int(word) for word in line.split()[2:])
         if start not in place or (end not in place and end <= instructions[-1].address):
             raise ValueError(f"the block at {start:#x} to {end:#x} is not in the disassembly")
-        inside = instructions[place[start] : place.get(end)]
-        blocks.append(Block(tuple(inside), runs, jumps))
-    return tuple(blocks)
+        before = counts.get((start, end), (0, 0))
+        counts[start, end] = (before[0] + runs, before[1] + jumps)
+    blocks = (
+        Block(tuple(instructions[place[start] : place.get(end)]), *found)
+        for (start, end), found in sorted(counts.items())
+    )
+    return tuple(joined(blocks))
+
+
+def joined(blocks: Iterable[Block]) -> Iterator[Block]:
+    """One block for neighbours that always ran together: QEMU parts them at its pages."""
+    held = None
+    for block in blocks:
+        if held is not None and held.jumps == 0 and held.runs == block.runs:
+            after = held.instructions[-1].address, block.instructions[0].address
+            if after[1] - after[0] in (2, 4):
+                held = Block(held.instructions + block.instructions, block.runs, block.jumps)
+                continue
+        if held is not None:
+            yield held
+        held = block
+    if held is not None:
+        yield held

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import single
 from edgesdk_converters.lower import lower_graph
-from executions import Instruction
+from executions import Block, Instruction, joined
 from single_op import interpreter, random_inputs, run_oracle
 from weight_forms import fully_connected, lstm
 
@@ -64,6 +64,16 @@ def test_plugin_counts_a_known_loop_exactly(tmp_path: Path) -> None:
         **{(0x402, "adds"): 1000, (0x404, "subs"): 1000, (0x406, "bne.n"): 1000},
     }
     assert sum(block.jumps for block in blocks) == 999 + 1  # the loop, and bx
+
+
+def test_blocks_that_always_ran_together_become_one() -> None:
+    def block(address: int, runs: int, jumps: int) -> Block:
+        return Block((Instruction(address, "nop", ""),), runs, jumps)
+
+    apart = [block(0, 5, 1), block(2, 5, 0), block(4, 5, 5), block(6, 5, 0), block(8, 6, 0)]
+    lengths = [(len(b.instructions), b.runs, b.jumps) for b in joined(apart)]
+    assert lengths == [(1, 5, 1), (2, 5, 5), (1, 5, 0), (1, 6, 0)]
+    assert [len(b.instructions) for b in joined([block(0, 5, 0), block(8, 5, 0)])] == [1, 1]
 
 
 def test_region_needs_one_call() -> None:
