@@ -62,7 +62,7 @@ M4, M55 = "qemu-mps2-an386", "qemu-mps3-an547"
 # (board, file in runtime/kernels, what it holds, the defect, family, an operator that must show it)
 DEFECTS = [
     (M4, "arithmetic/rows_dsp.c", ".step = 2 * sum.sign", ".step = 2", "arithmetic", "ADD_S8"),
-    (M4, "arithmetic/rows_dsp.c", "^ (uint32_t)(x >> 31) << 31", "", "arithmetic", "MUL_S16"),
+    (M4, "rescale_dsp.h", "^ (uint32_t)(x >> 31) << 31", "", "arithmetic", "MUL_S16"),
     (M4, "arithmetic/rows_dsp.c", '"8", "%1", "%2"', '"8", "%2", "%1"', "arithmetic", "EXTREME_S8"),
     (M4, "lut/dsp.c", "word >> 16 & 255u", "word >> 8 & 255u", "lut", "LUT_8"),
     (M55, "arithmetic/rows_mve.c", "w, sum->sign", "w, 1", "arithmetic", "ADD_S16"),

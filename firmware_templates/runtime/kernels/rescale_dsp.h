@@ -59,5 +59,35 @@ static inline int32_t edge_scale_down(const edge_down_t *by, int32_t twice) {
   return (edge_smmlar(twice, by->multiplier, by->round) + (twice >> 31)) >> by->right;
 }
 
+/* The same for any x: all 64 bits of its product, to which rounding, offset and sign are added. */
+typedef struct edge_wide_down {
+  int32_t multiplier;
+  uint32_t low;
+  int32_t high;
+  int32_t sign; /* a step down is 2^31, which flips the highest bit of low and borrows, or, with
+                   shift -1, only takes away what is there */
+  uint32_t right;
+} edge_wide_down_t;
+
+static inline edge_wide_down_t edge_wide_down_of(int32_t multiplier, int32_t shift,
+                                                 int32_t offset) {
+  uint32_t right = (uint32_t)-shift - 1;
+  edge_wide_down_t by = {.multiplier = multiplier, .low = 3u << 30, .right = right};
+  by.high = (int32_t)((uint32_t)offset << right);
+  if (right > 0) {
+    by.low = 1u << 30;
+    by.high += (int32_t)(1u << (right - 1));
+    by.sign = -1;
+  }
+  return by;
+}
+
+static inline int32_t edge_scale_wide(const edge_wide_down_t *by, int32_t x) {
+  uint32_t low = by->low ^ (uint32_t)(x >> 31) << 31;
+  int32_t high = by->high + (x >> 31 & by->sign);
+  __asm__("smlal %0, %1, %2, %3" : "+r"(low), "+r"(high) : "r"(x), "r"(by->multiplier));
+  return high >> by->right;
+}
+
 #endif
 #endif

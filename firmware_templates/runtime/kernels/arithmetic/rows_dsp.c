@@ -224,31 +224,17 @@ bool edge_prelu_s8_row(const edge_op_arithmetic_t *op, const edge_row_t *row) {
   return product_row(op, row, prelu_s8);
 }
 
-/* Products up to 2^30 have no double: all 64 bits, to which rounding and sign are added. */
-typedef struct wide_product {
-  int32_t multiplier;
-  int32_t high;
-  uint32_t right;
-} wide_product_t;
-
+/* Products up to 2^30 have no double. */
 static void product_s16(const void *given, const part_t *part) {
-  const wide_product_t how = *(const wide_product_t *)given;
-  EACH(part, int16_t) {
-    int32_t x = *a * *b;
-    uint32_t low = (1u << 30) ^ (uint32_t)(x >> 31) << 31;
-    int32_t high = how.high + (x >> 31);
-    __asm__("smlal %0, %1, %2, %3" : "+r"(low), "+r"(high) : "r"(x), "r"(how.multiplier));
-    *out = (int16_t)edge_ssat(high >> how.right, true);
-  }
+  const edge_wide_down_t how = *(const edge_wide_down_t *)given;
+  EACH(part, int16_t)
+  *out = (int16_t)edge_ssat(edge_scale_wide(&how, *a * *b), true);
 }
 
 bool edge_mul_s16_row(const edge_op_arithmetic_t *op, const edge_row_t *row) {
-  if (op->shift > -2 || !edge_down_fits(op->shift, op->zero_point))
+  if (!edge_down_fits(op->shift, op->zero_point))
     return false;
-  const uint32_t right = (uint32_t)-op->shift - 1;
-  const wide_product_t how = {.multiplier = op->multiplier,
-                              .high = (1 << (right - 1)) + op->zero_point * (1 << right),
-                              .right = right};
+  const edge_wide_down_t how = edge_wide_down_of(op->multiplier, op->shift, op->zero_point);
   if (!each_part(row, true, &how, product_s16))
     return false;
   clamp_row(op, row, true);

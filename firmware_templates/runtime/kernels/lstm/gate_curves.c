@@ -3,7 +3,7 @@
  * saturates a value that never leaves int16, nothing is done here (every input was compared). */
 #include "gate_curves.h"
 
-#if !defined(__ARM_FEATURE_MVE) /* Helium has its own curves: rows_mve.c */
+#if !defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE) /* rows_dsp.c, rows_mve.c */
 
 #define ONE 32767 /* 1.0 as Q0.15 */
 

@@ -54,7 +54,7 @@ void edge_lstm_packed(const edge_memory_t *memory, const edge_op_lstm_t *op) {
       uint32_t count = left < EDGE_BLOCK_ROWS ? left : EDGE_BLOCK_ROWS;
       add(&from_input, x, row, count, gates, true);
       add(&recurrent, h, row, count, gates, false);
-      const int16_t *const own[4] = {gates[0], gates[1], gates[2], gates[3]};
+      int16_t *const own[4] = {gates[0], gates[1], gates[2], gates[3]};
       edge_lstm_update(op, own, count, cell + row, out + row);
     }
     memcpy(hidden, out, op->cells);

@@ -27,8 +27,8 @@ void edge_lstm_packed(const edge_memory_t *memory, const edge_op_lstm_t *op);
 void edge_lstm_gate(int16_t *gate, const int32_t *sums, uint32_t count, int32_t multiplier,
                     int32_t shift, bool first);
 
-/* New cell[k] and hidden[k] for k < count, from gates[g][k] of these cells. */
-void edge_lstm_update(const edge_op_lstm_t *op, const int16_t *const gates[4], uint32_t count,
+/* New cell[k] and hidden[k] for k < count, from gates[g][k] of these cells, which may be lost. */
+void edge_lstm_update(const edge_op_lstm_t *op, int16_t *const gates[4], uint32_t count,
                       int16_t *cell, int8_t *hidden);
 
 #endif

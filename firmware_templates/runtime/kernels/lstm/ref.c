@@ -34,7 +34,7 @@ EDGE_RARE static void run_plain(const edge_memory_t *memory, const edge_op_lstm_
   int16_t *gates = (int16_t *)edge_at(memory, op->scratch);
   int8_t *out = (int8_t *)edge_at(memory, op->head.out);
   uint32_t n = op->cells;
-  const int16_t *const by_gate[4] = {gates, gates + n, gates + 2 * n, gates + 3 * n};
+  int16_t *const by_gate[4] = {gates, gates + n, gates + 2 * n, gates + 3 * n};
   for (uint32_t t = 0; t < op->steps; t++, input += op->inputs, out += n) {
     memset(gates, 0, 8 * n);
     for (uint32_t g = 0; g < 4; g++) {

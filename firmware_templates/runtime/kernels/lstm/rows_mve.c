@@ -141,7 +141,7 @@ static inline int32x4_t hidden_of(const edge_op_lstm_t *op, int32x4_t product) {
   return vaddq_n_s32(h, op->hidden_zero_point);
 }
 
-void edge_lstm_update(const edge_op_lstm_t *op, const int16_t *const gates[4], uint32_t count,
+void edge_lstm_update(const edge_op_lstm_t *op, int16_t *const gates[4], uint32_t count,
                       int16_t *cell, int8_t *hidden) {
   int32_t fraction = (int32_t)op->cell_fraction;
   for (uint32_t k = 0; k < count; k += 8) {

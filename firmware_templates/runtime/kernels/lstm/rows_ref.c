@@ -3,7 +3,7 @@
 #include "gate_curves.h"
 #include "packed.h"
 
-#if !defined(__ARM_FEATURE_MVE)
+#if !defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 
 void edge_lstm_gate(int16_t *gate, const int32_t *sums, uint32_t count, int32_t multiplier,
                     int32_t shift, bool first) {
@@ -12,7 +12,7 @@ void edge_lstm_gate(int16_t *gate, const int32_t *sums, uint32_t count, int32_t 
         (int16_t)edge_requantise(sums[k], multiplier, shift, first ? 0 : gate[k], -32768, 32767);
 }
 
-void edge_lstm_update(const edge_op_lstm_t *op, const int16_t *const gates[4], uint32_t count,
+void edge_lstm_update(const edge_op_lstm_t *op, int16_t *const gates[4], uint32_t count,
                       int16_t *cell, int8_t *hidden) {
   for (uint32_t k = 0; k < count; k++) {
     int32_t in = edge_gate_logistic(gates[0][k]);

@@ -5,85 +5,69 @@
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
 
+#define SUMS "{r4, r5, r6, r8}"
 #define ROW(sum, word)                                                                             \
-  "sxtb16 %[t], " word "\n smlad " sum ", %[t], %[x0], " sum "\n"                                  \
-  "sxtb16 %[t], " word ", ror #8\n smlad " sum ", %[t], %[x1], " sum "\n"
+  "sxtb16 r12, " word "\n smlad " sum ", r12, r9, " sum "\n"                                       \
+  "sxtb16 r12, " word ", ror #8\n smlad " sum ", r12, r10, " sum "\n"
 #define FOUR_ROWS                                                                                  \
-  "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[a]", "%[w0]")                                           \
-      ROW("%[b]", "%[w1]") "ldrd %[w0], %[w1], [%[w]], #8\n" ROW("%[c]", "%[w0]")                  \
-          ROW("%[d]", "%[w1]")
-#define NEXT_X "ldrd %[x0], %[x1], [%[x]], #8\n"
+  "ldrd r0, r1, [%[w]], #8\n" ROW("r4", "r0")                                                      \
+      ROW("r5", "r1") "ldrd r0, r1, [%[w]], #8\n" ROW("r6", "r0") ROW("r8", "r1")
+#define CLOBBERED "r0", "r1", "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory"
+#define NEXT_X "ldrd r9, r10, [%[x]], #8\n"
+#define COLUMN_X "ldrh r12, [%[column]], #2\n add r12, %[x], r12, lsl #3\n ldrd r9, r10, [r12]\n"
 
-#define OUTPUTS                                                                                    \
-  [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [w0] "=&r"(w0), [w1] "=&r"(w1), \
-      [x0] "=&r"(x0), [x1] "=&r"(x1), [t] "=&r"(t)
-
-#define SPREAD_X                                                                                   \
-  "ldrh %[t], [%[column]], #2\n add %[t], %[x], %[t], lsl #3\n ldrd %[x0], %[x1], [%[t]]\n"
-
-/* Sums of a panel from `w` to `end`; returns `end`. */
-static inline const uint8_t *side_by_side(const int16_t *x, const uint8_t *w, uint32_t tiles,
-                                          const int32_t *bias, int32_t *sums) {
-  int32_t a = bias[0];
-  int32_t b = bias[1];
-  int32_t c = bias[2];
-  int32_t d = bias[3];
-  uint32_t w0, w1, x0, x1, t;
-  const uint8_t *end = w + 16 * tiles;
-  for (; tiles % 4 != 0; tiles--)
-    __asm__ volatile(NEXT_X FOUR_ROWS : OUTPUTS, [x] "+r"(x) : : "memory");
-  if (tiles > 0)
-    __asm__ volatile("1:\n" NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS
-                     "cmp %[w], %[end]\n"
-                     "bne 1b\n"
-                     : OUTPUTS, [x] "+r"(x)
-                     : [end] "r"(end)
-                     : "cc", "memory");
-  sums[0] = a;
-  sums[1] = b;
-  sums[2] = c;
-  sums[3] = d;
-  return end;
-}
-
-static inline const uint8_t *scattered(const int16_t *x, const uint8_t *w, uint32_t tiles,
-                                       const uint16_t *column, const int32_t *bias, int32_t *sums) {
-  int32_t a = bias[0];
-  int32_t b = bias[1];
-  int32_t c = bias[2];
-  int32_t d = bias[3];
-  uint32_t w0, w1, x0, x1, t;
-  const uint8_t *end = w + 16 * tiles;
-  if (tiles % 2 != 0)
-    __asm__ volatile(SPREAD_X FOUR_ROWS : OUTPUTS, [column] "+r"(column) : [x] "r"(x) : "memory");
-  if (w != end)
-    __asm__ volatile("1:\n" SPREAD_X FOUR_ROWS SPREAD_X FOUR_ROWS "cmp %[w], %[end]\n"
-                     "bne 1b\n"
-                     : OUTPUTS, [column] "+r"(column)
-                     : [x] "r"(x), [end] "r"(end)
-                     : "cc", "memory");
-  sums[0] = a;
-  sums[1] = b;
-  sums[2] = c;
-  sums[3] = d;
-  return end;
-}
-
-static __attribute__((noinline)) void int8_weights(const edge_matrix_t *m, const int16_t *x,
+/* Tiles four by four, odd ones first. */
+static __attribute__((noinline)) void side_by_side(const edge_matrix_t *m, const int16_t *vector,
                                                    const edge_block_t *block) {
   const int32_t *bias = block->bias;
+  const int32_t *end = bias + 4 * block->panels;
   int32_t *sums = block->sums;
-  uint32_t start = edge_panel_start(m, block->first);
-  const uint8_t *w = m->weights + 16 * start;
-  for (uint32_t p = block->first; p < block->first + block->panels; p++, bias += 4, sums += 4) {
-    if (m->starts == NULL) {
-      w = side_by_side(x, w, m->chunks, bias, sums);
-    } else {
-      uint32_t end = m->starts[p + 1];
-      w = scattered(x, w, end - start, m->columns + start, bias, sums);
-      start = end;
-    }
-  }
+  const uint8_t *weights = m->weights + 16 * block->first * m->chunks;
+  do {
+    const int16_t *x = vector;
+    uint32_t left = m->chunks;
+    __asm__ volatile(
+        "ldm %[bias]!, " SUMS "\n"
+        "b 2f\n"
+        "1: sub %[left], #1\n" NEXT_X FOUR_ROWS "2: tst %[left], #3\n bne 1b\n"
+        "lsrs %[left], #2\n beq 4f\n"
+        "3:\n" NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS NEXT_X FOUR_ROWS
+        "subs %[left], #1\n bne 3b\n"
+        "4: stm %[sums]!, " SUMS "\n"
+        : [x] "+r"(x), [w] "+r"(weights), [left] "+r"(left), [bias] "+r"(bias), [sums] "+r"(sums)
+        :
+        : CLOBBERED, "r12");
+  } while (bias != end);
+}
+
+/* Tiles two by two, an odd one first. LDRD and SMLAD leave the flags of LSRS as they are. GCC finds
+ * no place for six operands unless it is told. */
+static __attribute__((noinline)) void scattered(const edge_matrix_t *m, const int16_t *vector,
+                                                const edge_block_t *block) {
+  const uint32_t *starts = m->starts + block->first;
+  register const int16_t *x __asm__("r11") = vector;
+  register const uint8_t *weights __asm__("r2") = m->weights + 16 * starts[0];
+  register const uint16_t *column __asm__("r3") = m->columns + starts[0];
+  const int32_t *bias = block->bias;
+  const int32_t *end = bias + 4 * block->panels;
+  int32_t *out = block->sums;
+  do {
+    register const int32_t *at __asm__("r12") = bias; /* then what FOUR_ROWS needs */
+    register uint32_t left __asm__("r7") = starts[1] - starts[0];
+    register int32_t *sums __asm__("lr") = out;
+    __asm__ volatile("ldm %[at], " SUMS "\n"
+                     "lsrs %[left], #1\n"
+                     "bcc 1f\n" COLUMN_X FOUR_ROWS "1: beq 3f\n"
+                     "2:\n" COLUMN_X FOUR_ROWS COLUMN_X FOUR_ROWS "subs %[left], #1\n"
+                     "bne 2b\n"
+                     "3: stm %[sums], " SUMS "\n"
+                     : [at] "+r"(at), [w] "+r"(weights), [left] "+r"(left), [column] "+r"(column)
+                     : [x] "r"(x), [sums] "r"(sums)
+                     : CLOBBERED);
+    bias += 4;
+    out += 4;
+    starts++;
+  } while (bias != end);
 }
 
 static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum) {
@@ -152,7 +136,9 @@ void edge_block_dsp(const edge_matrix_t *m, const int16_t *x, const edge_block_t
     palette4(m, x, block);
   else if (m->bits > 0)
     palette(m, x, block);
+  else if (m->starts)
+    scattered(m, x, block);
   else
-    int8_weights(m, x, block);
+    side_by_side(m, x, block);
 }
 #endif

@@ -128,8 +128,7 @@ static inline int8x16_t decoded(const int8_t *palette, const uint8_t *tile, uint
 }
 
 /* Indices of 1, 2, 3 or 5 bits, a row at a time. */
-static __attribute__((noinline)) void palette(const edge_matrix_t *m, const int8_t *x,
-                                              const edge_block_t *block) {
+EDGE_RARE static void palette(const edge_matrix_t *m, const int8_t *x, const edge_block_t *block) {
   const int8_t *values = (const int8_t *)m->palette;
   uint32_t width = m->bits == 1 ? 1 : m->bits & 6u;
   bool extra = m->bits > width;
