@@ -180,13 +180,19 @@ class Search:
     context_size: int = 2
     max_symbols: int = 3
     logit_scale: float = 0.1
+    beam: int = 1
+    prune_q16: int = 0
+    max_tokens: int = 1
+    cache: int = 2
+    nbest: int = 0
+    max_arcs: int = 0
 
 
 def search_section(search: Search) -> bytes:
     """SRCH."""
     header = struct.pack(
-        "<12I",
-        1,
+        "<16I",
+        2,
         search.blank,
         search.start,
         search.context_size,
@@ -196,8 +202,12 @@ def search_section(search: Search) -> bytes:
         search.frames_out,
         search.frame_us,
         round(search.logit_scale * 2**24),
-        0,
-        0,
+        search.beam,
+        search.prune_q16,
+        search.max_tokens,
+        search.cache,
+        search.nbest,
+        search.max_arcs,
     )
     table = [round(math.exp(-d * search.logit_scale) * 2**24) for d in range(256)]
     return header + struct.pack("<256I", *table)

@@ -1,5 +1,7 @@
 """Bundles made by hand, without any converter: what the link and the boards are tested with."""
 
+from dataclasses import replace
+
 import numpy as np
 from edgesdk.bundle import Bundle, Plan
 from edgesdk.bundle.plan import Fill, Port, Record, Ref, Value
@@ -84,7 +86,8 @@ def _encoder(generator: np.random.Generator) -> Plan:
     return Plan(records, inputs, outputs, (Fill(0, count, 1, 0),), table, 96, 32)
 
 
-def _predictor(generator: np.random.Generator) -> Plan:
+def _predictor(generator: np.random.Generator, *, stateful: bool) -> Plan:
+    """A row per token; with a state, the sum of all rows so far."""
     table = generator.integers(-60, 60, (VOCAB, VOCAB)).astype(np.int8)
     values: dict[str, Value] = {
         "table": Ref("const", 0).encode(),
@@ -93,9 +96,14 @@ def _predictor(generator: np.random.Generator) -> Plan:
         "row_bytes": VOCAB,
         "count": 1,
     }
-    records = (Record("GATHER", Ref("arena", 16), VOCAB, "int8", values),)
+    row = Record("GATHER", Ref("arena", 16), VOCAB, "int8", values)
     inputs = (_port("arena", 0, (1, 1), "int32"),)
-    return Plan(records, inputs, (_port("arena", 16, (1, VOCAB)),), (), table.tobytes(), 48, 0)
+    if not stateful:
+        return Plan((row,), inputs, (_port("arena", 16, (1, VOCAB)),), (), table.tobytes(), 48, 0)
+    state = Ref("state", 0)
+    records = (row, _add(state, Ref("arena", 16), state, VOCAB))
+    outputs, fills = (_port("state", 0, (1, VOCAB)),), (Fill(0, VOCAB, 1, 0),)
+    return Plan(records, inputs, outputs, fills, table.tobytes(), 48, VOCAB)
 
 
 def _joiner(operators: int) -> Plan:
@@ -106,7 +114,9 @@ def _joiner(operators: int) -> Plan:
     return Plan(records, inputs, (_port("arena", 64, (1, VOCAB)),), (), b"", 96, 0)
 
 
-def recogniser_bundle(seed: int = 7, joiner_operators: int = 1) -> Bundle:
+def recogniser_bundle(
+    seed: int = 7, joiner_operators: int = 1, beam: int = 1, *, stateful: bool = False
+) -> Bundle:
     """A recogniser of random tables: it hears nonsense, but the same nonsense everywhere."""
     generator = np.random.default_rng(seed)
     front = FrontEnd(
@@ -117,6 +127,9 @@ def recogniser_bundle(seed: int = 7, joiner_operators: int = 1) -> Bundle:
         input_zero_point=0,
     )
     search = Search(vocab=VOCAB, joiner_dim=VOCAB, context_size=1, max_symbols=2, logit_scale=SCALE)
+    if beam > 1:
+        sizes = {"max_tokens": 60 * beam, "cache": 2 * beam, "nbest": beam, "max_arcs": 40 * beam}
+        search = replace(search, beam=beam, prune_q16=20 << 16, **sizes)
     pieces = ["<blk>", *(f"▁t{i}" if i % 3 == 0 else f"p{i}" for i in range(1, VOCAB))]
     return Bundle(
         {
@@ -124,7 +137,7 @@ def recogniser_bundle(seed: int = 7, joiner_operators: int = 1) -> Bundle:
             "TOKS": tokens_section(pieces),
             "SRCH": search_section(search),
             "GENC": _encoder(generator).encode(),
-            "GPRE": _predictor(generator).encode(),
+            "GPRE": _predictor(generator, stateful=stateful).encode(),
             "GJNT": _joiner(joiner_operators).encode(),
         },
         "small",

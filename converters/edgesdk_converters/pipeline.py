@@ -17,7 +17,7 @@ from edgesdk.core import Features
 from edgesdk.emulate import Clip, make_samples
 from edgesdk.emulate.samples import make_graph_samples
 from edgesdk.errors import EdgeError
-from edgesdk.recipe import Recipe
+from edgesdk.recipe import Recipe, SearchRecipe
 from numpy.typing import NDArray
 
 from edgesdk_converters.compress.options import Compression, load_masks
@@ -72,6 +72,7 @@ def convert_model(
         meta=meta,
         name=recipe.name or name,
         packing=_packing(recipe, board),
+        beam=_beam(recipe.search),
     )
     graphs = {
         role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
@@ -81,6 +82,19 @@ def convert_model(
     bundle = bundle.with_sections(**{META: json.dumps(about, ensure_ascii=False).encode()})
     bundle, notes = _with_samples(bundle, recipe, clips)
     return Conversion(bundle, graphs, (*converted.notes, *notes))
+
+
+def _beam(chosen: SearchRecipe) -> dict[str, int | float]:
+    """Fields of the bundle's Search: what the recipe leaves open follows from the beam."""
+    several = chosen.beam > 1
+    return {
+        "beam": chosen.beam,
+        "prune": chosen.prune,
+        "cache": 2 * chosen.beam,
+        "nbest": chosen.nbest if chosen.nbest >= 0 else several * chosen.beam,
+        "max_arcs": chosen.lattice if chosen.lattice >= 0 else several * 16 * chosen.beam,
+        "max_tokens": chosen.max_tokens or (128 + 32 * chosen.beam if several else 1),
+    }
 
 
 def _compression(recipe: Recipe) -> Compression:

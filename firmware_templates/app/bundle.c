@@ -90,7 +90,7 @@ static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload)
   }
   session->content = EDGE_CONTENT_NONE;
   session->content_status = EDGE_TRUNCATED;
-  session->utterance.active = false;
+  session->utterance = (edge_utterance_t){.active = false};
   memset(session->port.model, 0, EDGE_IMAGE_HEADER_BYTES);
   session->loading = (edge_loading_t){
       .active = true, .bytes = bytes, .expected_crc = edge_unpack_u32(payload + 4)};

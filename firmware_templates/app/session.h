@@ -40,6 +40,7 @@ typedef struct edge_loading {
 
 typedef struct edge_utterance {
   bool active;
+  bool finished;    /* well, and its results are there */
   uint32_t flags;   /* EDGE_START_* */
   uint32_t samples; /* taken since START */
   uint32_t tokens, logits;

@@ -4,6 +4,7 @@
 
 #define OP_COST_BYTES 12u
 #define LOGITS_HEAD_BYTES 16u
+#define RESULTS_HEAD_BYTES 8u
 
 static void on_token(void *context, int32_t token, int32_t logprob_q16, uint32_t time_ms) {
   edge_session_t *session = context;
@@ -100,6 +101,55 @@ static void serve_audio(edge_session_t *session) {
   edge_session_send(session, EDGE_MSG_AUDIO_TAKEN, session->decoder.seq, p.used);
 }
 
+/* A window of the results, which are written anew for every part: they take no memory. */
+typedef struct results_part {
+  edge_packer_t packer;
+  uint32_t first, end; /* the bytes that are wanted */
+  uint32_t written;
+} results_part_t;
+
+static void pack_part(void *context, const uint8_t *data, uint32_t size) {
+  results_part_t *part = context;
+  const uint32_t begin = part->written, end = begin + size;
+  const uint32_t from = begin > part->first ? begin : part->first;
+  const uint32_t to = end < part->end ? end : part->end;
+  if (from < to) {
+    edge_pack_bytes(&part->packer, data + (from - begin), to - from);
+  }
+  part->written = end;
+}
+
+/* Bytes of the results; 0 where the bundle asks for none, or there are none. */
+static uint32_t results_bytes(const edge_session_t *session) {
+  const edge_search_t *search = &session->recogniser.search;
+  results_part_t part = {.written = 0};
+  const edge_sink_t sink = {&part, pack_part};
+  if ((search->nbest == 0 && search->max_arcs == 0) ||
+      edge_recogniser_results(&session->recogniser, &sink) != EDGE_OK) {
+    return 0;
+  }
+  return part.written;
+}
+
+/* Bytes from a place in the results on, as many as a frame holds. */
+static void serve_results(edge_session_t *session) {
+  const uint32_t first = edge_unpack_u32(session->decoder.payload);
+  const bool finished = session->content == EDGE_CONTENT_RECOGNISER && session->utterance.finished;
+  const uint32_t total = finished ? results_bytes(session) : 0;
+  if (total == 0 || first > total) {
+    edge_session_answer(session, total == 0 ? EDGE_BAD_STATE : EDGE_BAD_ARGUMENT);
+    return;
+  }
+  results_part_t part = {.packer = {.data = session->payload},
+                         .first = first,
+                         .end = first + EDGE_PAYLOAD_MAX - RESULTS_HEAD_BYTES};
+  edge_pack_u32(&part.packer, total);
+  edge_pack_u32(&part.packer, first);
+  const edge_sink_t sink = {&part, pack_part};
+  edge_recogniser_results(&session->recogniser, &sink);
+  edge_session_send(session, EDGE_MSG_RESULTS_DATA, session->decoder.seq, part.packer.used);
+}
+
 static void serve_finish(edge_session_t *session) {
   edge_utterance_t *utterance = &session->utterance;
   if (!utterance->active) {
@@ -108,11 +158,13 @@ static void serve_finish(edge_session_t *session) {
   }
   const edge_status_t status = edge_recogniser_finish(&session->recogniser);
   utterance->active = false;
+  utterance->finished = status == EDGE_OK;
   edge_packer_t p = {.data = session->payload};
   edge_pack_u32(&p, (uint32_t)status);
   edge_pack_u32(&p, utterance->samples);
   edge_pack_u32(&p, utterance->tokens);
   edge_pack_u32(&p, utterance->logits);
+  edge_pack_u32(&p, utterance->finished ? results_bytes(session) : 0);
   edge_session_send(session, EDGE_MSG_FINAL, session->decoder.seq, p.used);
 }
 
@@ -125,6 +177,7 @@ static void pack_costs(edge_packer_t *p, const edge_costs_t *costs) {
   edge_pack_u32(p, costs->encoder_calls);
   edge_pack_u32(p, costs->predictor_calls);
   edge_pack_u32(p, costs->joiner_calls);
+  edge_pack_u32(p, costs->predictor_hits);
 }
 
 static void pack_memory(edge_packer_t *p, edge_session_t *session) {
@@ -194,6 +247,9 @@ bool edge_session_serve_speech(edge_session_t *session) {
     return true;
   case EDGE_MSG_FINISH:
     serve_finish(session);
+    return true;
+  case EDGE_MSG_RESULTS:
+    serve_results(session);
     return true;
   case EDGE_MSG_METRICS:
     serve_metrics(session);

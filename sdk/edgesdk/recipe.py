@@ -19,6 +19,10 @@ MOST_SAMPLES = 16
 CORES = ("auto", "ref", "dsp", "mve")
 WEIGHTS = ("auto", "fast", "small", "dense")
 MOST_SPARSE = 0.95
+MOST_HYPOTHESES = 16
+MOST_WORDS = 1024
+MOST_TOKENS = 4096
+MOST_PRUNE = 1000.0
 
 
 def _choice(default: str | int | float, about: str) -> Any:
@@ -52,6 +56,23 @@ class CompressRecipe:
 
 
 @dataclass(frozen=True)
+class SearchRecipe:
+    """Table [search]: how many hypotheses the device follows, and what it tells of them."""
+
+    beam: int = _choice(1, f"hypotheses, 1..{MOST_HYPOTHESES}; 1: greedy search")
+    prune: float = _choice(
+        0.0, "drop hypotheses so far below the best, in natural log units; 0: none"
+    )
+    nbest: int = _choice(-1, "hypotheses in the results, 0..beam; -1: all, but none of a beam of 1")
+    lattice: int = _choice(
+        -1, f"most words in the results' lattice, 0..{MOST_WORDS}; -1: 16 per hypothesis, or none"
+    )
+    max_tokens: int = _choice(
+        0, f"tokens of one utterance that are kept, beam..{MOST_TOKENS}; 0: as the beam needs"
+    )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Choices of a conversion; `--print-config` shows them all with what they mean."""
 
@@ -72,6 +93,10 @@ class Recipe:
         "auto",
         f"packing to prefer: {', '.join(WEIGHTS)}; auto is small with compress.palette, else fast; "
         "dense leaves zeros and palettes unused",
+    )
+    search: SearchRecipe = field(
+        default_factory=SearchRecipe,
+        metadata={"about": "docs/search.md; what it takes of RAM is in convert's table"},
     )
     compress: CompressRecipe = field(
         default_factory=CompressRecipe,
@@ -120,6 +145,22 @@ def _check_compress(compress: CompressRecipe, where: str) -> None:
         )
 
 
+def _check_search(search: SearchRecipe, where: str) -> None:
+    limits: dict[str, tuple[float, float]] = {
+        "beam": (1, MOST_HYPOTHESES),
+        "prune": (0, MOST_PRUNE),
+        "nbest": (-1, search.beam),
+        "lattice": (-1, MOST_WORDS),
+        "max_tokens": (search.beam if search.max_tokens else 0, MOST_TOKENS),
+    }
+    for name, (least, most) in limits.items():
+        value = getattr(search, name)
+        if not least <= value <= most:
+            raise ConvertError(
+                f"{where}: search.{name} = {value} must lie in {least:g}..{most:g}; correct it"
+            )
+
+
 def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
     """`values` where each is a known key of a dataclass and of the type of its default."""
     default = table()
@@ -129,7 +170,7 @@ def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
             close = difflib.get_close_matches(name, kinds, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(kinds)}"
             raise ConvertError(f"{where}: key {name!r} is unknown; {hint}")
-        kind = dict if kinds[name] is CompressRecipe else kinds[name]
+        kind = dict if kinds[name] in (CompressRecipe, SearchRecipe) else kinds[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ConvertError(
                 f"{where}: {name} = {value!r} must be of type {kind.__name__}; correct it"
@@ -142,7 +183,9 @@ def _take(values: dict[str, Any], where: str) -> Recipe:
     inner = _typed(typed.pop("compress", {}), CompressRecipe, f"{where} [compress]")
     compress = CompressRecipe(**inner)
     _check_compress(compress, where)
-    return _check(Recipe(**typed, compress=compress), where)
+    search = SearchRecipe(**_typed(typed.pop("search", {}), SearchRecipe, f"{where} [search]"))
+    _check_search(search, where)
+    return _check(Recipe(**typed, search=search, compress=compress), where)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -169,16 +212,17 @@ def load_recipe(path: Path) -> Recipe:
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as a TOML file that load_recipe reads back."""
     lines = [f"schema = {SCHEMA}"]
-    tables = ((Recipe, recipe), (CompressRecipe, recipe.compress))  # in each, tables come last
-    for kind, part in tables:
-        for choice in fields(kind):
-            lines += _entry(choice, getattr(part, choice.name))
+    for choice in fields(Recipe):  # in each table, tables come last
+        part = getattr(recipe, choice.name)
+        lines += _entry(choice, part)
+        for inner in fields(part) if choice.name in _TABLES else ():
+            lines += _entry(inner, getattr(part, inner.name))
     for layer, level in recipe.compress.layers.items():
         lines.append(f"{json.dumps(layer, ensure_ascii=False)} = {level}")
     return "\n".join(lines) + "\n"
 
 
-_TABLES = {"compress": "[compress]", "layers": "[compress.layers]"}
+_TABLES = {"search": "[search]", "compress": "[compress]", "layers": "[compress.layers]"}
 
 
 def _entry(choice: Any, value: Any) -> list[str]:

@@ -18,11 +18,11 @@ from edgesdk.emulate import (
     Transcript,
     emulate,
     find_interpreter,
-    join_tokens,
     make_transcript,
     run_graph,
     stack_steps,
 )
+from edgesdk.lattice import join_tokens
 from edgesdk.link.device import DTYPES, Device
 from edgesdk.link.messages import GraphId, Metrics, OpCost, TensorKind, Token
 
@@ -78,6 +78,7 @@ def run_clip(
         utterance.logits_count,
         reference=clip.reference,
         keep_logits=True,
+        results=utterance.results,
     )
     operators = {graph: device.op_costs(graph) for graph in GRAPHS} if profile else {}
     return Heard(transcript, device.metrics(), operators)

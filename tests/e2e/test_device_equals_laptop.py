@@ -1,5 +1,6 @@
 """Convert, flash, run, on every board: each transcript and each logit as on the laptop."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from command_line import CommandLine
+from edgesdk.bundle import load_bundle, save_bundle
 
 BOARDS = [
     pytest.param("host", marks=pytest.mark.needs_cc),
@@ -43,6 +45,24 @@ def test_every_logit_of_every_clip(
     assert records["workspace"]["note"] == "as predicted"
     assert report["correct"] is True
     assert (tmp_path / "report" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_beam_of_four_with_its_lattice_on_every_clip(
+    board: str, edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path
+) -> None:
+    greedy, clips = load_bundle(convert(board)), model / "clips"
+    sizes = {"cache": 8, "max_tokens": 256, "nbest": 4, "max_arcs": 64}
+    search = dataclasses.replace(greedy.search, beam=4, prune=12.0, **sizes)
+    save_bundle(greedy.with_sections(SRCH=search.encode()), tmp_path / "beam.edge")
+    edgesdk.ok("flash", tmp_path / "beam.edge", "--board", board)
+    ran = edgesdk.ok("run", clips, "--board", board, "--logits", "--json").document
+    assert ran["device_equals_laptop"] is True
+    laptop = _emulate(edgesdk, tmp_path / "beam.edge", clips, "tflite")
+    assert ran["clips"] == laptop["clips"]
+    assert all(1 < len(clip["nbest"]) <= 4 for clip in ran["clips"])
+    assert all(clip["lattice"]["edges"] for clip in ran["clips"])
+    assert sum(clip["text"] == clip["nbest"][0]["text"] for clip in ran["clips"]) == 10
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edge/lattice.h"
 #include "edge/recogniser.h"
 #include "edge/tokens.h"
 
@@ -85,6 +86,12 @@ static void try_features(const uint8_t *data, uint32_t size) {
   free(block);
 }
 
+static void put_u32(uint8_t *to, uint32_t value) {
+  for (uint32_t i = 0; i < 4; i++) {
+    to[i] = (uint8_t)(value >> 8 * i);
+  }
+}
+
 static edge_status_t reset_any(void *context) {
   (void)context;
   return EDGE_OK;
@@ -125,6 +132,57 @@ static void hear_token(void *context, int32_t token, int32_t logprob_q16, uint32
   }
 }
 
+static uint32_t kept_places; /* one bit each: a restore must name one that was saved */
+
+static edge_status_t save_any(void *context, uint32_t place) {
+  const edge_search_t *s = context;
+  if (place >= s->cache) {
+    abort();
+  }
+  kept_places |= 1u << (place % 32);
+  return fail_or(EDGE_OK);
+}
+
+static edge_status_t restore_any(void *context, uint32_t place) {
+  const edge_search_t *s = context;
+  if (place >= s->cache || (kept_places >> (place % 32) & 1) == 0) {
+    abort();
+  }
+  return fail_or(EDGE_OK);
+}
+
+static void count_bytes(void *context, const uint8_t *data, uint32_t size) {
+  uint32_t *sum = context;
+  for (uint32_t i = 0; i < size; i++) {
+    *sum += data[i]; /* reads every byte */
+  }
+}
+
+/* One token begins words. */
+static void use_results(edge_search_t *s) {
+  const uint32_t entries = 4 * (s->vocab + 1);
+  const uint32_t beginning = draw(s->vocab);
+  uint8_t *section = malloc(8 + entries + 3);
+  put_u32(section, s->vocab);
+  put_u32(section + 4, 3);
+  for (uint32_t i = 0; i <= s->vocab; i++) {
+    put_u32(section + 8 + 4 * i, i <= beginning ? 0 : 3);
+  }
+  memcpy(section + 8 + entries, "\xe2\x96\x81", 3);
+  edge_tokens_t tokens;
+  if (edge_tokens_open(&tokens, section, 8 + entries + 3) != EDGE_OK) {
+    abort();
+  }
+  uint32_t sum = 0;
+  const edge_sink_t sink = {&sum, count_bytes};
+  edge_lattice_build(s, &tokens);
+  edge_lattice_write(s, &tokens, &sink);
+  if (s->arc_count > s->max_arcs) {
+    abort();
+  }
+  free(section);
+}
+
 static void try_search(const uint8_t *data, uint32_t size) {
   uint8_t *block;
   const uint8_t *section = exact_copy(data, size, draw(16), &block);
@@ -133,13 +191,26 @@ static void try_search(const uint8_t *data, uint32_t size) {
     accepted[1]++;
     void *memory = room(edge_search_memory(&s));
     int8_t *encoder_out = malloc(s.joiner_dim);
-    const edge_runner_t runner = {&s, reset_any, NULL, predict_any, join_any};
+    const bool stateful = draw(2) == 0;
+    const edge_runner_t runner = {&s,
+                                  reset_any,
+                                  NULL,
+                                  predict_any,
+                                  join_any,
+                                  stateful ? save_any : NULL,
+                                  stateful ? restore_any : NULL};
     const edge_listener_t listener = {NULL, hear_token, NULL};
     edge_search_bind(&s, memory);
+    kept_places = 0;
     s.max_symbols = s.max_symbols < 4 ? s.max_symbols : 4; /* time */
-    for (uint32_t i = 0; i < 4; i++) {
+    edge_status_t status = EDGE_OK;
+    for (uint32_t i = draw(12); i > 0 && status == EDGE_OK; i--) {
       draw_bytes(encoder_out, s.joiner_dim);
-      edge_search_frame(&s, &runner, &listener, encoder_out);
+      status = edge_search_frame(&s, &runner, &listener, encoder_out);
+    }
+    if (status == EDGE_OK) {
+      edge_search_finish(&s, &listener);
+      use_results(&s);
     }
     free(encoder_out);
     free(memory);
@@ -166,12 +237,6 @@ static void try_tokens(const uint8_t *data, uint32_t size) {
     free(text);
   }
   free(block);
-}
-
-static void put_u32(uint8_t *to, uint32_t value) {
-  for (uint32_t i = 0; i < 4; i++) {
-    to[i] = (uint8_t)(value >> 8 * i);
-  }
 }
 
 static uint32_t get_u32(const uint8_t *from) {
@@ -207,8 +272,12 @@ static void use_recogniser(edge_recogniser_t *r) {
     }
     done += piece;
   }
-  if (r->features.tail_padding <= MAX_TAIL) {
-    edge_recogniser_finish(r);
+  uint32_t sum = 0;
+  const edge_sink_t sink = {&sum, count_bytes};
+  const bool finished =
+      r->features.tail_padding <= MAX_TAIL && edge_recogniser_finish(r) == EDGE_OK;
+  if ((edge_recogniser_results(r, &sink) == EDGE_OK) != finished) {
+    abort();
   }
 }
 

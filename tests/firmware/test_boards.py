@@ -18,6 +18,7 @@ from edgesdk.core import Image, Recogniser, TokenEvent
 from edgesdk.emulate import Clip
 from edgesdk.errors import EdgeError, NoAnswerError, WireError
 from edgesdk.flash.store import load, store
+from edgesdk.lattice import read_results
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, Utterance, open_device
 from edgesdk.link.frames import encode
@@ -87,6 +88,56 @@ def test_stream_in_any_pieces_equals_the_laptop(device: Device, piece: int) -> N
     assert metrics.state_bytes == sum(plan.state_bytes for plan in bundle.graphs.values())
     assert metrics.receive_lost == 0
     assert 0 < metrics.stack_high_water < metrics.stack_bytes // 2
+
+
+@pytest.mark.parametrize("stateful", [False, True], ids=["history", "state"])
+def test_beam_and_its_results_equal_the_laptop(device: Device, stateful: bool) -> None:
+    """n-best and lattice of several frames' length, of predictors with and without a state."""
+    bundle = recogniser_bundle(beam=4, stateful=stateful)
+    device.load(bundle.device_bytes())
+    samples = _noise(2.5)
+    tokens: list[TokenEvent] = []
+    recogniser = Recogniser(Image(bundle.device_bytes()), None, tokens.append)
+    recogniser.push(samples)
+    recogniser.finish()
+    written = recogniser.results()
+    heard = device.recognise(_pieces(samples, 160))
+    assert [t.id for t in heard.tokens] == [t.token for t in tokens]
+    assert heard.results == read_results(written)
+    assert len(written) > 4096
+    assert len(heard.results.hypotheses) == 4
+    metrics = device.metrics()
+    assert metrics.workspace_bytes == bundle.workspace_bytes == recogniser.workspace_bytes
+    costs = recogniser.costs
+    assert (metrics.predictor_calls, metrics.predictor_hits, metrics.joiner_calls) == (
+        costs.predictor_calls,
+        costs.predictor_hits,
+        costs.joiner_calls,
+    )
+    assert (costs.predictor_hits > 0) == (not stateful)
+
+
+def test_results_are_there_once_an_utterance_is_finished(device: Device) -> None:
+    device.load(recogniser_bundle(beam=2).device_bytes())
+    channel, first = device.channel, struct.pack("<I", 0)
+
+    def status_of(payload: bytes) -> int:
+        try:
+            channel.request(Message.RESULTS, payload, Message.RESULTS_DATA)
+        except RefusedError as error:
+            return error.code
+        return Status.OK
+
+    assert status_of(first) == Status.BAD_STATE
+    channel.request(Message.START, bytes(4))
+    assert status_of(first) == Status.BAD_STATE
+    device.recognise([_noise(0.2)])
+    assert [status_of(first), status_of(first)] == [Status.OK, Status.OK]
+    assert status_of(struct.pack("<I", 1 << 20)) == Status.BAD_ARGUMENT
+    channel.request(Message.START, bytes(4))
+    assert status_of(first) == Status.BAD_STATE
+    device.load(recogniser_bundle().device_bytes())
+    assert device.recognise([_noise(0.2)]).results is None
 
 
 def test_counts_are_the_same_in_every_run_and_profiling_adds_little(device: Device) -> None:
@@ -259,6 +310,7 @@ LENGTHS = {
     Message.FINISH: (0,),
     Message.METRICS: (0,),
     Message.OP_COSTS: (5,),
+    Message.RESULTS: (4,),
     Message.GRAPH_INFO: (1,),
     Message.GRAPH_TENSOR: (6,),
     Message.GRAPH_WRITE: (None, 9, 1),
@@ -461,6 +513,7 @@ def test_host_firmware_is_clean_under_sanitizers(devices: Path) -> None:
         test_refused_images_leave_the_device_alive_and_empty(device)
         test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device)
         test_single_graph_keeps_its_state_and_shows_each_operator(device)
+        test_beam_and_its_results_equal_the_laptop(device, stateful=True)
         device.channel.transport.write(b"\x7e" + b"z" * 9000, 1)
         process = device.channel.transport.process  # type: ignore[attr-defined]
         process.stdin.close()
@@ -485,13 +538,16 @@ def _any_request(rng: np.random.Generator) -> tuple[int, bytes]:
 def test_host_firmware_survives_any_requests_under_sanitizers(devices: Path) -> None:
     """Seeded fuzzing of the messages: each is answered once, nothing leaves its buffers."""
     store(firmware("host", sanitize=True), devices)
-    images = [recogniser_bundle().device_bytes(), single_bundle().device_bytes()]
+    images = [
+        bundle.device_bytes()
+        for bundle in (recogniser_bundle(), single_bundle(), recogniser_bundle(beam=2))
+    ]
     seed = int(np.random.default_rng().integers(1 << 31))
     rng = np.random.default_rng(seed)
     with open_device(load_board("host"), devices=devices, timeout_s=20) as device:
         channel = device.channel
         for round_number in range(40):
-            device.load(images[round_number % 2])
+            device.load(images[round_number % 3])
             for seq in range(1, 60):
                 kind, payload = _any_request(rng)
                 channel.transport.write(encode(kind, seq, payload), 5)

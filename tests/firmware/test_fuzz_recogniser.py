@@ -44,12 +44,18 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
+SEARCHES = {
+    "16_kHz": Search(),
+    "8_kHz_edges": Search(beam=4, prune_q16=9 << 16, max_tokens=9, cache=8, nbest=4, max_arcs=12),
+}
+
+
 @pytest.mark.parametrize("front", FRONTS)
 def test_damaged_sections_and_images_then_stay_in_their_buffers(
     fuzzer: Path, tmp_path: Path, front: str
 ) -> None:
     image = tmp_path / "image.edge"
-    sections = front_sections.recogniser_image(FRONTS[front], Search(), PIECES)
+    sections = front_sections.recogniser_image(FRONTS[front], SEARCHES[front], PIECES)
     image.write_bytes(pack_image(sections))
     seed = random.randrange(1 << 31)
     done = subprocess.run(

@@ -29,6 +29,8 @@ def _drawn(*parts: object, count: int) -> Int8:
 
 
 class DrawnRunner:
+    stateful = True
+
     """Graphs whose answers are drawn from their inputs and, for two of them, from a state."""
 
     def __init__(self, search: Search) -> None:

@@ -1,4 +1,4 @@
-"""The greedy search's numbers against float64, and its section's checks."""
+"""The search's numbers against float64, and its section's checks."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_argmax_with_ties_then_takes_the_lowest_index() -> None:
 
 
 FAULTS = {
-    "kind": (0, 2),
+    "kind": (0, 1),
     "blank": (4, 16),
     "start": (8, 16),
     "context_zero": (12, 0),
@@ -62,8 +62,16 @@ FAULTS = {
     "vocab_huge": (20, 1 << 30),
     "joiner_zero": (24, 0),
     "frames_zero": (28, 0),
-    "reserved": (40, 1),
-    "table_without_one": (48, 0),
+    "beam_zero": (40, 0),
+    "beam_17": (40, 17),
+    "prune_negative": (44, 1 << 31),
+    "no_tokens": (48, 0),
+    "too_many_tokens": (48, 4097),
+    "cache_of_the_beam": (52, 1),
+    "cache_too_large": (52, 65),
+    "nbest_above_the_beam": (56, 2),
+    "lattice_too_large": (60, 1025),
+    "table_without_one": (64, 0),
 }
 
 

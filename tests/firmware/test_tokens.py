@@ -5,8 +5,8 @@ import struct
 import front_sections
 import pytest
 from edgesdk.core import Tokens
-from edgesdk.emulate import join_tokens
 from edgesdk.errors import BundleError
+from edgesdk.lattice import join_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -37,7 +37,7 @@ def well_behaved(frame: Frame) -> bytes:
     answers = {
         Message.HELLO: (Message.IDENTITY, identity()),
         Message.PING: (Message.PONG, frame.payload),
-        Message.FINISH: (Message.FINAL, struct.pack("<i3I", 0, 0, 0, 0)),
+        Message.FINISH: (Message.FINAL, struct.pack("<i4I", 0, 0, 0, 0, 0)),
         Message.AUDIO: (Message.AUDIO_TAKEN, struct.pack("<iI", 0, 0)),
     }
     kind, payload = answers.get(Message(frame.type), (Message.STATUS, status(0, frame.type)))

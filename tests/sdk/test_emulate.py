@@ -1,5 +1,6 @@
 """Emulation: TFLite's reference kernels and the C kernels agree on every logit."""
 
+import dataclasses
 import gc
 import hashlib
 import sys
@@ -18,7 +19,6 @@ from edgesdk.emulate import (
     Engine,
     TfliteGraph,
     emulate,
-    join_tokens,
     load_array,
     load_clips,
     make_samples,
@@ -29,6 +29,7 @@ from edgesdk.emulate import (
 )
 from edgesdk.emulate.recognise import TfliteRunner
 from edgesdk.errors import BundleError, EdgeError
+from edgesdk.lattice import join_tokens
 
 pytest.importorskip("tflite_runtime")
 pytest.importorskip("onnx")
@@ -114,6 +115,56 @@ def test_every_logit_of_both_engines_then_is_the_same(bundle: Bundle) -> None:
         assert len(set(transcript.logits)) > 10  # the model does react to what it hears
 
 
+def _with_beam(bundle: Bundle, beam: int, **more: int) -> Bundle:
+    sizes = {"cache": 2 * beam, "max_tokens": 300, "nbest": beam, "max_arcs": 200, **more}
+    search = dataclasses.replace(bundle.search, beam=beam, **sizes)
+    return bundle.with_sections(SRCH=search.encode())
+
+
+def test_beam_on_both_engines_then_gives_the_same_lattice(bundle: Bundle) -> None:
+    """Also where each hypothesis has its own state of the predictor, an LSTM."""
+    several = _with_beam(bundle, 4)
+    tflite, core = (emulate(several, CLIPS, engine=e, keep_logits=True) for e in ("tflite", "core"))
+    assert tflite.transcripts == core.transcripts
+    for transcript in tflite.transcripts:
+        document = transcript.document()
+        assert [len(document[name]) for name in ("nbest", "word_times")] == [
+            4,
+            len(document["words"]),
+        ]
+        best = document["nbest"][0]
+        assert {name: best[name] for name in ("text", "tokens", "timestamps", "ys_probs")} == {
+            name: document[name] for name in ("text", "tokens", "timestamps", "ys_probs")
+        }
+        scores = [h["acoustic_score"] + h["bias_score"] for h in document["nbest"]]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0 < word["confidence"] <= 1 for word in document["word_times"])
+    assert make_samples(several, CLIPS[:1]) == make_samples(bundle, CLIPS[:1])
+
+
+def test_beam_of_one_with_results_then_has_a_lattice_of_its_words(fused: Bundle) -> None:
+    document = emulate(_with_beam(fused, 1), CLIPS[:1]).transcripts[0].document()
+    greedy = emulate(fused, CLIPS[:1]).transcripts[0].document()
+    assert {name: document[name] for name in greedy if name != "word_times"} == {
+        name: value for name, value in greedy.items() if name != "word_times"
+    }
+    assert [edge["word"] for edge in document["lattice"]["edges"] if edge["word"]] == [
+        word["word"] for word in document["word_times"]
+    ]
+    assert all(word["confidence"] == 1 for word in document["word_times"])
+    assert all(word["confidence"] is None for word in greedy["word_times"])
+
+
+def test_beam_over_resource_variables_then_is_refused(
+    fused: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tflite, "has_resources", lambda model, source: "predictor" in source)
+    with pytest.raises(BundleError, match=r"resource variables.*beam of 2; emulate it on the C"):
+        Emulator(_with_beam(fused, 2))
+    Emulator(_with_beam(fused, 1))
+    Emulator(_with_beam(fused, 2), "core")
+
+
 def test_example_recogniser_on_both_engines_then_gives_the_same_logits() -> None:
     folder = REPOSITORY / "examples" / "commands"
     source = load_source(folder / "onnx")
@@ -156,7 +207,7 @@ def test_document_then_has_the_schema_of_run(fused: Bundle) -> None:
     document = emulation.transcripts[0].document()
     assert list(document) == [
         *("clip", "text", "tokens", "timestamps", "ys_probs", "start_time", "is_final"),
-        *("words", "logits_sha256", "logits_count", "reference", "logits"),
+        *("words", "word_times", "logits_sha256", "logits_count", "reference", "logits"),
     ]
     count = len(document["tokens"])
     assert count > 0

@@ -54,7 +54,7 @@ def test_a_well_behaved_device_is_served() -> None:
             samples = len(frame.payload) // 2 - 2
             return encode(Message.AUDIO_TAKEN, frame.seq, struct.pack("<iI", 0, samples))
         if frame.type == Message.FINISH:
-            return encode(Message.FINAL, frame.seq, struct.pack("<i3I", 0, 160, 0, 0))
+            return encode(Message.FINAL, frame.seq, struct.pack("<i4I", 0, 160, 0, 0, 0))
         return well_behaved(frame)
 
     with FakeDevice(count, first_words=b"boot: hello\r\n") as fake, _open(fake.url) as device:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.errors import ConvertError
-from edgesdk.recipe import CompressRecipe, Recipe, load_recipe, recipe_toml
+from edgesdk.recipe import CompressRecipe, Recipe, SearchRecipe, load_recipe, recipe_toml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,9 +21,18 @@ COMPRESS = st.builds(
     masks=TEXTS,
     layers=st.dictionaries(TEXTS, st.floats(0, 0.95), max_size=3),
 )
+SEARCH = st.builds(
+    SearchRecipe,
+    beam=st.integers(4, 16),
+    prune=st.floats(0, 1000),
+    nbest=st.integers(-1, 4),
+    lattice=st.integers(-1, 1024),
+    max_tokens=st.just(0) | st.integers(16, 4096),
+)
 RECIPES = st.builds(
     Recipe,
     name=TEXTS,
+    search=SEARCH,
     compress=COMPRESS,
     ranges=st.sampled_from(["auto", "minmax", "percentile", "mse"]),
     window_frames=st.integers(0, 1024),
@@ -54,6 +63,14 @@ def test_printed_recipe_reads_back(
         ("schema = 1\nsamples = 17", "must lie in 1..16"),
         ("schema = ", "not valid TOML"),
         ("schema = 1\ncompress = 1", "must be of type dict"),
+        ("schema = 1\nsearch = 1", "must be of type dict"),
+        ("schema = 1\n[search]\nbeem = 1", "'beem' is unknown; did you mean 'beam'"),
+        ("schema = 1\n[search]\nbeam = 0", "search.beam = 0 must lie in 1..16"),
+        ("schema = 1\n[search]\nbeam = 17", "search.beam = 17 must lie in 1..16"),
+        ("schema = 1\n[search]\nbeam = 4\nnbest = 5", "search.nbest = 5 must lie in -1..4"),
+        ("schema = 1\n[search]\nprune = nan", "search.prune = nan must lie in 0..1000"),
+        ("schema = 1\n[search]\nlattice = 1025", "must lie in -1..1024"),
+        ("schema = 1\n[search]\nbeam = 4\nmax_tokens = 3", "must lie in 4..4096"),
         ("schema = 1\n[compress]\nsparse = 1", "'sparse' is unknown; did you mean 'sparsity'"),
         ("schema = 1\n[compress]\nsparsity = '1'", "must be of type float"),
         ("schema = 1\n[compress]\nsparsity = 1", "sparsity = 1 must lie in 0.0..0.95"),

@@ -19,6 +19,7 @@ METRICS = Metrics(
     encoder_calls=10,
     predictor_calls=3,
     joiner_calls=12,
+    predictor_hits=5,
     samples=16000,
     arena_bytes=4096,
     state_bytes=512,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from edgesdk.bundle import Bundle, Search
@@ -32,13 +33,15 @@ def lower_recogniser(
     meta: Mapping[str, Any] | None = None,
     name: str = "recogniser",
     packing: Packing | None = None,
+    beam: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
     `encoder`, `predictor` and `joiner` are .tflite files, `features` is features.json,
     `max_symbols` limits the tokens of one encoder frame, `window_shift` is the feature frames from
     one encoder call to the next (default: the whole window), `packing` says for which core weights
-    are packed (default: not at all).
+    are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
+    greedy).
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
@@ -50,6 +53,12 @@ def lower_recogniser(
     if not 1 <= shift <= x.shape[1]:
         raise ConvertError(f"encoder: window shift {shift} of {x.shape[1]} frames (1 to all)")
     search = _search(graphs, tokens, max_symbols, blank, shift, features)
+    search = replace(search, **(beam or {}))
+    if search.beam > 1 and graphs["joiner"].plan.state_bytes > 0:
+        raise ConvertError(
+            f"joiner: it has a state, which {search.beam} hypotheses cannot share; "
+            "set beam = 1 in [search]"
+        )
     feature_section = make_features(features, x.shape[1], shift, x.scale, x.zero_point)
     sections = {
         FEATURES: feature_section.encode(),

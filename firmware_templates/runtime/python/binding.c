@@ -16,7 +16,7 @@ void edge_binding_graph(const edge_graph_t *graph, uint32_t out[5]);
 uint8_t *edge_binding_state(const edge_graph_t *graph);
 void edge_binding_features(const edge_features_t *features, uint32_t out[7]);
 const float *edge_binding_log_mel(const edge_features_t *features);
-void edge_binding_search(const edge_search_t *search, uint32_t out[5]);
+void edge_binding_search(const edge_search_t *search, uint32_t out[6]);
 const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t *recogniser);
 const edge_search_t *edge_binding_recogniser_search(const edge_recogniser_t *recogniser);
 const edge_costs_t *edge_binding_costs(const edge_recogniser_t *recogniser);
@@ -25,6 +25,7 @@ edge_bias_store_t *edge_binding_recogniser_bias(edge_recogniser_t *recogniser);
 void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]);
 const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
                                     uint32_t out[6]);
+void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias);
 
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
@@ -34,6 +35,7 @@ const uint32_t *edge_binding_sizes(void) {
       sizeof(edge_bias_t),       sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
       sizeof(edge_bias_store_t), sizeof(edge_span_t),       sizeof(edge_tensor_t),
       sizeof(edge_runner_t),     sizeof(edge_listener_t),   sizeof(edge_costs_t),
+      sizeof(edge_sink_t),
   };
   return sizes;
 }
@@ -60,12 +62,13 @@ void edge_binding_features(const edge_features_t *features, uint32_t out[7]) {
 
 const float *edge_binding_log_mel(const edge_features_t *features) { return features->log_mel; }
 
-void edge_binding_search(const edge_search_t *search, uint32_t out[5]) {
+void edge_binding_search(const edge_search_t *search, uint32_t out[6]) {
   out[0] = search->vocab;
   out[1] = search->joiner_dim;
   out[2] = search->frames_out;
   out[3] = search->context_size;
   out[4] = search->frame_us;
+  out[5] = search->beam;
 }
 
 const edge_features_t *edge_binding_recogniser_features(const edge_recogniser_t *recogniser) {
@@ -112,4 +115,8 @@ const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t ind
   out[4] = entry->table.bytes;
   out[5] = edge_crc32(0, entry->table.data, entry->table.bytes);
   return entry->table.name;
+}
+
+void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias) {
+  search->bias = bias;
 }

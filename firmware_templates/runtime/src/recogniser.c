@@ -3,8 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "edge/tokens.h"
-
 static uint32_t align16(uint32_t bytes) { return (bytes + 15u) & ~15u; }
 
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
@@ -33,7 +31,6 @@ static edge_status_t open_bias(edge_recogniser_t *r, const edge_image_t *image) 
 
 static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image) {
   edge_span_t features, search, tokens;
-  edge_tokens_t pieces;
   edge_status_t status = edge_image_find(image, EDGE_TAG_FEATURES, &features);
   if (status == EDGE_OK) {
     status = edge_image_find(image, EDGE_TAG_SEARCH, &search);
@@ -48,10 +45,10 @@ static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image
     status = edge_search_open(&r->search, search.data, search.size);
   }
   if (status == EDGE_OK) {
-    status = edge_tokens_open(&pieces, tokens.data, tokens.size);
+    status = edge_tokens_open(&r->tokens, tokens.data, tokens.size);
   }
   if (status == EDGE_OK &&
-      (pieces.count != r->search.vocab || !frame_time_valid(&r->features, &r->search))) {
+      (r->tokens.count != r->search.vocab || !frame_time_valid(&r->features, &r->search))) {
     status = EDGE_BAD_LAYOUT;
   }
   return status == EDGE_OK ? open_bias(r, image) : status;
@@ -118,6 +115,9 @@ static edge_status_t open_graphs(edge_recogniser_t *r, const edge_image_t *image
     return status;
   }
   edge_tensor_t encoder_out, predictor_out;
+  if (r->search.beam > 1 && r->joiner.state_bytes > 0) {
+    return EDGE_BAD_LAYOUT; /* whose state would it be? */
+  }
   if (!encoder_fits(r, &encoder_out) || !predictor_fits(r, &predictor_out) ||
       !joiner_fits(r, &encoder_out, &predictor_out)) {
     return EDGE_BAD_LAYOUT;
@@ -133,6 +133,11 @@ static uint32_t encoder_out_bytes(const edge_recogniser_t *r) {
   return align16(r->search.frames_out * r->search.joiner_dim);
 }
 
+/* Kept states of the predictor; one hypothesis goes on from the graph's own. */
+static uint64_t predictor_states_bytes(const edge_recogniser_t *r) {
+  return r->search.beam == 1 ? 0 : (uint64_t)r->search.cache * align16(r->predictor.state_bytes);
+}
+
 /* Bytes that the opened parts need; graphs that were not opened count nothing. docs/image.md has
  * the same sum. */
 static uint64_t needed_bytes(const edge_recogniser_t *r) {
@@ -141,7 +146,8 @@ static uint64_t needed_bytes(const edge_recogniser_t *r) {
   return (uint64_t)align16(arena) + align16(r->encoder.state_bytes) +
          align16(r->predictor.state_bytes) + align16(r->joiner.state_bytes) +
          edge_features_memory(&r->features) + window_bytes(r) + encoder_out_bytes(r) +
-         edge_search_memory(&r->search) + edge_bias_store_memory(&r->bias);
+         predictor_states_bytes(r) + edge_search_memory(&r->search) +
+         edge_bias_store_memory(&r->bias);
 }
 
 edge_status_t edge_recogniser_workspace(const edge_image_t *image, uint32_t *bytes) {
@@ -210,6 +216,22 @@ static edge_status_t graphs_join(void *context, const int8_t *encoder_out,
   return status == EDGE_OK ? invoke_into(&r->joiner, logits) : status;
 }
 
+static uint8_t *kept_state(const edge_recogniser_t *r, uint32_t place) {
+  return r->predictor_states + place * align16(r->predictor.state_bytes);
+}
+
+static edge_status_t graphs_save(void *context, uint32_t place) {
+  edge_recogniser_t *r = context;
+  memcpy(kept_state(r, place), r->predictor.state, r->predictor.state_bytes);
+  return EDGE_OK;
+}
+
+static edge_status_t graphs_restore(void *context, uint32_t place) {
+  edge_recogniser_t *r = context;
+  memcpy(r->predictor.state, kept_state(r, place), r->predictor.state_bytes);
+  return EDGE_OK;
+}
+
 /* Carve the workspace in the order of docs/image.md. */
 static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
   if (r->runner.context == r) {
@@ -232,9 +254,12 @@ static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
   at += window_bytes(r);
   r->encoder_out = (int8_t *)at;
   at += encoder_out_bytes(r);
+  r->predictor_states = at;
+  at += predictor_states_bytes(r);
   edge_search_bind(&r->search, at);
   at += edge_search_memory(&r->search);
   edge_bias_store_bind(&r->bias, at);
+  r->search.bias = &r->bias.active;
   return EDGE_OK;
 }
 
@@ -249,8 +274,15 @@ edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *ima
   }
   edge_status_t status = open_tables(r, image);
   if (status == EDGE_OK && runner == NULL) {
-    r->runner = (edge_runner_t){r, graphs_reset, graphs_encode, graphs_predict, graphs_join};
     status = open_graphs(r, image);
+    const bool stateful = r->predictor.state_bytes > 0;
+    r->runner = (edge_runner_t){.context = r,
+                                .reset = graphs_reset,
+                                .encode = graphs_encode,
+                                .predict = graphs_predict,
+                                .join = graphs_join,
+                                .save = stateful ? graphs_save : NULL,
+                                .restore = stateful ? graphs_restore : NULL};
   } else if (runner != NULL) {
     r->runner = *runner;
   }
@@ -288,8 +320,23 @@ static edge_status_t timed_join(void *context, const int8_t *encoder_out,
   return status;
 }
 
+static edge_status_t pass_save(void *context, uint32_t place) {
+  const edge_recogniser_t *r = context;
+  return r->runner.save(r->runner.context, place);
+}
+
+static edge_status_t pass_restore(void *context, uint32_t place) {
+  const edge_recogniser_t *r = context;
+  return r->runner.restore(r->runner.context, place);
+}
+
 static edge_status_t decode(edge_recogniser_t *r) {
-  const edge_runner_t timed = {r, NULL, NULL, timed_predict, timed_join};
+  const bool stateful = r->runner.save != NULL;
+  const edge_runner_t timed = {.context = r,
+                               .predict = timed_predict,
+                               .join = timed_join,
+                               .save = stateful ? pass_save : NULL,
+                               .restore = stateful ? pass_restore : NULL};
   const uint64_t start = now(r);
   const uint64_t graphs_before = r->costs.predictor + r->costs.joiner;
   edge_status_t status = EDGE_OK;
@@ -298,6 +345,7 @@ static edge_status_t decode(edge_recogniser_t *r) {
                                r->encoder_out + i * r->search.joiner_dim);
   }
   r->costs.search += now(r) - start - (r->costs.predictor + r->costs.joiner - graphs_before);
+  r->costs.predictor_hits = r->search.hits;
   return status;
 }
 
@@ -372,8 +420,22 @@ edge_status_t edge_recogniser_finish(edge_recogniser_t *r) {
   while (status == EDGE_OK && r->window_new > 0) {
     status = add_frame(r, true);
   }
+  if (status == EDGE_OK) {
+    const uint64_t start = now(r);
+    edge_search_finish(&r->search, &r->listener);
+    edge_lattice_build(&r->search, &r->tokens);
+    r->costs.search += now(r) - start;
+  }
   r->ended = 1;
   return status;
+}
+
+edge_status_t edge_recogniser_results(const edge_recogniser_t *r, const edge_sink_t *sink) {
+  if (!r->search.ended) {
+    return EDGE_BAD_STATE;
+  }
+  edge_lattice_write(&r->search, &r->tokens, sink);
+  return EDGE_OK;
 }
 
 edge_status_t edge_recogniser_reset(edge_recogniser_t *r) {

@@ -1,147 +1,317 @@
 #include "edge/search.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "hypotheses.h"
 #include "load.h"
 
-#define HEADER_BYTES 48u
+#define HEADER_BYTES 64u
 #define SECTION_BYTES (HEADER_BYTES + 4u * 256u)
-#define KIND_GREEDY 1u
+#define KIND_BEAM 2u
 #define MAX_VOCAB 65536u
 #define MAX_JOINER_DIM 65536u
 #define MAX_FRAMES_OUT 4096u
 #define MAX_SYMBOLS 1000u
+#define MAX_TOKENS 4096u
+#define MAX_CACHE 64u
+#define MAX_ARCS 1024u
 #define ONE_Q24 (1u << 24)
-#define LN2_Q32 2977044472u
+#define NONE EDGE_SEARCH_NONE
+
+/* The converter adds up the same sizes. */
+static_assert(sizeof(edge_hypothesis_t) == 64, "docs/image.md, hypotheses");
+static_assert(sizeof(edge_candidate_t) == 40, "docs/image.md, candidates");
+static_assert(sizeof(edge_node_t) == 24, "docs/image.md, tokens");
+static_assert(sizeof(edge_output_t) == 20, "docs/image.md, predictor_out");
+static_assert(sizeof(edge_arc_t) == 32, "docs/image.md, lattice");
 
 static uint32_t align16(uint32_t bytes) { return (bytes + 15u) & ~15u; }
+
+static bool sizes_valid(const edge_search_t *s) {
+  return s->vocab >= 2 && s->vocab <= MAX_VOCAB && s->joiner_dim >= 1 &&
+         s->joiner_dim <= MAX_JOINER_DIM && s->frames_out >= 1 && s->frames_out <= MAX_FRAMES_OUT &&
+         s->context_size >= 1 && s->context_size <= EDGE_SEARCH_MAX_CONTEXT &&
+         s->max_symbols >= 1 && s->max_symbols <= MAX_SYMBOLS;
+}
+
+static bool beam_valid(const edge_search_t *s) {
+  return s->beam >= 1 && s->beam <= EDGE_SEARCH_MAX_BEAM && s->prune_q16 <= INT32_MAX &&
+         s->max_tokens >= s->beam && s->max_tokens <= MAX_TOKENS && s->cache > s->beam &&
+         s->cache <= MAX_CACHE && s->nbest <= s->beam && s->max_arcs <= MAX_ARCS;
+}
 
 edge_status_t edge_search_open(edge_search_t *s, const uint8_t *section, uint32_t size) {
   *s = (edge_search_t){0};
   if (size < SECTION_BYTES) {
     return EDGE_TRUNCATED;
   }
-  s->blank = edge_load_u32(section + 4);
-  s->start = edge_load_u32(section + 8);
-  s->context_size = edge_load_u32(section + 12);
-  s->max_symbols = edge_load_u32(section + 16);
-  s->vocab = edge_load_u32(section + 20);
-  s->joiner_dim = edge_load_u32(section + 24);
-  s->frames_out = edge_load_u32(section + 28);
-  s->frame_us = edge_load_u32(section + 32);
-  s->logit_scale_q24 = edge_load_u32(section + 36);
+  uint32_t *const fields[] = {
+      &s->blank,      &s->start,      &s->context_size, &s->max_symbols,     &s->vocab,
+      &s->joiner_dim, &s->frames_out, &s->frame_us,     &s->logit_scale_q24, &s->beam,
+      &s->prune_q16,  &s->max_tokens, &s->cache,        &s->nbest,           &s->max_arcs,
+  };
+  for (uint32_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    *fields[i] = edge_load_u32(section + 4 + 4 * i);
+  }
   s->exp_q24 = section + HEADER_BYTES;
-  const bool sizes = s->vocab >= 2 && s->vocab <= MAX_VOCAB && s->joiner_dim >= 1 &&
-                     s->joiner_dim <= MAX_JOINER_DIM && s->frames_out >= 1 &&
-                     s->frames_out <= MAX_FRAMES_OUT && s->context_size >= 1 &&
-                     s->context_size <= EDGE_SEARCH_MAX_CONTEXT && s->max_symbols >= 1 &&
-                     s->max_symbols <= MAX_SYMBOLS;
   const bool tokens = s->blank < s->vocab && s->start < s->vocab;
   /* The largest logit has distance 0, so a sum of exponentials is never below one. */
   const bool table = edge_load_u32(s->exp_q24) == ONE_Q24;
-  const bool known = size == SECTION_BYTES && edge_load_u32(section) == KIND_GREEDY &&
-                     edge_all_zero(section + 40, HEADER_BYTES - 40);
-  return known && sizes && tokens && table ? EDGE_OK : EDGE_BAD_LAYOUT;
+  const bool known = size == SECTION_BYTES && edge_load_u32(section) == KIND_BEAM;
+  return known && sizes_valid(s) && beam_valid(s) && tokens && table ? EDGE_OK : EDGE_BAD_LAYOUT;
+}
+
+/* Lays out the memory in the order of docs/image.md; the bytes that it takes. */
+static uint32_t lay_out(edge_search_t *s, uint8_t *at) {
+  const uint32_t bytes[] = {
+      s->beam * (uint32_t)sizeof *s->live,
+      s->beam * (uint32_t)sizeof *s->next,
+      s->beam * (uint32_t)sizeof *s->candidates,
+      s->max_tokens * (uint32_t)sizeof *s->nodes,
+      s->cache * (uint32_t)sizeof *s->outputs,
+      s->cache * s->joiner_dim,
+      s->vocab,
+      4 * s->vocab,
+      s->max_arcs * (uint32_t)sizeof *s->arcs,
+  };
+  uint32_t offsets[sizeof bytes / sizeof *bytes];
+  uint32_t end = 0;
+  for (uint32_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+    offsets[i] = end;
+    end += align16(bytes[i]);
+  }
+  if (at != NULL) {
+    s->live = (void *)(at + offsets[0]);
+    s->next = (void *)(at + offsets[1]);
+    s->candidates = (void *)(at + offsets[2]);
+    s->nodes = (void *)(at + offsets[3]);
+    s->outputs = (void *)(at + offsets[4]);
+    s->predictor_out = (void *)(at + offsets[5]);
+    s->logits = (void *)(at + offsets[6]);
+    s->deltas = (void *)(at + offsets[7]);
+    s->arcs = (void *)(at + offsets[8]);
+  }
+  return end;
 }
 
 uint32_t edge_search_memory(const edge_search_t *s) {
-  return align16(s->joiner_dim) + align16(s->vocab) + align16(4 * s->context_size);
+  edge_search_t sized = *s;
+  return lay_out(&sized, NULL);
 }
 
 void edge_search_bind(edge_search_t *s, void *memory) {
-  int8_t *at = memory;
-  s->predictor_out = at;
-  at += align16(s->joiner_dim);
-  s->logits = at;
-  at += align16(s->vocab);
-  s->history = (int32_t *)(void *)at;
+  lay_out(s, memory);
   edge_search_reset(s);
 }
 
 void edge_search_reset(edge_search_t *s) {
-  for (uint32_t i = 0; i < s->context_size; i++) {
-    s->history[i] = (int32_t)s->start;
+  edge_hypotheses_reset(s);
+  for (uint32_t i = 0; i < s->cache; i++) {
+    s->outputs[i].used = 0;
   }
-  s->frame = 0;
-  s->predicted = 0;
+  s->frame = s->clock = s->hits = 0;
+  s->state_of = NONE;
+  s->arc_count = s->state_count = 0;
+  s->ended = false;
 }
 
-uint32_t edge_search_argmax(const int8_t *logits, uint32_t count) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < count; i++) {
-    if (logits[i] > logits[best]) {
-      best = i;
+/* A kept output of the predictor for the history of `h`, or NONE. */
+static uint32_t find_output(const edge_search_t *s, const edge_runner_t *runner,
+                            const edge_hypothesis_t *h) {
+  if (runner->save == NULL) {
+    for (uint32_t i = 0; i < s->cache; i++) {
+      const edge_output_t *output = &s->outputs[i];
+      if (output->used != 0 &&
+          memcmp(output->context, h->context, sizeof *h->context * s->context_size) == 0) {
+        return i;
+      }
+    }
+    return NONE;
+  }
+  /* With a state, an output depends on the whole history: only live ones are known. */
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    if (s->live[i].pending == 0 && edge_hypotheses_same(s, h, &s->live[i])) {
+      return s->live[i].output;
     }
   }
-  return best;
+  return NONE;
 }
 
-/* Natural logarithm of x / 2^24 in Q24, x from 2^24 to below 2^41. */
-static uint64_t ln_q24(uint64_t x) {
-  uint32_t whole = 0;
-  while (x >> (25 + whole) != 0) {
-    whole++;
+/* The output that no live hypothesis refers to and that was not used for longest. There is one:
+ * each refers to one, and there are more than the beam. */
+static uint32_t oldest_output(const edge_search_t *s) {
+  uint64_t referred = 0;
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    referred |= s->live[i].output == NONE ? 0 : (uint64_t)1 << s->live[i].output;
   }
-  uint32_t mantissa =
-      (uint32_t)(whole <= 7 ? x << (7 - whole) : x >> (whole - 7)); /* Q31 in 1..2 */
-  uint32_t log2_q24 = whole;
-  for (int bit = 0; bit < 24; bit++) {
-    /* Squaring doubles the logarithm; whether it reaches 1 is its next binary digit. */
-    const uint64_t square = (uint64_t)mantissa * mantissa >> 31;
-    const uint32_t digit = (uint32_t)(square >> 32);
-    mantissa = (uint32_t)(square >> digit);
-    log2_q24 = log2_q24 << 1 | digit;
+  uint32_t oldest = NONE;
+  for (uint32_t i = 0; i < s->cache; i++) {
+    if ((referred >> i & 1) == 0 &&
+        (oldest == NONE || s->outputs[i].used < s->outputs[oldest].used)) {
+      oldest = i;
+    }
   }
-  return ((uint64_t)log2_q24 * LN2_Q32 + (1u << 31)) >> 32;
+  return oldest;
 }
 
-int32_t edge_search_logprob(const edge_search_t *s, const int8_t *logits, uint32_t token) {
-  const int32_t best = logits[edge_search_argmax(logits, s->vocab)];
-  uint64_t sum = 0;
-  for (uint32_t i = 0; i < s->vocab; i++) {
-    sum += edge_load_u32(s->exp_q24 + 4 * (best - logits[i]));
+/* Run the predictor for `h`, from the state that its last token but one left, into `place`. */
+static edge_status_t predict(edge_search_t *s, const edge_runner_t *runner,
+                             const edge_hypothesis_t *h, uint32_t place) {
+  const bool keeps = runner->save != NULL && s->beam > 1;
+  edge_status_t status = EDGE_OK;
+  if (keeps && s->state_of != h->output) {
+    status = runner->restore(runner->context, h->output);
   }
-  const uint64_t distance = (uint64_t)(best - logits[token]) * s->logit_scale_q24;
-  const uint64_t rounded = (distance + ln_q24(sum) + 128) >> 8;
-  return rounded > INT32_MAX ? -INT32_MAX : -(int32_t)rounded;
+  int32_t history[EDGE_SEARCH_MAX_CONTEXT];
+  for (uint32_t i = 0; i < s->context_size; i++) {
+    history[i] = h->context[i];
+  }
+  s->outputs[place].used = 0;
+  if (status == EDGE_OK) {
+    status = runner->predict(runner->context, history, s->predictor_out + place * s->joiner_dim);
+  }
+  if (status == EDGE_OK && keeps) {
+    status = runner->save(runner->context, place);
+  }
+  s->state_of = place;
+  memcpy(s->outputs[place].context, h->context, sizeof h->context);
+  return status;
 }
 
-static void emit(edge_search_t *s, const edge_listener_t *listener, uint32_t token) {
-  if (listener->token != NULL) {
-    const uint64_t time_us = (uint64_t)s->frame * s->frame_us;
-    listener->token(listener->context, (int32_t)token, edge_search_logprob(s, s->logits, token),
-                    (uint32_t)(time_us / 1000));
-  }
-  memmove(s->history, s->history + 1, sizeof *s->history * (s->context_size - 1));
-  s->history[s->context_size - 1] = (int32_t)token;
-  s->predicted = 0;
-}
-
-edge_status_t edge_search_frame(edge_search_t *s, const edge_runner_t *runner,
-                                const edge_listener_t *listener, const int8_t *encoder_out) {
-  for (uint32_t symbol = 0; symbol < s->max_symbols; symbol++) {
-    if (s->predicted == 0) {
-      const edge_status_t status = runner->predict(runner->context, s->history, s->predictor_out);
+static edge_status_t predict_all(edge_search_t *s, const edge_runner_t *runner) {
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    edge_hypothesis_t *h = &s->live[i];
+    if (h->pending == 0) {
+      continue;
+    }
+    uint32_t place = find_output(s, runner, h);
+    if (place == NONE) {
+      place = oldest_output(s);
+      const edge_status_t status = predict(s, runner, h, place);
       if (status != EDGE_OK) {
         return status;
       }
-      s->predicted = 1;
+    } else {
+      s->hits++;
     }
-    const edge_status_t status =
-        runner->join(runner->context, encoder_out, s->predictor_out, s->logits);
+    s->outputs[place].used = ++s->clock;
+    h->output = (uint16_t)place;
+    h->pending = 0;
+  }
+  return EDGE_OK;
+}
+
+/* Whether the worst candidate that still counts is of the same hypothesis, by a higher logit. */
+static bool hopeless(const edge_search_t *s, uint32_t index, uint32_t distance) {
+  const edge_candidate_t *worst = &s->candidates[s->beam - 1];
+  return s->candidate_count == s->beam && worst->from == index && distance > worst->distance;
+}
+
+/* All extensions of a hypothesis by one more logit: of tokens, as candidates, and of the blank. */
+static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_sum) {
+  edge_hypothesis_t *h = &s->live[index];
+  const bool biased =
+      s->bias != NULL && edge_bias_deltas(s->bias, &h->bias_state, s->deltas, s->vocab);
+  edge_candidate_t c = {.from = (uint16_t)index};
+  for (c.token = 0; c.token < s->vocab; c.token++) {
+    c.distance = (uint8_t)(best - s->logits[c.token]);
+    if (c.token == s->blank || (!biased && hopeless(s, index, c.distance))) {
+      continue;
+    }
+    c.logprob = edge_search_score(s, c.distance, ln_sum);
+    c.delta = biased ? s->deltas[c.token] : 0;
+    c.acoustic = h->acoustic + c.logprob;
+    c.tail = h->tail + c.logprob;
+    c.bias = h->bias + c.delta;
+    edge_hypotheses_offer(s, &c);
+  }
+  h->distance = (uint8_t)(best - s->logits[s->blank]);
+  const int32_t logprob = edge_search_score(s, h->distance, ln_sum);
+  h->acoustic += logprob;
+  h->tail += logprob;
+  h->finished = 1;
+}
+
+/* One more logit for every hypothesis that has not finished the frame. */
+static edge_status_t join_all(edge_search_t *s, const edge_runner_t *runner,
+                              const edge_listener_t *listener, const int8_t *encoder_out,
+                              uint32_t symbol) {
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    if (s->live[i].finished != 0) {
+      continue;
+    }
+    const uint32_t output = s->live[i].output;
+    const edge_status_t status = runner->join(runner->context, encoder_out,
+                                              s->predictor_out + output * s->joiner_dim, s->logits);
     if (status != EDGE_OK) {
       return status;
     }
     if (listener->logits != NULL) {
       listener->logits(listener->context, s->frame, symbol, s->logits, s->vocab);
     }
-    const uint32_t token = edge_search_argmax(s->logits, s->vocab);
-    if (token == s->blank) {
-      break;
+    const int32_t best = s->logits[edge_search_argmax(s->logits, s->vocab)];
+    const uint64_t ln_sum = edge_search_ln_sum(s, s->logits, best);
+    for (uint32_t j = i; j < s->live_count; j++) {
+      if (s->live[j].finished == 0 && s->live[j].output == output) {
+        extend(s, j, best, ln_sum);
+      }
     }
-    emit(s, listener, token);
+  }
+  return EDGE_OK;
+}
+
+static uint32_t unfinished(const edge_search_t *s) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    count += s->live[i].finished == 0;
+  }
+  return count;
+}
+
+edge_status_t edge_search_frame(edge_search_t *s, const edge_runner_t *runner,
+                                const edge_listener_t *listener, const int8_t *encoder_out) {
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    s->live[i].finished = 0;
+  }
+  for (uint32_t symbol = 0; symbol < s->max_symbols && unfinished(s) > 0; symbol++) {
+    edge_status_t status = predict_all(s, runner);
+    if (status == EDGE_OK) {
+      status = join_all(s, runner, listener, encoder_out, symbol);
+    }
+    if (status != EDGE_OK) {
+      return status;
+    }
+    edge_hypotheses_select(s, listener);
+  }
+  if (unfinished(s) > 0) { /* no symbols left: the frame ends without a blank */
+    for (uint32_t i = 0; i < s->live_count; i++) {
+      s->live[i].finished = 1;
+    }
+    edge_hypotheses_select(s, listener);
   }
   s->frame++;
   return EDGE_OK;
+}
+
+static void refund(edge_search_t *s, edge_hypothesis_t *h) {
+  if (s->bias != NULL) {
+    h->bias += edge_bias_finish(s->bias, &h->bias_state);
+  }
+}
+
+void edge_search_finish(edge_search_t *s, const edge_listener_t *listener) {
+  for (uint32_t i = 0; i < s->live_count; i++) {
+    refund(s, &s->live[i]);
+    const edge_hypothesis_t moved = s->live[i];
+    uint32_t at = i;
+    for (; at > 0 && moved.acoustic + moved.bias > s->live[at - 1].acoustic + s->live[at - 1].bias;
+         at--) {
+      s->live[at] = s->live[at - 1];
+    }
+    s->live[at] = moved;
+  }
+  edge_hypotheses_tell(s, listener, &s->live[0], s->live[0].length);
+  s->ended = true;
 }

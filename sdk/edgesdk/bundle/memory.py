@@ -6,6 +6,12 @@ from edgesdk.bundle.layout import align
 from edgesdk.bundle.plan import Plan
 from edgesdk.bundle.sections import Features, Search
 
+HYPOTHESIS_BYTES = 64
+CANDIDATE_BYTES = 40
+TOKEN_BYTES = 24
+OUTPUT_BYTES = 20
+ARC_BYTES = 32
+
 ROLES = ("encoder", "predictor", "joiner")
 
 
@@ -23,15 +29,22 @@ def recogniser_buffers(
     """The workspace of edge_recogniser_workspace, part by part in its order."""
     parts = [("arena", max(graphs[r].arena_bytes for r in ROLES))]
     parts += [(f"{r} state", graphs[r].state_bytes) for r in ROLES]
+    kept_state = 0 if search.beam == 1 else align(graphs["predictor"].state_bytes)
     parts += [
         ("samples", 2 * features.frame_length),
         ("spectrum", 4 * features.fft_size),
         ("mel", 4 * features.mel_bins),
         ("window", features.window_frames * features.mel_bins),
         ("encoder_out", search.frames_out * search.joiner_dim),
-        ("predictor_out", search.joiner_dim),
+        ("kept predictor states", search.cache * kept_state),
+        ("hypotheses", 2 * search.beam * HYPOTHESIS_BYTES),
+        ("candidates", search.beam * CANDIDATE_BYTES),
+        ("tokens", search.max_tokens * TOKEN_BYTES),
+        ("predictor outputs", search.cache * OUTPUT_BYTES),
+        ("predictor_out", search.cache * search.joiner_dim),
         ("logits", search.vocab),
-        ("history", 4 * search.context_size),
+        ("bias deltas", 4 * search.vocab),
+        ("lattice", search.max_arcs * ARC_BYTES),
         ("bias tables", bias_bytes),
     ]
     return tuple(Buffer(name, align(size)) for name, size in parts)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from edgesdk.errors import BundleError
 
 FEATURE_HEADER_BYTES = 112
-SEARCH_BYTES = 48 + 4 * 256
+SEARCH_BYTES = 64 + 4 * 256
 WINDOW_TYPES = {"povey": 1, "hanning": 2, "hamming": 3, "rectangular": 4}
 REMOVE_DC_OFFSET = 1
 USE_POWER = 2
 SNIP_EDGES = 4
-GREEDY = 1
+BEAM = 2
 
 _FEATURE_WORDS = "<10I6f2i7I3I"
 
@@ -170,7 +170,12 @@ def read_tokens(data: bytes, source: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Search:
-    """Greedy transducer search; `logit_scale` is that of the joiner's output."""
+    """Transducer search with `beam` hypotheses; `logit_scale` is that of the joiner's output.
+
+    Tokens of an utterance lie in a pool of `max_tokens`, outputs of the predictor in one of
+    `cache`; results have `nbest` hypotheses and a lattice of at most `max_arcs` words. Hypotheses
+    `prune` (natural log, 0: any) below the best are dropped.
+    """
 
     blank: int
     start: int
@@ -181,6 +186,12 @@ class Search:
     frames_out: int
     frame_us: int
     logit_scale: float
+    beam: int = 1
+    prune: float = 0.0
+    max_tokens: int = 1
+    cache: int = 2
+    nbest: int = 0
+    max_arcs: int = 0
 
     @property
     def exp_q24(self) -> NDArray[np.uint32]:
@@ -192,16 +203,17 @@ class Search:
     def encode(self) -> bytes:
         """The SRCH section."""
         head = struct.pack(
-            "<12I",
-            *(GREEDY, self.blank, self.start, self.context_size, self.max_symbols, self.vocab),
+            "<16I",
+            *(BEAM, self.blank, self.start, self.context_size, self.max_symbols, self.vocab),
             *(self.joiner_dim, self.frames_out, self.frame_us),
-            *(round(self.logit_scale * (1 << 24)), 0, 0),
+            *(round(self.logit_scale * (1 << 24)), self.beam, round(self.prune * (1 << 16))),
+            *(self.max_tokens, self.cache, self.nbest, self.max_arcs),
         )
         return head + self.exp_q24.astype("<u4").tobytes()
 
 
 def read_search(data: bytes, source: str) -> Search:
-    """The search settings; `logit_scale` comes back within 2^-25.
+    """The search settings; `logit_scale` comes back within 2^-25, `prune` within 2^-17.
 
     Raises:
         BundleError: the section is damaged or of another kind.
@@ -211,8 +223,8 @@ def read_search(data: bytes, source: str) -> Search:
             f"{source}: damaged section SRCH ({len(data)} of {SEARCH_BYTES} bytes); "
             "convert the model again"
         )
-    words: tuple[int, ...] = struct.unpack_from("<12I", data)
-    if words[0] != GREEDY:
+    words: tuple[int, ...] = struct.unpack_from("<16I", data)
+    if words[0] != BEAM:
         raise BundleError(f"{source}: search kind {words[0]} is not known; convert the model again")
     return Search(
         blank=words[1],
@@ -224,6 +236,12 @@ def read_search(data: bytes, source: str) -> Search:
         frames_out=words[7],
         frame_us=words[8],
         logit_scale=words[9] / (1 << 24),
+        beam=words[10],
+        prune=words[11] / (1 << 16),
+        max_tokens=words[12],
+        cache=words[13],
+        nbest=words[14],
+        max_arcs=words[15],
     )
 
 

@@ -93,5 +93,11 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
             "vocab": search.vocab,
             "joiner_dim": search.joiner_dim,
             "frames_out": search.frames_out,
+            "beam": search.beam,
+            "prune": search.prune,
+            "max_tokens": search.max_tokens,
+            "cache": search.cache,
+            "nbest": search.nbest,
+            "max_arcs": search.max_arcs,
         }
     return described

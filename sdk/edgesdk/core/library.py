@@ -41,6 +41,8 @@ ResetFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER)
 EncodeFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER)
 PredictFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER)
 JoinFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER, _POINTER)
+PlaceFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _U32)
+WriteFn = ctypes.CFUNCTYPE(None, _POINTER, _POINTER, _U32)
 TokenFn = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int32, ctypes.c_int32, _U32)
 LogitsFn = ctypes.CFUNCTYPE(None, _POINTER, _U32, _U32, _POINTER, _U32)
 
@@ -54,7 +56,15 @@ class RunnerStruct(ctypes.Structure):
         ("encode", EncodeFn),
         ("predict", PredictFn),
         ("join", JoinFn),
+        ("save", PlaceFn),
+        ("restore", PlaceFn),
     )
+
+
+class SinkStruct(ctypes.Structure):
+    """edge_sink_t."""
+
+    _fields_ = (("context", _POINTER), ("write", WriteFn))
 
 
 class ListenerStruct(ctypes.Structure):
@@ -75,6 +85,7 @@ class CostsStruct(ctypes.Structure):
         ("encoder_calls", _U32),
         ("predictor_calls", _U32),
         ("joiner_calls", _U32),
+        ("predictor_hits", _U32),
     )
 
 
@@ -82,7 +93,7 @@ _OPAQUE = (
     *("image", "graph", "features", "search", "tokens", "recogniser"),
     *("bias", "bias_table", "bias_state", "bias_store"),
 )
-_MIRRORED = (SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct)
+_MIRRORED = (SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct, SinkStruct)
 
 # name: (result, arguments); pointers to structs are passed as addresses.
 _STATUS, _P, _I, _B = ctypes.c_int, _POINTER, ctypes.c_int32, ctypes.c_bool
@@ -112,8 +123,12 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_search_bind": (None, (_P, _P)),
     "edge_search_reset": (None, (_P,)),
     "edge_search_frame": (_STATUS, (_P, _P, _P, _P)),
+    "edge_search_finish": (None, (_P, _P)),
+    "edge_search_gain": (_I, (ctypes.c_uint64,)),
     "edge_search_argmax": (_U32, (_P, _U32)),
     "edge_search_logprob": (_I, (_P, _P, _U32)),
+    "edge_lattice_build": (None, (_P, _P)),
+    "edge_lattice_write": (None, (_P, _P, _P)),
     "edge_tokens_open": (_STATUS, (_P, _P, _U32)),
     "edge_tokens_piece": (_STATUS, (_P, _I, _P, _P)),
     "edge_tokens_append": (_STATUS, (_P, _I, _P, _U32, _P)),
@@ -134,6 +149,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_recogniser_open": (_STATUS, (_P, _P, _P, _P, _P, _P, _U32)),
     "edge_recogniser_push": (_STATUS, (_P, _P, _U32)),
     "edge_recogniser_finish": (_STATUS, (_P,)),
+    "edge_recogniser_results": (_STATUS, (_P, _P)),
     "edge_recogniser_reset": (_STATUS, (_P,)),
     "edge_binding_sizes": (ctypes.POINTER(_U32), ()),
     "edge_binding_graph": (None, (_P, _P)),
@@ -143,6 +159,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_search": (None, (_P, _P)),
     "edge_binding_recogniser_features": (_P, (_P,)),
     "edge_binding_recogniser_search": (_P, (_P,)),
+    "edge_binding_search_bias": (None, (_P, _P)),
     "edge_binding_costs": (_P, (_P,)),
     "edge_binding_bias_add": (_STATUS, (_P, _P)),
     "edge_binding_recogniser_bias": (_P, (_P,)),

@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,13 @@ from edgesdk.core.library import (
     JoinFn,
     ListenerStruct,
     LogitsFn,
+    PlaceFn,
     PredictFn,
     ResetFn,
     RunnerStruct,
+    SinkStruct,
     TokenFn,
+    WriteFn,
     address,
     aligned_zeros,
     load_library,
@@ -32,6 +35,10 @@ _FAILED = -11  # EDGE_BAD_STATE: what C sees of an exception in a callback
 
 class Runner(Protocol):
     """The three graphs as functions on int8 values; states are the runner's."""
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the predictor has a state besides its history."""
 
     def reset(self) -> None:
         """Set all states to their start values."""
@@ -45,6 +52,12 @@ class Runner(Protocol):
     def join(self, encoder_out: Quantised, predictor_out: Quantised) -> Quantised:
         """Logits [vocab] of two times [joiner_dim]."""
 
+    def save(self, place: int) -> None:
+        """Keep the predictor's state by a small number; a beam above 1 asks for it."""
+
+    def restore(self, place: int) -> None:
+        """Go on from the state kept by that number."""
+
 
 @dataclass(frozen=True)
 class TokenEvent:
@@ -57,11 +70,12 @@ class TokenEvent:
 
 @dataclass(frozen=True)
 class Costs:
-    """How often each graph ran since the last reset."""
+    """How often each graph ran since the last reset; hits are predictions that were kept."""
 
     encoder_calls: int
     predictor_calls: int
     joiner_calls: int
+    predictor_hits: int
 
 
 class _Bridge:
@@ -97,6 +111,16 @@ def _write(at: int, values: Quantised, count: int) -> None:
     ctypes.memmove(at, address(content), count)
 
 
+def _place_functions(bridge: _Bridge, runner: Runner) -> tuple[Any, Any]:
+    """save and restore; null pointers tell the search that the history is all there is."""
+    if not runner.stateful:
+        return PlaceFn(), PlaceFn()
+    return (
+        PlaceFn(lambda _, place: bridge.guard(lambda: runner.save(place))),
+        PlaceFn(lambda _, place: bridge.guard(lambda: runner.restore(place))),
+    )
+
+
 def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
     def encode(_: int, features: int, out: int) -> int:
         return bridge.guard(
@@ -124,6 +148,7 @@ def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
         EncodeFn(encode),
         PredictFn(predict),
         JoinFn(join),
+        *_place_functions(bridge, runner),
     )
 
 
@@ -191,15 +216,14 @@ class Recogniser:
 
     def _read_dimensions(self) -> None:
         features = (ctypes.c_uint32 * 7)()
-        search = (ctypes.c_uint32 * 5)()
+        search = (ctypes.c_uint32 * 6)()
         at = self._library.call("edge_binding_recogniser_features", self._at)
         self._library.call("edge_binding_features", at, ctypes.addressof(features))
         at = self._library.call("edge_binding_recogniser_search", self._at)
         self._library.call("edge_binding_search", at, ctypes.addressof(search))
         bridge = self._bridge
-        bridge.vocab, bridge.joiner_dim, frames_out, bridge.context, self.frame_us = map(
-            int, search
-        )
+        bridge.vocab, bridge.joiner_dim, frames_out, bridge.context = map(int, search[:4])
+        self.frame_us, self.beam = int(search[4]), int(search[5])
         bridge.features = int(features[3]) * int(features[4])
         bridge.encoder_out = frames_out * bridge.joiner_dim
         self.sample_rate = int(features[0])
@@ -223,6 +247,14 @@ class Recogniser:
         """End the utterance: tail of silence, last window."""
         self._check("edge_recogniser_finish")
 
+    def results(self) -> bytes:
+        """Best hypotheses and lattice of the finished utterance, as docs/protocol.md has them."""
+        pieces: list[bytes] = []
+        write = WriteFn(lambda _, data, size: pieces.append(ctypes.string_at(data, size)))
+        sink = SinkStruct(None, write)
+        self._check("edge_recogniser_results", ctypes.addressof(sink))
+        return b"".join(pieces)
+
     def reset(self) -> None:
         """Forget the utterance."""
         self._check("edge_recogniser_reset")
@@ -232,7 +264,8 @@ class Recogniser:
         """Calls of the three graphs since the last reset."""
         at = self._library.call("edge_binding_costs", self._at)
         costs = CostsStruct.from_address(at)
-        return Costs(costs.encoder_calls, costs.predictor_calls, costs.joiner_calls)
+        calls = costs.encoder_calls, costs.predictor_calls, costs.joiner_calls
+        return Costs(*calls, costs.predictor_hits)
 
     @property
     def bias(self) -> BiasStore:

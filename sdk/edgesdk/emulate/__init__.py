@@ -10,7 +10,7 @@ from edgesdk.emulate.tflite import (
     find_interpreter,
     op_outputs,
 )
-from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
+from edgesdk.emulate.transcript import Transcript, make_transcript
 
 __all__ = [
     "Clip",
@@ -25,7 +25,6 @@ __all__ = [
     "Transcript",
     "emulate",
     "find_interpreter",
-    "join_tokens",
     "load_array",
     "load_clips",
     "make_samples",

@@ -12,9 +12,10 @@ from edgesdk.audio import Samples, read_wav
 from edgesdk.bundle import Bundle
 from edgesdk.core import Image, Recogniser, TokenEvent
 from edgesdk.core.features import Quantised
-from edgesdk.emulate.tflite import TfliteGraph, find_interpreter
-from edgesdk.emulate.transcript import Transcript, join_tokens, make_transcript
+from edgesdk.emulate.tflite import State, TfliteGraph, find_interpreter
+from edgesdk.emulate.transcript import Transcript, make_transcript
 from edgesdk.errors import BundleError
+from edgesdk.lattice import join_tokens, read_results
 
 Engine = Literal["tflite", "core"]
 PartialHandler = Callable[[str, str], None]
@@ -48,6 +49,15 @@ class TfliteRunner:
         self.graphs = {
             role: TfliteGraph(bundle.tflite(role), f"{bundle.source}: {role}") for role in ROLES
         }
+        self._kept: dict[int, State] = {}
+        predictor = self.graphs["predictor"]
+        self.stateful = predictor.keeps_resources or bool(predictor.state)
+        if predictor.keeps_resources and bundle.search.beam > 1:
+            raise BundleError(
+                f"{bundle.source}: predictor: its state lies in resource variables, which no "
+                f"interpreter keeps for a beam of {bundle.search.beam}; emulate it on the C "
+                "kernels (engine core), or convert with beam = 1"
+            )
 
     def reset(self) -> None:
         """Set all states to their start values."""
@@ -69,6 +79,14 @@ class TfliteRunner:
         """Logits of one encoder frame and one predictor output."""
         return self._run("joiner", encoder_out, predictor_out)
 
+    def save(self, place: int) -> None:
+        """Keep the predictor's state."""
+        self._kept[place] = self.graphs["predictor"].state
+
+    def restore(self, place: int) -> None:
+        """Go on from a kept state of the predictor."""
+        self.graphs["predictor"].state = self._kept[place]
+
 
 class Emulator:
     """A recogniser that takes one clip after the other; not for two threads at once."""
@@ -85,6 +103,7 @@ class Emulator:
                 f"{bundle.source}: holds a single graph, no recogniser; give it .npy inputs"
             )
         self._pieces = bundle.tokens
+        self._has_results = bundle.search.nbest > 0 or bundle.search.max_arcs > 0
         self._events: list[TokenEvent] = []
         self._logits: list[bytes] = []
         self._on_partial: Callable[[str], None] | None = None
@@ -132,6 +151,7 @@ class Emulator:
             len(self._logits),
             reference=clip.reference,
             keep_logits=keep_logits,
+            results=read_results(self._recogniser.results()) if self._has_results else None,
         )
 
 

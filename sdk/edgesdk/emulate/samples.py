@@ -7,13 +7,14 @@ import io
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesdk.bundle import Bundle
+from edgesdk.bundle.layout import SEARCH
 from edgesdk.core import Image, Recogniser
 from edgesdk.core.features import Quantised
 from edgesdk.emulate.recognise import ROLES, Clip, TfliteRunner
@@ -82,6 +83,9 @@ def make_samples(bundle: Bundle, clips: Sequence[Clip]) -> bytes:
     if not clips or not bundle.is_recogniser:
         raise BundleError(f"{bundle.source}: samples need a recogniser and at least one clip")
     best: dict[str, list[Step]] = {}
+    # Consecutive steps are those of a greedy search: a beam jumps from state to state.
+    greedy = replace(bundle.search, beam=1, max_tokens=1, cache=2, nbest=0, max_arcs=0)
+    bundle = bundle.with_sections(**{SEARCH: greedy.encode()})
     image = Image(bundle.device_bytes())
     for clip in clips:
         recorder = _Recorder(bundle)

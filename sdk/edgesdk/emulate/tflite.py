@@ -118,6 +118,11 @@ class TfliteGraph:
         self._explicit: dict[str, Array] = {}
         self.reset()
 
+    @property
+    def keeps_resources(self) -> bool:
+        """Whether it has resource variables, which `state` does not hold."""
+        return self._resources
+
     def _load(self) -> Any:
         kind = find_interpreter()
         try:

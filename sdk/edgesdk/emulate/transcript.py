@@ -4,11 +4,20 @@ Field names follow sherpa-onnx's results.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-WORD_MARK = "▁"
+from edgesdk.lattice import (
+    WORD_MARK,
+    Results,
+    Word,
+    confidence,
+    hypothesis_document,
+    join_tokens,
+    lattice_document,
+    posteriors,
+)
 
 
 class EmittedToken(Protocol):
@@ -27,14 +36,12 @@ class EmittedToken(Protocol):
         """Time of its encoder frame."""
 
 
-def join_tokens(pieces: Iterable[str]) -> str:
-    """Text of token pieces, as the core's edge_tokens_append writes it, without outer spaces."""
-    return "".join(pieces).replace(WORD_MARK, " ").strip(" ")
-
-
 @dataclass(frozen=True)
 class Transcript:
-    """One clip's result; `logits` holds the int8 logits of every joiner call where kept."""
+    """One clip's result; `logits` holds the int8 logits of every joiner call where kept.
+
+    `results` are n-best list and lattice, where the bundle asks for them.
+    """
 
     clip: str
     text: str
@@ -45,11 +52,33 @@ class Transcript:
     logits_count: int
     reference: str | None = None
     logits: tuple[bytes, ...] | None = None
+    results: Results | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """The text, word by word."""
         return tuple(self.text.split())
+
+    @property
+    def timed_words(self) -> tuple[Word, ...]:
+        """Words with their times, and with their confidence where there is a lattice."""
+        results = self.results
+        spans: list[list[int]] = []
+        for at, piece in enumerate(self.tokens):
+            if not spans or piece.startswith(WORD_MARK):
+                spans.append([])
+            spans[-1].append(at)
+        frame_s = 0.0 if results is None else results.frame_us / 1e6
+        words = []
+        for span in spans:
+            text = join_tokens(self.tokens[at] for at in span)
+            start, end = self.timestamps[span[0]], self.timestamps[span[-1]]
+            if text:
+                words.append(Word(text, start, round(end + frame_s, 6), None))
+        if results is None:
+            return tuple(words)
+        shares = posteriors(results)
+        return tuple(replace(w, confidence=confidence(results, shares, w)) for w in words)
 
     def document(self) -> dict[str, Any]:
         """Plain JSON values; logits as lists of numbers where they were kept."""
@@ -62,11 +91,16 @@ class Transcript:
             "start_time": 0.0,
             "is_final": True,
             "words": list(self.words),
+            "word_times": [word.document() for word in self.timed_words],
             "logits_sha256": self.logits_sha256,
             "logits_count": self.logits_count,
         }
         if self.reference is not None:
             document["reference"] = self.reference
+        if self.results is not None:
+            results = self.results
+            document["nbest"] = [hypothesis_document(h, results) for h in results.hypotheses]
+            document["lattice"] = lattice_document(results)
         if self.logits is not None:
             document["logits"] = [list(memoryview(call).cast("b")) for call in self.logits]
         return document
@@ -81,6 +115,7 @@ def make_transcript(
     *,
     reference: str | None = None,
     keep_logits: bool = False,
+    results: Results | None = None,
 ) -> Transcript:
     """A result from what the core or a device reported; `pieces` are the bundle's token texts.
 
@@ -98,4 +133,5 @@ def make_transcript(
         logits_count=logits_count,
         reference=reference,
         logits=tuple(logits) if keep_logits and logits is not None else None,
+        results=results,
     )

@@ -82,7 +82,7 @@ class Channel:
             self.transport.write(encode(Message.HELLO, seq, payload), timeout_s)
             frame = self._await_identity(seq, min(deadline, time.monotonic() + HELLO_EVERY_S))
             if frame is not None:
-                identity = self._parse(read_identity, frame.payload)
+                identity = self.parse(read_identity, frame.payload)
                 self.receive_bytes = identity.receive_bytes
                 self._start_over()
                 return identity
@@ -111,7 +111,7 @@ class Channel:
         return None
 
     def _refuse_hello(self, frame: Frame) -> None:
-        code = self._parse(read_status, frame.payload).code
+        code = self.parse(read_status, frame.payload).code
         if code == Status.BAD_VERSION:
             raise WireError(
                 f"{self.where}: the device does not speak protocol {PROTOCOL_VERSION}; "
@@ -141,9 +141,10 @@ class Channel:
         on_event: Handler | None = None,
     ) -> T:
         """Send one request and wait for its answer, as a value."""
-        return self._parse(read, self.request(request, payload, answer, on_event))
+        return self.parse(read, self.request(request, payload, answer, on_event))
 
-    def _parse(self, read: Callable[[bytes], T], payload: bytes) -> T:
+    def parse(self, read: Callable[[bytes], T], payload: bytes) -> T:
+        """A payload as a value; its errors name the port."""
         try:
             return read(payload)
         except PayloadError as error:
@@ -214,7 +215,7 @@ class Channel:
 
     def _hand_over(self, handler: Handler | None, message: Message, payload: bytes) -> None:
         if handler is not None:
-            self._parse(lambda data: handler(message, data), payload)
+            self.parse(lambda data: handler(message, data), payload)
 
     def _is_stale(self, frame: Frame) -> bool:
         """Whether it answers a repeated HELLO, or what was abandoned."""
@@ -260,7 +261,7 @@ class Channel:
             self._start_over()
             raise WireError(
                 f"{self.where}: the device restarted in the middle "
-                f"({self._parse(read_boot, frame.payload).describe()}); report it with this line"
+                f"({self.parse(read_boot, frame.payload).describe()}); report it with this line"
             )
         if frame.type not in Message.__members__.values():
             raise WireError(
@@ -278,7 +279,7 @@ class Channel:
     def _check_answer(self, frame: Frame, waiting: _Outstanding) -> None:
         name = waiting.request.name
         if frame.type == Message.STATUS:
-            reply = self._parse(read_status, frame.payload)
+            reply = self.parse(read_status, frame.payload)
             if reply.request == 0:
                 raise WireError(
                     f"{self.where}: the device received a damaged frame "
@@ -306,7 +307,7 @@ class Channel:
                 frame = self._frames.popleft()
                 if frame.type == Message.BOOT:
                     self._start_over()
-                    return self._parse(read_boot, frame.payload)
+                    return self.parse(read_boot, frame.payload)
         raise NoAnswerError(
             f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"
         )

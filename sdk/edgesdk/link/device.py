@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edgesdk.board import Board
 from edgesdk.errors import DeviceError, WireError
 from edgesdk.flash import store
+from edgesdk.lattice import Results, read_results
 from edgesdk.link.channel import Channel
 from edgesdk.link.messages import (
     START_LOGITS,
@@ -39,6 +40,7 @@ from edgesdk.link.messages import (
     read_logits,
     read_metrics,
     read_op_costs,
+    read_results_part,
     read_run_cost,
     read_tensor_data,
     read_tensor_facts,
@@ -67,6 +69,7 @@ class Utterance:
     logits: tuple[bytes, ...] | None  # int8, one per joiner call
     logits_count: int
     samples: int
+    results: Results | None = None  # where the bundle asks for some
 
     @property
     def logits_sha256(self) -> str | None:
@@ -210,7 +213,25 @@ class Device:
                 f"{len(listener.logits)}; report it with this line"
             )
         logits = tuple(listener.logits) if trace else None
-        return Utterance(tuple(listener.tokens), logits, final.logits, sent)
+        results = self._results(final.result_bytes) if final.result_bytes else None
+        return Utterance(tuple(listener.tokens), logits, final.logits, sent, results)
+
+    def _results(self, size: int) -> Results:
+        data = b""
+        while len(data) < size:
+            part = self.channel.ask(
+                Message.RESULTS,
+                struct.pack("<I", len(data)),
+                Message.RESULTS_DATA,
+                read_results_part,
+            )
+            if (part.total, part.offset) != (size, len(data)) or not part.data:
+                raise WireError(
+                    f"{self.channel.where}: {len(data)} of {size} bytes of results came, then "
+                    f"{len(part.data)} from {part.offset} of {part.total}; report it with this line"
+                )
+            data += part.data
+        return self.channel.parse(read_results, data)
 
     def _stream(self, pieces: Iterable[Samples], listener: _Listener) -> tuple[int, Final]:
         sent = 0

@@ -24,6 +24,7 @@ class Message(IntEnum):
     FINISH = 0x22
     METRICS = 0x23
     OP_COSTS = 0x24
+    RESULTS = 0x25
     GRAPH_INFO = 0x30
     GRAPH_TENSOR = 0x31
     GRAPH_WRITE = 0x32
@@ -47,6 +48,7 @@ class Message(IntEnum):
     TENSOR_FACTS = 0x88
     TENSOR_DATA = 0x89
     RUN_COST = 0x8A
+    RESULTS_DATA = 0x8B
     BIAS_TABLES = 0x90
     BOOT = 0xC0
     TOKEN = 0xC1
@@ -316,20 +318,37 @@ def read_logits(payload: bytes) -> LogitsPart:
 
 @dataclass(frozen=True)
 class Final:
-    """End of an utterance: status, and how many samples, tokens and joiner calls it had."""
+    """End of an utterance: status, how many samples, tokens and joiner calls it had; bytes."""
 
     code: int
     samples: int
     tokens: int
     logits: int
+    result_bytes: int  # 0: the bundle asks for no n-best list and no lattice
 
 
 def read_final(payload: bytes) -> Final:
     """Payload of FINAL."""
     cursor = Cursor(payload, "FINAL")
-    final = Final(*cursor.numbers("i3I"))
+    final = Final(*cursor.numbers("i4I"))
     cursor.end()
     return final
+
+
+@dataclass(frozen=True)
+class ResultsPart:
+    """A part of an utterance's results: bytes [offset, offset + len(data)) of total."""
+
+    total: int
+    offset: int
+    data: bytes
+
+
+def read_results_part(payload: bytes) -> ResultsPart:
+    """Payload of RESULTS_DATA."""
+    cursor = Cursor(payload, "RESULTS_DATA")
+    total, offset = cursor.numbers("II")
+    return ResultsPart(total, offset, cursor.rest())
 
 
 @dataclass(frozen=True)
@@ -344,6 +363,7 @@ class Metrics:
     encoder_calls: int
     predictor_calls: int
     joiner_calls: int
+    predictor_hits: int
     samples: int
     arena_bytes: int
     state_bytes: int
@@ -363,7 +383,7 @@ class Metrics:
 def read_metrics(payload: bytes) -> Metrics:
     """Payload of METRIC_VALUES."""
     cursor = Cursor(payload, "METRIC_VALUES")
-    metrics = Metrics(*cursor.numbers("5Q12I"))
+    metrics = Metrics(*cursor.numbers("5Q13I"))
     cursor.end()
     return metrics
 

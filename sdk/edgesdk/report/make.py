@@ -108,6 +108,10 @@ def _values(
         pairs = zip_longest(getattr(device, name), getattr(laptop, name))
         for at, (one, other) in enumerate(pairs):
             yield f"{name} {at}", one, other
+    for name in ("hypotheses", "arcs"):
+        pairs = zip_longest(getattr(device.results, name, ()), getattr(laptop.results, name, ()))
+        for at, (one, other) in enumerate(pairs):
+            yield f"{name} {at}", str(one), str(other)
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
@@ -168,6 +172,17 @@ def _cost_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Reco
     yield Record("real-time factor", cost / clock_hz, "", "estimate", note)
 
 
+def _search_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    if facts.bundle is None:
+        return
+    joined, predicted, kept = (
+        sum(getattr(clip.metrics, name) for clip in clips)
+        for name in ("joiner_calls", "predictor_calls", "predictor_hits")
+    )
+    note = f"{joined:,} joiner calls, {predicted:,} of the predictor, {kept:,} times it was kept"
+    yield Record("beam", facts.bundle.search.beam, "hypotheses", "functional", note)
+
+
 def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
     metrics = clips[-1].metrics
     predicted = ""
@@ -216,6 +231,7 @@ def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None)
         records.insert(0, Record("device == laptop", True, "", "functional", note))
         if facts.clock in COST_UNITS:
             records += _cost_records(facts, clips)
+        records += _search_records(facts, clips)
     return [*records, *_memory_records(facts, clips)]
 
 

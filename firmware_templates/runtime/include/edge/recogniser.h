@@ -12,13 +12,16 @@
 #include "edge/features.h"
 #include "edge/graph.h"
 #include "edge/image.h"
+#include "edge/lattice.h"
 #include "edge/search.h"
 #include "edge/status.h"
+#include "edge/tokens.h"
 
 /* Costs in the port's clock, summed since the last edge_recogniser_reset. */
 typedef struct edge_costs {
   uint64_t features, encoder, predictor, joiner, search;
   uint32_t encoder_calls, predictor_calls, joiner_calls;
+  uint32_t predictor_hits; /* outputs of the predictor that were there already */
 } edge_costs_t;
 
 typedef struct edge_recogniser {
@@ -30,11 +33,13 @@ typedef struct edge_recogniser {
   edge_features_t features;
   edge_search_t search;
   edge_bias_store_t bias; /* changed only between two utterances; resets keep it */
-  int8_t *window;         /* window_frames * mel_bins quantised features */
-  int8_t *encoder_out;    /* frames_out * joiner_dim */
-  uint32_t window_filled; /* frames in the window */
-  uint32_t window_new;    /* of these, frames that the encoder has not seen */
-  uint32_t ended;         /* finished or failed: only a reset goes on */
+  edge_tokens_t tokens;
+  uint8_t *predictor_states; /* cache * state_bytes, where the beam is above 1 */
+  int8_t *window;            /* window_frames * mel_bins quantised features */
+  int8_t *encoder_out;       /* frames_out * joiner_dim */
+  uint32_t window_filled;    /* frames in the window */
+  uint32_t window_new;       /* of these, frames that the encoder has not seen */
+  uint32_t ended;            /* finished or failed: only a reset goes on */
 } edge_recogniser_t;
 
 /* Bytes of workspace that an image needs (arena, states, feature, search and chunk buffers, room
@@ -42,8 +47,8 @@ typedef struct edge_recogniser {
 edge_status_t edge_recogniser_workspace(const edge_image_t *image, uint32_t *bytes);
 
 /* Prepare for an image that edge_image_open accepted, refuse sections that do not belong together,
- * and reset. `workspace` is 16-byte aligned. With `runner` NULL the image's own graphs run (then
- * `r` must stay where it is); `listener` and `clock` may be NULL. */
+ * and reset. `workspace` is 16-byte aligned. `r` must stay where it is. With `runner` NULL the
+ * image's own graphs run; `listener` and `clock` may be NULL. */
 edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *image,
                                    const edge_runner_t *runner, const edge_listener_t *listener,
                                    edge_clock_fn clock, void *workspace, uint32_t workspace_bytes);
@@ -54,6 +59,10 @@ edge_status_t edge_recogniser_push(edge_recogniser_t *r, const int16_t *samples,
 /* End of utterance: feed the image's tail of silence, pad the last window, decode it. Afterwards,
  * and after any error, only a reset goes on: EDGE_BAD_STATE. */
 edge_status_t edge_recogniser_finish(edge_recogniser_t *r);
+
+/* Write the finished utterance's best hypotheses and lattice, as edge_lattice_write does.
+ * EDGE_BAD_STATE before its end. */
+edge_status_t edge_recogniser_results(const edge_recogniser_t *r, const edge_sink_t *sink);
 
 /* Forget the utterance: start states, empty history, frame 0. */
 edge_status_t edge_recogniser_reset(edge_recogniser_t *r);

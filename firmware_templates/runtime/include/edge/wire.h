@@ -35,6 +35,7 @@
   EDGE_MESSAGE(FINISH, 0x22)                                                                       \
   EDGE_MESSAGE(METRICS, 0x23)                                                                      \
   EDGE_MESSAGE(OP_COSTS, 0x24)                                                                     \
+  EDGE_MESSAGE(RESULTS, 0x25)                                                                      \
   EDGE_MESSAGE(GRAPH_INFO, 0x30)                                                                   \
   EDGE_MESSAGE(GRAPH_TENSOR, 0x31)                                                                 \
   EDGE_MESSAGE(GRAPH_WRITE, 0x32)                                                                  \
@@ -58,6 +59,7 @@
   EDGE_MESSAGE(TENSOR_FACTS, 0x88)                                                                 \
   EDGE_MESSAGE(TENSOR_DATA, 0x89)                                                                  \
   EDGE_MESSAGE(RUN_COST, 0x8A)                                                                     \
+  EDGE_MESSAGE(RESULTS_DATA, 0x8B)                                                                 \
   EDGE_MESSAGE(BIAS_TABLES, 0x90)                                                                  \
   EDGE_MESSAGE(BOOT, 0xC0)                                                                         \
   EDGE_MESSAGE(TOKEN, 0xC1)                                                                        \

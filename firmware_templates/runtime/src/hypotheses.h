@@ -1,0 +1,31 @@
+/* What the files of the search share: scores of logits, and the hypotheses with their pool. */
+#ifndef EDGE_HYPOTHESES_H
+#define EDGE_HYPOTHESES_H
+
+#include "edge/search.h"
+
+/* Natural logarithm, Q24, of the sum of exp(scale * (logit - best)). */
+uint64_t edge_search_ln_sum(const edge_search_t *search, const int8_t *logits, int32_t best);
+
+/* Log probability in Q16.16 of a logit `distance` below the largest. */
+int32_t edge_search_score(const edge_search_t *search, uint32_t distance, uint64_t ln_sum_q24);
+
+/* One hypothesis without tokens, an empty pool. */
+void edge_hypotheses_reset(edge_search_t *search);
+
+/* Insert a candidate where it is among the best `beam`. */
+void edge_hypotheses_offer(edge_search_t *search, const edge_candidate_t *candidate);
+
+/* Unite finished hypotheses of equal tokens, then let the best of them and of the candidates be
+ * the live ones, and tell the tokens that have become common. */
+void edge_hypotheses_select(edge_search_t *search, const edge_listener_t *listener);
+
+/* Whether both have the same tokens. */
+bool edge_hypotheses_same(const edge_search_t *search, const edge_hypothesis_t *a,
+                          const edge_hypothesis_t *b);
+
+/* Tell the tokens of a hypothesis that were not told yet, up to number `length`. */
+void edge_hypotheses_tell(edge_search_t *search, const edge_listener_t *listener,
+                          const edge_hypothesis_t *h, uint32_t length);
+
+#endif
