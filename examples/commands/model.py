@@ -47,18 +47,24 @@ class Encoder(nn.Module):
         """Return zero states h0, c0, h1, c1, ..., each [1, B, H]."""
         return [torch.zeros(1, batch, self.hidden) for _ in range(2 * NUM_LAYERS)]
 
-    def hidden_states(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the last LSTM's outputs [B, T/4, H] and the new states."""
+    def layer_outputs(self, x: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """Return each LSTM's outputs, [B, T/2, H] and twice [B, T/4, H], and the new states."""
         batch = state[0].shape[1]  # not x's: a fixed shape leaves no shape arithmetic in ONNX
         x = x.reshape(batch, -1, self.stacked_bins)
-        new_state: State = []
+        outputs, new_state = [], []
         for layer, lstm in enumerate(self.lstms):
             if layer == 1:
                 x = x.reshape(batch, -1, 2 * self.hidden)
             x, (h, c) = lstm(x, (state[2 * layer], state[2 * layer + 1]))
             x = self.dropout(x)
+            outputs.append(x)
             new_state += [h, c]
-        return x, new_state
+        return outputs, new_state
+
+    def hidden_states(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Return the last LSTM's outputs [B, T/4, H] and the new states."""
+        outputs, new_state = self.layer_outputs(x, state)
+        return outputs[-1], new_state
 
     def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Return encoder_out followed by the new states, as the ONNX graph does."""

@@ -99,9 +99,11 @@ class Progress:
         return rate * min(1.0, 0.05 + share / 0.02)
 
 
-def average_into(average: Transducer, model: Transducer, step: int) -> None:
+def average_into(
+    average: Transducer, model: Transducer, step: int, most_decay: float = EMA_DECAY
+) -> None:
     """Move the averaged weights towards the model's."""
-    decay = min(EMA_DECAY, (1 + step) / (10 + step))
+    decay = min(most_decay, (1 + step) / (10 + step))
     with torch.no_grad():
         for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
