@@ -67,6 +67,7 @@ def convert_model(
         source.tokens,
         source.features,
         max_symbols=recipe.max_symbols or source.max_symbols,
+        bias_bytes=recipe.bias_bytes,
         blank=BLANK,
         window_shift=source.shift,
         meta=meta,

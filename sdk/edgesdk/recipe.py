@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from edgesdk.bundle.sections import MAX_BIAS_ROOM
 from edgesdk.errors import ConvertError
 
 SCHEMA = 1
@@ -82,6 +83,9 @@ class Recipe:
     )
     window_frames: int = _choice(0, "feature frames per step; 0: as the model says")
     max_symbols: int = _choice(0, "most tokens per encoder frame; 0: as the model says")
+    bias_bytes: int = _choice(
+        0, "bytes of RAM kept for bias tables that arrive over the link; docs/biasing.md"
+    )
     samples: int = _choice(
         4, "clips tried for validate's samples, the wordiest is kept; of a .tflite: random steps"
     )
@@ -112,6 +116,7 @@ def _check(recipe: Recipe, where: str) -> Recipe:
                 f"{where}: {name} = {value!r} is none of {', '.join(known)}; choose one"
             )
     limits = {"window_frames": 1024, "max_symbols": 64, "samples": MOST_SAMPLES}
+    limits["bias_bytes"] = MAX_BIAS_ROOM
     for name, most in limits.items():
         value = getattr(recipe, name)
         least = 1 if name == "samples" else 0

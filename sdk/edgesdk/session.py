@@ -140,10 +140,10 @@ def lacking_interpreter() -> str | None:
     return f"{kind.name} {kind.caveat}; install tflite-runtime" if kind.caveat else None
 
 
-def emulate_clips(bundle: Bundle, clips: Sequence[Clip]) -> Emulation:
-    """What the laptop's interpreter makes of the same clips, with all logits.
+def emulate_clips(bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] = ()) -> Emulation:
+    """What the laptop's interpreter makes of the same clips and bias tables, with all logits.
 
     Raises:
         EdgeError: no interpreter.
     """
-    return emulate(bundle, clips, engine="tflite", keep_logits=True)
+    return emulate(bundle, clips, engine="tflite", keep_logits=True, tables=tables)

@@ -6,8 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgesdk.bundle import Bundle, Search
-from edgesdk.bundle.layout import DEBUG, FEATURES, GRAPHS, META, SEARCH, TFLITES, TOKENS
+from edgesdk.bundle import BiasSection, Bundle, Search
+from edgesdk.bundle.layout import (
+    BIAS,
+    DEBUG,
+    FEATURES,
+    GRAPHS,
+    META,
+    SEARCH,
+    TFLITES,
+    TOKENS,
+    align,
+)
 from edgesdk.bundle.plan import Port
 from edgesdk.bundle.sections import encode_tokens
 from edgesdk.errors import ConvertError
@@ -34,6 +44,7 @@ def lower_recogniser(
     name: str = "recogniser",
     packing: Packing | None = None,
     beam: Mapping[str, Any] | None = None,
+    bias_bytes: int = 0,
 ) -> Bundle:
     """The bundle of a recogniser.
 
@@ -41,7 +52,7 @@ def lower_recogniser(
     `max_symbols` limits the tokens of one encoder frame, `window_shift` is the feature frames from
     one encoder call to the next (default: the whole window), `packing` says for which core weights
     are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
-    greedy).
+    greedy), `bias_bytes` the RAM kept for bias tables.
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
@@ -65,6 +76,8 @@ def lower_recogniser(
         TOKENS: encode_tokens(list(tokens)),
         SEARCH: search.encode(),
     }
+    if bias_bytes:
+        sections[BIAS] = BiasSection(align(bias_bytes)).encode()
     return _bundle(sections, graphs, files, {"features": dict(features), **(meta or {})}, name)
 
 

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from edgesdk import __version__
-from edgesdk.cli import boards, convert, devices, doctor, emulate, flash, inspect, run, validate
+from edgesdk.cli import (
+    bias,
+    boards,
+    convert,
+    devices,
+    doctor,
+    emulate,
+    flash,
+    inspect,
+    run,
+    validate,
+)
 from edgesdk.cli.terminal import Terminal
 
 app = typer.Typer(
@@ -17,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # its help has escape codes even with NO_COLOR
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, validate)
+VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, bias, validate)
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 

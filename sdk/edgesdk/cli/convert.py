@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
-from edgesdk.bundle import Bundle
+from edgesdk.bundle import BiasSection, Bundle
+from edgesdk.bundle.layout import BIAS
+from edgesdk.cli.bias_tables import compile_shipped
 from edgesdk.cli.compression_view import tensor_table
 from edgesdk.cli.firmware import firmware_sizes
 from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
@@ -63,6 +65,18 @@ def _graph_table(graphs: Mapping[str, Any]) -> Table:
             graph["method"],
         )
     return table
+
+
+def _with_phrases(made: "Conversion", phrases: list[str] | None) -> "Conversion":
+    """The conversion with tables of these phrases in its bundle."""
+    compiled = compile_shipped(phrases, made.bundle)
+    if compiled is None:
+        return made
+    section = BiasSection(made.bundle.bias.room_bytes, tuple(t.data for t in compiled.tables))
+    tables = ", ".join(f"{t.name}: {t.phrases} phrases, {t.nodes} nodes" for t in compiled.tables)
+    notes = (*made.notes, *compiled.warnings, f"bias tables in the bundle: {tables}")
+    bundle = made.bundle.with_sections(**{BIAS: section.encode()})
+    return replace(made, bundle=bundle, notes=notes)
 
 
 @dataclass(frozen=True)
@@ -201,6 +215,12 @@ def command(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the recipe in force and stop.")
     ] = False,
+    phrases: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--phrases", metavar="[NAME=]PHRASES", help="A file of phrases to ship as bias tables."
+        ),
+    ] = None,
     sweep: Annotated[
         str | None,
         typer.Option(
@@ -227,12 +247,14 @@ def command(
         raise EdgeError("a source and --board are needed; see edgesdk convert --help")
     target = load_board(board)
     check_replaceable(out)
+    if sweep is not None and phrases:
+        raise EdgeError("--phrases does not go with --sweep; leave one of them out")
     if sweep is not None:
         _sweep(term, (source, calibration, chosen, target), sweep, (clips or [], expect), out)
         return
     if clips or expect:
         raise EdgeError("--clips and --expect belong to --sweep; add it, or use edgesdk emulate")
-    made = _convert(term, source, calibration, chosen, target)
+    made = _with_phrases(_convert(term, source, calibration, chosen, target), phrases)
     fit = _fit(term, target, made.bundle)
     document = _document(made, target, chosen, fit)
     views = _views(document, fit.uses)

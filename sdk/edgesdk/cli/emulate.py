@@ -8,9 +8,10 @@ import numpy.typing as npt
 import typer
 
 from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.cli.bias_tables import compile_tables
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.graph_outputs import show_graph
-from edgesdk.cli.options import ExpectOption, JsonOption, LogitsOption, terminal
+from edgesdk.cli.options import BiasOption, ExpectOption, JsonOption, LogitsOption, terminal
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.emulate import (
@@ -37,12 +38,22 @@ def _emulate_clips(
     engine: Engine,
     expect: Path | None,
     logits: bool,
+    bias: list[str] | None,
 ) -> None:
+    compiled = compile_tables(term, bias, bundle)
+    tables = [table.data for table in compiled.tables] if compiled else []
     paths = find_clips(inputs)
     references = read_expected(expect, paths) if expect else None
     clips = load_clips(paths, bundle.features.sample_rate_hz, references)
     with Live(term) as live:
-        done = emulate(bundle, clips, engine=engine.value, keep_logits=logits, on_partial=live.show)
+        done = emulate(
+            bundle,
+            clips,
+            engine=engine.value,
+            keep_logits=logits,
+            on_partial=live.show,
+            tables=tables,
+        )
     source = {
         "kind": "laptop",
         "engine": done.engine,
@@ -78,6 +89,7 @@ def command(
     ] = Engine.TFLITE,
     expect: ExpectOption = None,
     logits: LogitsOption = False,
+    bias: BiasOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a bundle on this computer, on clips or, for a single graph, on arrays."""
@@ -95,7 +107,7 @@ def command(
         return
     bundle = load_bundle(model)
     if bundle.is_recogniser:
-        _emulate_clips(term, bundle, inputs, engine, expect, logits)
+        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias)
         return
     arrays = _arrays(model, inputs)
     show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

@@ -21,6 +21,12 @@ ExpectOption = Annotated[
     typer.Option("--expect", help="Table with columns file and text: adds a word error rate."),
 ]
 LogitsOption = Annotated[bool, typer.Option("--logits", help="Add every int8 logit to the result.")]
+BiasOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bias", metavar="[NAME=]PHRASES", help="A file of phrases to prefer; may come repeatedly."
+    ),
+]
 BundleOption = Annotated[
     Path | None,
     typer.Option("--bundle", help="The .edge file that the device should hold, to compare with."),

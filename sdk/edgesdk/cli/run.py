@@ -8,10 +8,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from edgesdk.biasing.compile import Compiled
 from edgesdk.bundle import Bundle
+from edgesdk.cli.bias_tables import compile_tables, load_only, unlike_bundle
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.graph_outputs import graph_document, graph_views
 from edgesdk.cli.options import (
+    BiasOption,
     BundleOption,
     ExpectOption,
     JsonOption,
@@ -129,7 +132,11 @@ def _lacking_judge(bundle: Bundle | None) -> str | None:
 
 
 def _laptop(
-    term: Terminal, bundle: Bundle | None, clips: Sequence[Clip], lacking: str | None
+    term: Terminal,
+    bundle: Bundle | None,
+    clips: Sequence[Clip],
+    lacking: str | None,
+    compiled: Compiled | None,
 ) -> tuple[Sequence[Transcript | None], str]:
     """What the laptop made of the clips, and what computed it; or why nothing did."""
     if bundle is None or lacking is not None:
@@ -137,7 +144,8 @@ def _laptop(
         term.note(judge)
         return [None] * len(clips), judge
     with term.progress("the same clips on the laptop"):
-        emulation = emulate_clips(bundle, clips)
+        tables = [table.data for table in compiled.tables] if compiled else []
+        emulation = emulate_clips(bundle, clips, tables)
     return emulation.transcripts, emulation.engine
 
 
@@ -200,7 +208,7 @@ def _check_choice(
     if bool(clips) == bool(inputs):
         raise EdgeError("give clips to a recogniser, or --input FILE.npy to a single graph")
     if inputs and only_clips:
-        raise EdgeError("--expect, --report and --logits go with clips; leave them out")
+        raise EdgeError("--expect, --report, --logits and --bias go with clips; leave them out")
     if bundle is not None and bundle.is_recogniser == bool(inputs):
         kind, wanted = ("a recogniser", "clips") if inputs else ("one graph", "--input FILE.npy")
         raise EdgeError(f"{bundle.source}: holds {kind}; give it {wanted}")
@@ -226,6 +234,7 @@ def command(
         Path | None, typer.Option("--report", help="Write report.json and report.html there.")
     ] = None,
     logits: LogitsOption = False,
+    bias: BiasOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -234,7 +243,7 @@ def command(
     if report is not None:
         require_page_tools()
     target, loaded = find_target(board, port, bundle)
-    only_clips = expect is not None or report is not None or logits
+    only_clips = expect is not None or report is not None or logits or bias is not None
     _check_choice(clips or [], inputs or [], loaded, only_clips)
     if inputs:
         with open_target(target, port, loaded, timeout) as device:
@@ -244,10 +253,15 @@ def command(
     paths = find_clips(clips or [])
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
     lacking = _lacking_judge(loaded)
+    compiled = compile_tables(term, bias, loaded)
     with open_target(target, port, loaded, timeout) as device:
+        if compiled is not None:
+            load_only(device, compiled)
+        else:
+            lacking = lacking or unlike_bundle(device, loaded)
         heard = _run_clips(term, device, spoken, rate, profile=lacking is None)
         facts = _facts(device, loaded)
-    laptop, judge = _laptop(term, loaded, spoken, lacking)
+    laptop, judge = _laptop(term, loaded, spoken, lacking, compiled)
     facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": judge})
     made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
     document = _document(device, heard, made, logits=logits)

@@ -91,11 +91,14 @@ class TfliteRunner:
 class Emulator:
     """A recogniser that takes one clip after the other; not for two threads at once."""
 
-    def __init__(self, bundle: Bundle, engine: Engine = "tflite") -> None:
-        """Prepare `bundle`.
+    def __init__(
+        self, bundle: Bundle, engine: Engine = "tflite", tables: Sequence[bytes] = ()
+    ) -> None:
+        """Prepare `bundle`, with bias tables in its room.
 
         Raises:
-            BundleError: it is no recogniser, or its parts do not belong together.
+            BundleError: it is no recogniser, its parts do not belong together, or a table does not
+                fit it.
             EdgeError: no TFLite interpreter (engine "tflite").
         """
         if not bundle.is_recogniser:
@@ -116,6 +119,8 @@ class Emulator:
             self._take_token,
             lambda frame, symbol, logits: self._logits.append(logits.tobytes()),
         )
+        for table in tables:
+            self._recogniser.bias.load(table)
         self.sample_rate = self._recogniser.sample_rate
 
     def _take_token(self, event: TokenEvent) -> None:
@@ -174,9 +179,13 @@ def emulate(
     engine: Engine = "tflite",
     keep_logits: bool = False,
     on_partial: PartialHandler | None = None,
+    tables: Sequence[bytes] = (),
 ) -> Emulation:
-    """Recognise `clips` with the recogniser in `bundle`, in 10 ms pieces as on a device."""
-    emulator = Emulator(bundle, engine)
+    """Recognise `clips` with the recogniser in `bundle`, in 10 ms pieces as on a device.
+
+    `tables` are bias tables that a device would have been sent.
+    """
+    emulator = Emulator(bundle, engine, tables)
     transcripts = tuple(
         emulator.recognise(clip, keep_logits=keep_logits, on_partial=on_partial) for clip in clips
     )
