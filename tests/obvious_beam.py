@@ -49,9 +49,11 @@ class ObviousBeam:
         gain: Callable[[int], int],
         deltas: Callable[[tuple[int, ...]], list[int]],
         refund: Callable[[tuple[int, ...]], int],
+        biased: bool,
     ) -> None:
         self.search, self.logits_of, self.logprob = search, logits_of, logprob
         self.gain, self.deltas, self.refund = gain, deltas, refund
+        self.biased = biased
         self.live = [Hypothesis()]
         self.frame = 0
         self.committed = 0
@@ -66,7 +68,11 @@ class ObviousBeam:
         logits = self.logits_of(before.history, encoder_out)
         deltas = self.deltas(before.history)
         found = []
-        for token in range(self.search.vocab):
+        allowed = set(range(self.search.vocab))
+        if self.search.beam == 1 and self.biased:  # the model alone decides whether to emit
+            blank = {self.search.blank}
+            allowed = blank if int(logits.argmax()) == self.search.blank else allowed - blank
+        for token in sorted(allowed):
             logprob = self.logprob(logits, token)
             after = replace(before, acoustic=before.acoustic + logprob)
             if token == self.search.blank:

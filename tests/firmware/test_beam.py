@@ -67,6 +67,7 @@ def _compare(
         _gain,
         deltas,
         lambda history: _walk(walked, history).finish() if biased else 0,
+        biased,
     )
     fast = SearchInC(search, graphs, PIECES, asked)
     for frame in np.random.default_rng(seed).integers(-128, 128, (frames, search.joiner_dim)):

@@ -209,13 +209,17 @@ static bool hopeless(const edge_search_t *s, uint32_t index, uint32_t distance) 
   return s->candidate_count == s->beam && worst->from == index && distance > worst->distance;
 }
 
-/* All extensions of a hypothesis by one more logit: of tokens, as candidates, and of the blank. */
+/* All extensions of a hypothesis by one more logit: of tokens, as candidates, and of the blank. One
+ * hypothesis alone cannot weigh a boost that it may have to give back: whether it goes on by a
+ * token is decided without biasing, and with biasing only by which. */
 static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_sum) {
   edge_hypothesis_t *h = &s->live[index];
   const bool biased =
       s->bias != NULL && edge_bias_deltas(s->bias, &h->bias_state, s->deltas, s->vocab);
+  const bool alone = biased && s->beam == 1;
+  const bool emits = alone && edge_search_argmax(s->logits, s->vocab) != s->blank;
   edge_candidate_t c = {.from = (uint16_t)index};
-  for (c.token = 0; c.token < s->vocab; c.token++) {
+  for (c.token = alone && !emits ? s->vocab : 0; c.token < s->vocab; c.token++) {
     c.distance = (uint8_t)(best - s->logits[c.token]);
     if (c.token == s->blank || (!biased && hopeless(s, index, c.distance))) {
       continue;
@@ -226,6 +230,9 @@ static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_s
     c.tail = h->tail + c.logprob;
     c.bias = h->bias + c.delta;
     edge_hypotheses_offer(s, &c);
+  }
+  if (emits) {
+    return;
   }
   h->distance = (uint8_t)(best - s->logits[s->blank]);
   const int32_t logprob = edge_search_score(s, h->distance, ln_sum);

@@ -6,9 +6,9 @@
  * phrases end there. A token moves from node s to node n and adds value(n) - potential(s).
  * Emitting nothing (the blank) moves nothing and adds nothing, whatever `deltas` says of it.
  *
- * A refund is due on the way of every hypothesis that leaves the phrase. A search that keeps only
- * one cannot compare it with another, and would rather emit nothing than pay: for its choice it
- * counts what is below 0 as 0. */
+ * A refund is due on the way of every hypothesis that leaves a phrase. A search that keeps only one
+ * hypothesis cannot compare it with another: it would rather emit nothing than pay. Let the model
+ * alone decide whether such a search emits a token, and the table only which. */
 #ifndef EDGE_BIAS_H
 #define EDGE_BIAS_H
 
