@@ -131,6 +131,13 @@ def test_every_spelling_of_a_phrase_then_gains_the_same_on_the_device() -> None:
         assert gained + bias.finish() == 2 * 3 << 15
 
 
+def test_default_weight_is_smaller_for_letters() -> None:
+    phrase = Phrase("on", None, "t", "t:1")
+    (letters,) = TokenSet(LETTERS, 0).spellings(phrase)
+    assert letters.boosts[-1] == 3 * round(0.3 * 65536)
+    assert TokenSet(PIECES, 0).spellings(phrase)[0].boosts == (3 << 15,)
+
+
 def test_classes_make_tables_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     text = "on\nOn :3\nzoë\nlamp @devices\nnaïve ünits\n"
     compiled = compile_files([str(_file(tmp_path, text))], _bundle(LETTERS))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edgesdk.biasing.phrases import DEFAULT_WEIGHT, Phrase, read_phrases, split_source
+from edgesdk.biasing.phrases import Phrase, read_phrases, split_source
 from edgesdk.biasing.spell import DEFAULT_SPELLINGS, TokenSet
 from edgesdk.biasing.table import MAX_DEPTH, Spelling, Table, compile_table
 from edgesdk.bundle import Bundle
@@ -97,7 +97,7 @@ def compile_files(
     sources: Iterable[str],
     bundle: Bundle,
     *,
-    weight: float = DEFAULT_WEIGHT,
+    weight: float | None = None,
     spellings: int = DEFAULT_SPELLINGS,
 ) -> Compiled:
     """The tables of some files, each given as [NAME=]FILE.

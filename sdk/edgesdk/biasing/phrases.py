@@ -10,7 +10,6 @@ from pathlib import Path
 from edgesdk.errors import BiasError
 
 MAX_LINES = 20_000
-DEFAULT_WEIGHT = 1.5  # natural log, per token: sherpa-onnx's default
 MIN_WEIGHT, MAX_WEIGHT = 0.01, 16.0
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,31}")
 
@@ -20,7 +19,7 @@ class Phrase:
     """What to prefer: words, weight per token (natural log), the table it goes to, its line."""
 
     text: str
-    weight: float
+    weight: float | None  # the default of the token set
     table: str
     where: str  # file and line, for messages
 
@@ -51,14 +50,15 @@ def split_source(source: str) -> tuple[str, Path]:
     return path.stem, path
 
 
-def read_phrases(path: Path, table: str, weight: float = DEFAULT_WEIGHT) -> tuple[Phrase, ...]:
+def read_phrases(path: Path, table: str, weight: float | None = None) -> tuple[Phrase, ...]:
     """The phrases of a file; those without a class go to `table`, those without a weight have
     `weight`.
 
     Raises:
         BiasError: unreadable, too many lines, no phrases, or a line that is wrong.
     """
-    check_weight(weight, "--weight")
+    if weight is not None:
+        check_weight(weight, "--weight")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -77,7 +77,7 @@ def read_phrases(path: Path, table: str, weight: float = DEFAULT_WEIGHT) -> tupl
     return phrases
 
 
-def _phrases(lines: list[str], path: str, table: str, weight: float) -> Iterator[Phrase]:
+def _phrases(lines: list[str], path: str, table: str, weight: float | None) -> Iterator[Phrase]:
     for number, line in enumerate(lines, 1):
         words, where = unicodedata.normalize("NFC", line).split(), f"{path}:{number}"
         if not words or words[0].startswith("#"):

@@ -10,6 +10,9 @@ from edgesdk.biasing.table import MAX_DEPTH, ONE_Q16, Spelling
 WORD_MARK = "▁"
 MAX_SPELLINGS = 64
 DEFAULT_SPELLINGS = 16
+# Natural log per token. Sub-words: sherpa-onnx's default. A word has several times as many letters;
+# larger weights made the shipped recogniser hear phrases that nobody said (docs/biasing.md).
+SUBWORD_WEIGHT, LETTER_WEIGHT = 1.5, 0.3
 _SPECIAL = re.compile(r"<[^<>]+>")  # <blk>, <unk>, <0xE4>: never spelled
 
 
@@ -24,6 +27,12 @@ class TokenSet:
                 self._ids.setdefault(text, number)
         self._characters = {c for text in self._ids for c in text}
         self._longest = max(map(len, self._ids), default=0)
+
+    @property
+    def default_weight(self) -> float:
+        """Weight of phrases that have none: smaller where every token is one letter."""
+        longest = max((len(text.strip(WORD_MARK)) for text in self._ids), default=0)
+        return SUBWORD_WEIGHT if longest > 1 else LETTER_WEIGHT
 
     def written(self, text: str) -> str:
         """`text` as the tokens write it: words marked, letters in the case that there is."""
@@ -67,7 +76,8 @@ class TokenSet:
         ways = [way for way in self.ways(written, most) if len(way) <= MAX_DEPTH]
         if not ways or not written:
             return []
-        total = round(phrase.weight * ONE_Q16) * len(ways[0])
+        weight = self.default_weight if phrase.weight is None else phrase.weight
+        total = round(weight * ONE_Q16) * len(ways[0])
         return [Spelling(way, self._boosts(way, total, len(written))) for way in ways]
 
     def _boosts(self, way: tuple[int, ...], total: int, characters: int) -> tuple[int, ...]:

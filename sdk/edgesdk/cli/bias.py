@@ -8,8 +8,12 @@ import typer
 from rich.table import Table as View
 
 from edgesdk.biasing.compile import Compiled
-from edgesdk.biasing.phrases import DEFAULT_WEIGHT
-from edgesdk.biasing.spell import DEFAULT_SPELLINGS, MAX_SPELLINGS
+from edgesdk.biasing.spell import (
+    DEFAULT_SPELLINGS,
+    LETTER_WEIGHT,
+    MAX_SPELLINGS,
+    SUBWORD_WEIGHT,
+)
 from edgesdk.biasing.stored import StoredTables
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.bias_tables import compile_tables, load_tables
@@ -137,8 +141,13 @@ def command(
         bool, typer.Option("--check", help="Only tell what the tables take; needs no device.")
     ] = False,
     weight: Annotated[
-        float, typer.Option("--weight", help="Of phrases without one: natural log per token.")
-    ] = DEFAULT_WEIGHT,
+        float | None,
+        typer.Option(
+            "--weight",
+            help="Of phrases without one: natural log per token; default "
+            f"{SUBWORD_WEIGHT:g}, where tokens are letters {LETTER_WEIGHT:g}.",
+        ),
+    ] = None,
     spellings: Annotated[
         int,
         typer.Option("--spellings", help="Most ways to spell a phrase.", min=1, max=MAX_SPELLINGS),

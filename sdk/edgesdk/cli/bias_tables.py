@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 
 from edgesdk.biasing.compile import Compiled, check_room, compile_files
-from edgesdk.biasing.phrases import DEFAULT_WEIGHT
 from edgesdk.biasing.spell import DEFAULT_SPELLINGS
 from edgesdk.bundle import Bundle
 from edgesdk.cli.terminal import Terminal
@@ -17,7 +16,7 @@ def compile_tables(
     phrases: Sequence[str] | None,
     bundle: Bundle | None,
     *,
-    weight: float = DEFAULT_WEIGHT,
+    weight: float | None = None,
     spellings: int = DEFAULT_SPELLINGS,
 ) -> Compiled | None:
     """The tables of some files, each [NAME=]FILE; None without files. Warnings go to stderr.
