@@ -6,8 +6,10 @@ import zlib
 
 import numpy as np
 import pytest
+from edgesdk.biasing.compile import Compiled
 from edgesdk.biasing.table import Spelling, Table, compile_table
 from edgesdk.bundle import BiasSection, Bundle
+from edgesdk.cli.bias_tables import load_only, unlike_bundle
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device
 from edgesdk.link.messages import Message, Reset
@@ -147,3 +149,21 @@ def test_device_without_a_recogniser_or_without_room_refuses_tables(device: Devi
     device.bias.use([])
     _load(device, single_bundle())
     _refused(device, Status.BAD_STATE, Message.BIAS_LIST, b"\0")
+
+
+def test_tables_that_a_laptop_cannot_know_are_noticed_and_replaced(device: Device) -> None:
+    bundle = _bundle(8192, _table("devices", 20))
+    _load(device, bundle)
+    assert unlike_bundle(device, bundle) is None
+    device.bias.use([])
+    assert "sent or switched (devices)" in (unlike_bundle(device, bundle) or "")
+    device.bias.load(_table("contacts", 50).data)
+    device.bias.use(["contacts"])
+    table = _table("names", 60)
+    load_only(device, Compiled((table,), ()))
+    assert _crcs(device) == {
+        "devices": (zlib.crc32(bundle.bias.tables[0]), True),
+        "names": (zlib.crc32(table.data), True),
+    }
+    assert "(names)" in (unlike_bundle(device, bundle) or "")
+    assert unlike_bundle(device, PLAIN) is None  # which has no room: nothing is asked

@@ -51,8 +51,10 @@ class _Tables:
                 f"{MAX_DEPTH}"
             )
             return
-        first = self.phrases.setdefault(phrase.table, {}).setdefault(written, phrase.where)
-        if first != phrase.where:
+        known = self.phrases.setdefault(phrase.table, {})
+        first = known.get(written)
+        known.setdefault(written, phrase.where)
+        if first is not None:
             self.warnings.append(
                 f"{phrase.where}: {phrase.text!r} is in table {phrase.table} already ({first}); "
                 "the larger weight counts"

@@ -19,9 +19,9 @@ class Phrase:
     """What to prefer: words, weight per token (natural log), the table it goes to, its line."""
 
     text: str
-    weight: float | None  # the default of the token set
-    table: str
-    where: str  # file and line, for messages
+    weight: float | None = None  # the default of the token set
+    table: str = "phrases"
+    where: str = "phrase"  # file and line, for messages
 
 
 def check_name(name: str, where: str) -> str:
