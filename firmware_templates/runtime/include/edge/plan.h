@@ -133,9 +133,9 @@ typedef struct edge_op_lstm {
  * (kernels/matrix/matrix.h): the bias is then padded to whole panels, scratch holds windows, and
  * pad_row is none, as taps outside the image are input_zero_point.
  *
- * In variants 1 and 2 of depthwise convolution weights are blocks that hold the bias, the zero point
- * folded in, and the scales too (kernels/depthwise_conv/packed.h); scratch holds a strip of the
- * padded image, and bias, scales and pad_row are none. */
+ * In variants 1 and 2 of depthwise convolution weights are blocks that hold the bias, the zero
+ * point folded in, and the scales too (kernels/depthwise_conv/packed.h); scratch holds a strip of
+ * the padded image, and bias, scales and pad_row are none. */
 typedef struct edge_op_conv {
   edge_op_head_t head;
   edge_ref_t input;
