@@ -1,5 +1,5 @@
-"""Plans of many records of the pointwise kernels, by hand: every size from 1 to 80, broadcasting,
-odd addresses, and multipliers and shifts that no converter would write."""
+"""Plans of many records of the pointwise kernels, pools and means, by hand: every size from 1 to
+80, broadcasting, odd addresses, and multipliers and shifts that no converter would write."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,8 +10,11 @@ from edgesdk.bundle.plan import DTYPE_CODES, Port, Record, Ref, Value
 from numpy.typing import NDArray
 
 WIDTHS = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4}
-INPUT_BYTES = 2048
-FAMILIES = ("arithmetic", "lut", "curve", "softmax", "requantise", "fully_connected")
+INPUT_BYTES = 4096
+FAMILIES = (
+    *("arithmetic", "lut", "curve", "softmax", "requantise", "fully_connected"),
+    *("pool", "mean"),
+)
 HALF = (1 << 30, 0)
 
 
@@ -216,10 +219,73 @@ def _fully_connected(draw: Draw, case: int) -> None:
     draw.emit("FULLY_CONNECTED_S16", "int16", batches * rows, values)
 
 
+def _window(draw: Draw, most: int) -> tuple[int, int, int, int, int]:
+    """Sizes of image and output, kernel, stride and padding of one dimension; each window touches
+    the image."""
+    size = draw.number(1, most)
+    kernel = size if draw.rng.random() < 0.3 else draw.number(1, size)
+    pad = 0 if draw.rng.random() < 0.5 else draw.number(0, kernel - 1)
+    stride = draw.number(-(-(size + pad) // 3), size + pad)
+    return size, (size + pad - 1) // stride + 1, kernel, stride, pad
+
+
+def _pool(draw: Draw, case: int) -> None:
+    channels = case // 2 % 80 + 1
+    if case % 9 == 8:  # more pixels than sums of 16 bits hold
+        channels = case % 9 + case // 9 % 6
+        in_h, out_h, kernel_h, stride_h, pad_top = (19, 1, 19, 19, 0)
+        in_w, out_w, kernel_w, stride_w, pad_left = (16, 2, 14, 2, 0)
+    else:
+        room = min(12, int((INPUT_BYTES // channels) ** 0.5))
+        in_h, out_h, kernel_h, stride_h, pad_top = _window(draw, room)
+        in_w, out_w, kernel_w, stride_w, pad_left = _window(draw, room)
+    low, high = (-128, 127) if case % 3 else sorted(draw.number(-128, 127) for _ in range(2))
+    values: dict[str, Value] = {
+        "input": draw.source(in_h * in_w * channels, "int8"),
+        "in_h": in_h,
+        "in_w": in_w,
+        "channels": channels,
+        "out_h": out_h,
+        "out_w": out_w,
+        "kernel_h": kernel_h,
+        "kernel_w": kernel_w,
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "pad_top": pad_top,
+        "pad_left": pad_left,
+        "low": low,
+        "high": high,
+    }
+    op = ("AVERAGE_POOL_S8", "MAX_POOL_S8")[case % 2]
+    draw.emit(op, "int8", out_h * out_w * channels, values)
+
+
+def _mean(draw: Draw, case: int) -> None:
+    wide = case % 4 == 3
+    width, limit = (2, 32767) if wide else (1, 127)
+    inner = 1 if case % 5 == 0 else case // 2 % 80 + 1
+    most = INPUT_BYTES // width // inner
+    reduce = most if case % 8 == 4 else draw.number(1, min(most, 80))
+    outer = draw.number(1, min(3, most // reduce))
+    usual = draw.rng.random() < 0.8
+    multiplier, shift = draw.scale(*((-9, 0) if usual else (-31, 30)))
+    values: dict[str, Value] = {
+        "input": draw.source(outer * reduce * inner, "int16" if wide else "int8"),
+        "outer": outer,
+        "reduce": reduce,
+        "inner": inner,
+        "multiplier": multiplier,
+        "shift": shift,
+        "input_zero_point": draw.number(-limit - 1, limit),
+        "zero_point": draw.number(-limit - 1, limit),
+    }
+    draw.emit("MEAN", "int16" if wide else "int8", outer * inner, values)
+
+
 def plans(family: str, cases: int, seed: int = 1, per_plan: int = 40) -> Iterator[Plan]:
     """`cases` records of a family, some in each plan."""
-    kinds = (_arithmetic, _lut, _curve, _softmax, _requantise, _fully_connected)
-    make = dict(zip(FAMILIES, kinds, strict=True))[family]
+    pointwise = (_arithmetic, _lut, _curve, _softmax, _requantise, _fully_connected)
+    make = dict(zip(FAMILIES, (*pointwise, _pool, _mean), strict=True))[family]
     rng = np.random.default_rng(seed)
     for start in range(0, cases, per_plan):
         draw = Draw(rng)

@@ -34,8 +34,8 @@ DEFECTS = [
     ),
     ("conv/ref.c", "return c->pad_row;", "return c->input;", "kernels", "convolution(False)"),
     ("depthwise_conv/ref.c", "o / repeats", "o % op->in_c", "kernels", "convolution(True)"),
-    ("pool/ref.c", "sum + count / 2", "sum", "kernels", "pool('AVERAGE_POOL_2D')"),
-    ("pool/ref.c", "best = -128", "best = 0", "kernels", "pool('MAX_POOL_2D')"),
+    ("pool/windows.c", "sum + count / 2", "sum", "kernels", "pool('AVERAGE_POOL_2D')"),
+    ("pool/largest_ref.c", "best = -128", "best = 0", "kernels", "pool('MAX_POOL_2D')"),
     ("arithmetic/ref.c", "op->sign2 * sb", "sb", "kernels", "arithmetic('SUB', 'int8')"),
     (
         "arithmetic/ref.c",
@@ -60,7 +60,14 @@ DEFECTS = [
         "kernels",
         "quantize(('int16', 'int8'))",
     ),
-    ("mean/ref.c", "- op->input_zero_point", "", "kernels", "mean('int8')"),
+    (
+        "mean/ref.c",
+        "-(int32_t)op->reduce * op->input_zero_point",
+        "0",
+        "kernels",
+        "mean('int8')",
+    ),
+    ("sums/ref.c", "y * area->row_step", "0", "kernels", "pool('AVERAGE_POOL_2D')"),
     ("softmax/ref.c", "value - 128", "value - 127", "kernels", "softmax()"),
     (
         "arithmetic/ref.c",

@@ -1,5 +1,6 @@
-"""The pointwise kernels on the real cores' instruction sets against the same in plain C, over
-records that no converter would write; and with a defect in each, which the comparison must find.
+"""The pointwise kernels, pools and means on the real cores' instruction sets against the same in
+plain C, over records that no converter would write; and with a defect in each, which the comparison
+must find.
 
 TFLite's reference kernels stand behind plain C: test_lower_kernels.py, test_kernels_on_boards.py.
 """
@@ -21,7 +22,7 @@ from firmware_boards import QEMU, firmware
 from numpy.typing import NDArray
 from pointwise_records import FAMILIES, inputs, plans
 
-CASES = {"arithmetic": 1120, "softmax": 160, "requantise": 160}
+CASES = {"arithmetic": 1120, "softmax": 160, "requantise": 160, "pool": 160, "mean": 160}
 
 
 def _outputs(device: Device) -> NDArray[np.int8]:
@@ -63,8 +64,15 @@ M4, M55 = "qemu-mps2-an386", "qemu-mps3-an547"
 DEFECTS = [
     (M4, "arithmetic/rows_dsp.c", ".step = 2 * sum.sign", ".step = 2", "arithmetic", "ADD_S8"),
     (M4, "rescale_dsp.h", "^ (uint32_t)(x >> 31) << 31", "", "arithmetic", "MUL_S16"),
-    (M4, "arithmetic/rows_dsp.c", '"8", "%1", "%2"', '"8", "%2", "%1"', "arithmetic", "EXTREME_S8"),
+    (M4, "arithmetic/rows_dsp.c", "least ? edge_s", "!least ? edge_s", "arithmetic", "EXTREME_S8"),
     (M4, "lut/dsp.c", "word >> 16 & 255u", "word >> 8 & 255u", "lut", "LUT_8"),
+    (M4, "sums/dsp.c", "carry(sums + 5", "carry(sums + 4", "pool", "AVERAGE_POOL_S8"),
+    (M4, "sums/sums.h", "256u", "512u", "mean", "MEAN"),
+    (M4, "pool/largest_dsp.c", ": channels - 8;", ": from;", "pool", "between"),
+    (M4, "pool/largest_dsp.c", "(uint8_t)op->low", "0x80u", "pool", "MAX_POOL_S8"),
+    (M55, "sums/sums.h", "256u", "512u", "mean", "MEAN"),
+    (M55, "sums/mve.c", "vctp16q(count)", "vctp16q(count - 1)", "pool", "AVERAGE_POOL_S8"),
+    (M55, "pool/largest_mve.c", "vctp8q(left)", "vctp8q(16)", "pool", "between"),
     (M55, "arithmetic/rows_mve.c", "w, sum->sign", "w, 1", "arithmetic", "ADD_S16"),
     (M55, "arithmetic/rows_mve.c", "vctp32q(left)", "vctp32q(4)", "arithmetic", "between"),
     (M55, "arithmetic/rows_mve.c", "op->sign2 > 0 ?", "1 ?", "arithmetic", "EXTREME_S8"),

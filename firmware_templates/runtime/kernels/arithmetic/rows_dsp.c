@@ -1,41 +1,11 @@
 /* Rows of two operands by the DSP extension. */
 #include <string.h>
 
+#include "../extreme_dsp.h"
 #include "../rescale_dsp.h"
 #include "row.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
-
-/* Where GE was set by the last SSUB8 or SSUB16: the bytes of a, else those of b. */
-#define EXTREME(width, first, second)                                                              \
-  __asm__("ssub" width " %0, %1, %2\n sel %0, " first ", " second                                  \
-          : "=&r"(result)                                                                          \
-          : "r"(a), "r"(b)                                                                         \
-          : "cc")
-
-static inline uint32_t larger(uint32_t a, uint32_t b, bool wide) {
-  uint32_t result;
-  if (wide)
-    EXTREME("16", "%1", "%2");
-  else
-    EXTREME("8", "%1", "%2");
-  return result;
-}
-
-static inline uint32_t smaller(uint32_t a, uint32_t b, bool wide) {
-  uint32_t result;
-  if (wide)
-    EXTREME("16", "%2", "%1");
-  else
-    EXTREME("8", "%2", "%1");
-  return result;
-}
-
-static inline uint32_t word_at(const uint8_t *at) {
-  uint32_t word;
-  memcpy(&word, at, 4);
-  return word;
-}
 
 /* The activation range of what a row left inside its type. */
 static void clamp_row(const edge_op_arithmetic_t *op, const edge_row_t *row, bool wide) {
@@ -46,12 +16,12 @@ static void clamp_row(const edge_op_arithmetic_t *op, const edge_row_t *row, boo
   uint32_t high = wide ? 0x10001u * (uint16_t)op->high : 0x1010101u * (uint8_t)op->high;
   uint8_t *at = (uint8_t *)row->out;
   for (; bytes >= 4; bytes -= 4, at += 4) {
-    uint32_t word = smaller(larger(word_at(at), low, wide), high, wide);
+    uint32_t word = edge_smaller(edge_larger(edge_word_at(at), low, wide), high, wide);
     memcpy(at, &word, 4);
   }
   uint32_t word = 0;
   memcpy(&word, at, bytes);
-  word = smaller(larger(word, low, wide), high, wide);
+  word = edge_smaller(edge_larger(word, low, wide), high, wide);
   memcpy(at, &word, bytes);
 }
 
@@ -248,14 +218,14 @@ static inline __attribute__((always_inline)) void extremes(const part_t *part, b
   uint8_t *out = (uint8_t *)part->out;
   uint32_t bytes = wide ? 2 * part->count : part->count;
   for (; bytes >= 4; bytes -= 4, a += 4, b += 4, out += 4) {
-    uint32_t word =
-        least ? smaller(word_at(a), word_at(b), wide) : larger(word_at(a), word_at(b), wide);
+    uint32_t word = least ? edge_smaller(edge_word_at(a), edge_word_at(b), wide)
+                          : edge_larger(edge_word_at(a), edge_word_at(b), wide);
     memcpy(out, &word, 4);
   }
   uint32_t x = 0, y = 0;
   memcpy(&x, a, bytes);
   memcpy(&y, b, bytes);
-  x = least ? smaller(x, y, wide) : larger(x, y, wide);
+  x = least ? edge_smaller(x, y, wide) : edge_larger(x, y, wide);
   memcpy(out, &x, bytes);
 }
 
