@@ -49,6 +49,7 @@ class Shape:
     context_dtype: str = "int32"
     vocab: int = VOCAB
     frames: int = 1
+    joiner_state: bool = False
 
 
 def _linear(net: Net, x: int, depth: int, y: int, rng: np.random.Generator) -> None:
@@ -91,7 +92,12 @@ def _graphs(shape: Shape) -> tuple[bytes, bytes, bytes]:
     joiner.op("ADD", [a, b], [total], "AddOptions")
     joiner.op("TANH", [total], [curved])
     _linear(joiner, curved, DIM, logit, rng)
-    return encoder.file(out), predictor.file(decoder_out), joiner.file(logit)
+    results = [logit]
+    if shape.joiner_state:
+        before = joiner.input((1, shape.vocab), "int8", 0.1, 4, "state.sum")
+        results.append(joiner.tensor("state.sum.next", (1, shape.vocab), "int8", 0.1, 4))
+        joiner.op("ADD", [logit, before], [results[-1]], "AddOptions")
+    return encoder.file(out), predictor.file(decoder_out), joiner.file(*results)
 
 
 def _lower(shape: Shape | None = None, **changes: Any) -> Bundle:
@@ -121,9 +127,13 @@ def test_a_bundle_holds_all_that_the_device_and_the_host_need() -> None:
 
 @pytest.mark.needs_cc
 def test_the_device_takes_it_and_needs_the_predicted_memory() -> None:
-    bundle = _lower(Shape(frames=2))
-    device = Recogniser(Image(bundle.device_bytes()))
-    assert device.workspace_bytes == bundle.workspace_bytes
+    several = {"beam": 4, "cache": 8, "max_tokens": 99, "max_arcs": 7}
+    for beam in ({}, several):
+        bundle = _lower(Shape(frames=2), beam=beam)
+        device = Recogniser(Image(bundle.device_bytes()))
+        assert device.workspace_bytes == bundle.workspace_bytes
+        assert device.beam == bundle.search.beam == beam.get("beam", 1)
+    assert _lower(Shape(joiner_state=True)).search.beam == 1
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
@@ -146,6 +156,11 @@ def test_a_shorter_shift_means_shorter_frames() -> None:
         (Shape(), {"tokens": TOKENS[:-1]}, r"joiner: 6 int8 logits for 5 tokens"),
         (Shape(), {"blank": 6}, r"blank 6"),
         (Shape(), {"max_symbols": 0}, r"max_symbols is 0"),
+        (
+            Shape(joiner_state=True),
+            {"beam": {"beam": 2}},
+            r"joiner: it has a state, which 2 hypotheses cannot share; set beam = 1",
+        ),
         (Shape(), {"window_shift": 5}, r"window shift 5 of 4 frames"),
     ],
 )

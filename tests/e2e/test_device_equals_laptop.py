@@ -115,13 +115,16 @@ def test_reflashing_another_bundle_is_noticed(
 ) -> None:
     edgesdk.ok("flash", convert("host"), "--board", "host")
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text("schema = 1\nmax_symbols = 1\n")
+    recipe.write_text("schema = 1\nmax_symbols = 1\n[search]\nbeam = 4\nprune = 12\n")
     calibration = ("--calibration", model / "calibration")
     edgesdk.ok(
         *("convert", model / "onnx", *calibration, "--board", "host"),
         *("--recipe", recipe, "-o", tmp_path / "other"),
     )
     other = tmp_path / "other" / "model.edge"
+    search = edgesdk.ok("inspect", other, "--json").document["search"]
+    chosen = {"max_symbols": 1, "beam": 4, "prune": 12.0, "cache": 8, "nbest": 4}
+    assert search.items() >= {**chosen, "max_tokens": 256, "max_arcs": 64}.items()
     outcome = edgesdk("run", model / "clips", "--board", "host", "--bundle", other)
     assert outcome.code == 6
     assert "flash it again" in outcome.error_line()

@@ -177,13 +177,13 @@ static bool better(const edge_candidate_t *a, const edge_candidate_t *b) {
   return a->distance != b->distance ? a->distance < b->distance : a->token < b->token;
 }
 
-void edge_hypotheses_offer(edge_search_t *s, const edge_candidate_t *candidate) {
+bool edge_hypotheses_offer(edge_search_t *s, const edge_candidate_t *candidate) {
   edge_candidate_t *list = s->candidates;
   uint32_t at = s->candidate_count;
   if (at == s->beam) {
     at--;
     if (!better(candidate, &list[at])) {
-      return;
+      return false;
     }
   } else {
     s->candidate_count++;
@@ -192,6 +192,7 @@ void edge_hypotheses_offer(edge_search_t *s, const edge_candidate_t *candidate) 
     list[at] = list[at - 1];
   }
   list[at] = *candidate;
+  return true;
 }
 
 /* Add the worse one's probability to the better one, which keeps its times. */

@@ -13,8 +13,8 @@ int32_t edge_search_score(const edge_search_t *search, uint32_t distance, uint64
 /* One hypothesis without tokens, an empty pool. */
 void edge_hypotheses_reset(edge_search_t *search);
 
-/* Insert a candidate where it is among the best `beam`. */
-void edge_hypotheses_offer(edge_search_t *search, const edge_candidate_t *candidate);
+/* Insert a candidate where it is among the best `beam`; otherwise return false. */
+bool edge_hypotheses_offer(edge_search_t *search, const edge_candidate_t *candidate);
 
 /* Unite finished hypotheses of equal tokens, then let the best of them and of the candidates be
  * the live ones, and tell the tokens that have become common. */

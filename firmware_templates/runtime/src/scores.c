@@ -31,7 +31,7 @@ static uint64_t ln_q24(uint64_t x) {
     /* Squaring doubles the logarithm; whether it reaches 1 is its next binary digit. */
     const uint64_t square = (uint64_t)mantissa * mantissa >> 31;
     const uint32_t digit = (uint32_t)(square >> 32);
-    mantissa = (uint32_t)(square >> digit);
+    mantissa = digit != 0 ? (uint32_t)(square >> 1) : (uint32_t)square;
     log2_q24 = log2_q24 << 1 | digit;
   }
   return ((uint64_t)log2_q24 * LN2_Q32 + (1u << 31)) >> 32;

@@ -203,12 +203,6 @@ static edge_status_t predict_all(edge_search_t *s, const edge_runner_t *runner) 
   return EDGE_OK;
 }
 
-/* Whether the worst candidate that still counts is of the same hypothesis, by a higher logit. */
-static bool hopeless(const edge_search_t *s, uint32_t index, uint32_t distance) {
-  const edge_candidate_t *worst = &s->candidates[s->beam - 1];
-  return s->candidate_count == s->beam && worst->from == index && distance > worst->distance;
-}
-
 /* All extensions of a hypothesis by one more logit: of tokens, as candidates, and of the blank. One
  * hypothesis alone cannot weigh a boost that it may have to give back: whether it goes on by a
  * token is decided without biasing, and with biasing only by which. */
@@ -219,17 +213,20 @@ static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_s
   const bool alone = biased && s->beam == 1;
   const bool emits = alone && edge_search_argmax(s->logits, s->vocab) != s->blank;
   edge_candidate_t c = {.from = (uint16_t)index};
+  int32_t least = INT8_MIN; /* without biasing, where a logit was too low, so are those below */
   for (c.token = alone && !emits ? s->vocab : 0; c.token < s->vocab; c.token++) {
-    c.distance = (uint8_t)(best - s->logits[c.token]);
-    if (c.token == s->blank || (!biased && hopeless(s, index, c.distance))) {
+    if (s->logits[c.token] < least || c.token == s->blank) {
       continue;
     }
+    c.distance = (uint8_t)(best - s->logits[c.token]);
     c.logprob = edge_search_score(s, c.distance, ln_sum);
     c.delta = biased ? s->deltas[c.token] : 0;
     c.acoustic = h->acoustic + c.logprob;
     c.tail = h->tail + c.logprob;
     c.bias = h->bias + c.delta;
-    edge_hypotheses_offer(s, &c);
+    if (!edge_hypotheses_offer(s, &c) && !biased) {
+      least = s->logits[c.token] + 1;
+    }
   }
   if (emits) {
     return;
