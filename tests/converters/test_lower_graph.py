@@ -146,6 +146,20 @@ def test_place_never_overlaps_live_buffers_and_beats_no_reuse() -> None:
         assert list(fullest.tensors) == sorted(fullest.tensors, key=lambda t: -t[1])
 
 
+def test_place_takes_the_smaller_arena_of_two_orders() -> None:
+    by_size = [(32, 1, 2), (64, 3, 4), (64, 2, 3)]
+    by_start = [(64, 3, 4), (32, 1, 3), (16, 0, 2), (64, 0, 0)]
+    for case, least in ((by_size, 128), (by_start, 96)):
+        buffers = [Buffer(f"b{i}", size, "arena", [a], [b]) for i, (size, a, b) in enumerate(case)]
+        assert place(buffers) == peak(buffers, 5).size_bytes == least
+
+
+@pytest.mark.needs_shared
+def test_a_chain_of_convolutions_needs_no_more_than_its_fullest_operator(shared: Path) -> None:
+    data = (shared / "data/models/vww_96_int8.tflite").read_bytes()
+    assert lower_graph(data).plan.arena_bytes == 55296
+
+
 def test_an_operator_that_is_not_covered_is_named() -> None:
     net = Net()
     x = net.input((1, 16), "int8", *QUANT)

@@ -35,10 +35,18 @@ class Buffer:
 def place(buffers: Sequence[Buffer]) -> int:
     """Give every buffer an offset so that no two alive at once overlap; returns the arena's bytes.
 
-    Greedy by size: the largest first, each at the lowest offset that is free in its lifetime.
+    Greedy in two orders, of which the one that needs less is taken: by size and by start of life.
     """
+    by_size = sorted(buffers, key=lambda b: (-b.size_bytes, b.first, b.name))
+    by_start = sorted(buffers, key=lambda b: (b.first, -b.size_bytes, b.name))
+    best = min((by_size, by_start), key=_place_in)
+    return _place_in(best)
+
+
+def _place_in(order: Sequence[Buffer]) -> int:
+    """Each buffer at the lowest offset that is free in its lifetime; returns the arena's bytes."""
     placed: list[Buffer] = []
-    for buffer in sorted(buffers, key=lambda b: (-b.size_bytes, b.first, b.name)):
+    for buffer in order:
         busy = sorted(
             (p.offset, p.offset + align(p.size_bytes))
             for p in placed
