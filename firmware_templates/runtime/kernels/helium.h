@@ -13,11 +13,17 @@ static inline int32x4_t edge_rounding_shift4(int32x4_t x, int32x4_t minus_right)
   return vrshlq_s32(vqaddq_s32(x, step), minus_right);
 }
 
+/* The same of one shift for all, 0 or to the right. VQDMLAH steps down: twice a negative number is
+ * -1 in the high half. */
+static inline int32x4_t edge_rounding_shift4_n(int32x4_t x, int32_t minus_right) {
+  return vrshlq_n_s32(vqdmlahq_n_s32(x, x, minus_right < 0 ? 1 : 0), minus_right);
+}
+
 /* edge_rescale of four sums. */
 static inline int32x4_t edge_rescale4(int32x4_t x, int32_t multiplier, int32_t shift) {
   if (shift > 0)
     return vqrdmulhq_n_s32(vshlq_r_s32(x, shift), multiplier);
-  return edge_rounding_shift4(vqrdmulhq_n_s32(x, multiplier), vdupq_n_s32(shift));
+  return edge_rounding_shift4_n(vqrdmulhq_n_s32(x, multiplier), shift);
 }
 
 #endif

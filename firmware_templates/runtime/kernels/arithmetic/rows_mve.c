@@ -28,7 +28,7 @@ static inline const uint8_t *repeated(const void *element, bool wide, int16_t fo
 static inline int32x4_t rescaled(int32x4_t x, int32_t multiplier, int32_t shift) {
   int32_t right = shift < 0 ? shift : 0;
   x = vqrdmulhq_n_s32(vshlq_r_s32(x, shift - right), multiplier);
-  return edge_rounding_shift4(x, vdupq_n_s32(right));
+  return edge_rounding_shift4_n(x, right);
 }
 
 static inline int32x4_t result(const edge_op_arithmetic_t *op, const edge_sum_t *sum, kind_t kind,
@@ -39,9 +39,9 @@ static inline int32x4_t result(const edge_op_arithmetic_t *op, const edge_sum_t 
   if (kind == SUM) {
     v = vaddq_n_s32(vmulq_n_s32(a, sum->half_unit), sum->half_offset);
     w = vshlq_r_s32(vaddq_n_s32(b, sum->offset), op->left_shift);
-    w = edge_rounding_shift4(vqrdmulhq_n_s32(w, sum->multiplier), vdupq_n_s32(sum->shift));
+    w = edge_rounding_shift4_n(vqrdmulhq_n_s32(w, sum->multiplier), sum->shift);
     v = vqrdmulhq_n_s32(vmlaq_n_s32(v, w, sum->sign), op->multiplier);
-    v = edge_rounding_shift4(v, vdupq_n_s32(op->shift));
+    v = edge_rounding_shift4_n(v, op->shift);
   } else if (kind == PRODUCT) {
     v = vaddq_n_s32(a, op->offset1);
     w = vaddq_n_s32(b, op->offset2);

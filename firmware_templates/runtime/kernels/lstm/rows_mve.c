@@ -131,9 +131,9 @@ static __attribute__((noinline)) int16x8_t hyperbolic(int16x8_t x, int32_t integ
 
 /* a * b / 2^right, ties away from zero, its low 16 bits. */
 static inline int16x8_t scaled_product(int16x8_t a, int16x8_t b, int32_t right) {
-  const int32x4_t by = vdupq_n_s32(-right);
-  int16x8_t low = vmovnbq_s32(vdupq_n_s16(0), edge_rounding_shift4(vmullbq_int_s16(a, b), by));
-  return vmovntq_s32(low, edge_rounding_shift4(vmulltq_int_s16(a, b), by));
+  int32x4_t even = edge_rounding_shift4_n(vmullbq_int_s16(a, b), -right);
+  int32x4_t odd = edge_rounding_shift4_n(vmulltq_int_s16(a, b), -right);
+  return vmovntq_s32(vmovnbq_s32(vdupq_n_s16(0), even), odd);
 }
 
 static inline int32x4_t hidden_of(const edge_op_lstm_t *op, int32x4_t product) {
