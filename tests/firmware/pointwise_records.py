@@ -136,10 +136,10 @@ def _lut(draw: Draw, case: int) -> None:
 
 
 def _curve(draw: Draw, case: int) -> None:
-    count = case % 80 + 1
+    count = case // 2 % 80 + 1
     # what a table can hold: rising, or anything at all
     table = draw.rng.integers(0, 65536, 256).astype(np.uint16)
-    if case % 4:
+    if case % 8:
         table = np.sort(table)
     values: dict[str, Value] = {
         "input": draw.source(count, "int16"),
@@ -154,6 +154,8 @@ def _curve(draw: Draw, case: int) -> None:
 def _softmax(draw: Draw, case: int) -> None:
     wide = case % 2 == 1
     depth, rows = case // 2 % 80 + 1, int(draw.rng.integers(1, 3))
+    if case % 40 == 20:
+        depth, rows = 256, 1
     dtype = "int16" if wide else "int8"
     values: dict[str, Value] = {"rows": rows, "depth": depth}
     values["input"] = draw.source(rows * depth, dtype)

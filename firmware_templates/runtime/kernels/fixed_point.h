@@ -15,6 +15,9 @@ static inline int32_t edge_clamp(int32_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : value;
 }
 
+/* Zero bits above the highest set one of x > 0. */
+static inline uint32_t edge_leading_zeros(uint32_t x) { return (uint32_t)__builtin_clz(x); }
+
 /* round(a * b / 2^31), ties up; b >= 0, so a * b = 2^62 cannot occur. */
 static inline int32_t edge_doubling_high_mul(int32_t a, int32_t b) {
   return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);

@@ -1,8 +1,8 @@
 /* Rows of two operands by the DSP extension. */
 #include <string.h>
 
-#include "../extreme_dsp.h"
 #include "../rescale_dsp.h"
+#include "../words_dsp.h"
 #include "row.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
@@ -12,8 +12,8 @@ static void clamp_row(const edge_op_arithmetic_t *op, const edge_row_t *row, boo
   if (op->low == (wide ? -32768 : -128) && op->high == (wide ? 32767 : 127))
     return;
   uint32_t bytes = wide ? 2 * row->count : row->count;
-  uint32_t low = wide ? 0x10001u * (uint16_t)op->low : 0x1010101u * (uint8_t)op->low;
-  uint32_t high = wide ? 0x10001u * (uint16_t)op->high : 0x1010101u * (uint8_t)op->high;
+  uint32_t low = edge_in_lanes(op->low, wide);
+  uint32_t high = edge_in_lanes(op->high, wide);
   uint8_t *at = (uint8_t *)row->out;
   for (; bytes >= 4; bytes -= 4, at += 4) {
     uint32_t word = edge_smaller(edge_larger(edge_word_at(at), low, wide), high, wide);
@@ -43,8 +43,7 @@ static inline int32_t element(const void *data, uint32_t i, bool wide) {
 
 /* A chunk of one element. */
 static const void *repeated(const void *data, bool wide, uint32_t words[CHUNK / 2]) {
-  uint32_t unit = (uint32_t)element(data, 0, wide);
-  unit = wide ? 0x10001u * (uint16_t)unit : 0x1010101u * (uint8_t)unit;
+  uint32_t unit = edge_in_lanes(element(data, 0, wide), wide);
   for (uint32_t i = 0; i < (wide ? CHUNK / 2 : CHUNK / 4); i++)
     words[i] = unit;
   return words;

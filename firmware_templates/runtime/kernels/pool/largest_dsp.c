@@ -1,7 +1,7 @@
 /* Maxima by the DSP extension, eight or four at a time; the last of a pixel overlap those before.
  */
-#include "../extreme_dsp.h"
 #include "../fixed_point.h"
+#include "../words_dsp.h"
 #include "largest.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)

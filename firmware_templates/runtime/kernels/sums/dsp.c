@@ -1,6 +1,6 @@
 /* Sums over pixels by the DSP extension: SXTAB16 adds two of a word's four bytes to two sums of
  * 16 bits, which go over into 32 bits before they could overflow. */
-#include "../extreme_dsp.h"
+#include "../words_dsp.h"
 #include "sums.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
