@@ -38,6 +38,7 @@ typedef struct edge_down {
   int32_t multiplier;
   int32_t round; /* half of the last place, and the offset, in units before the shift */
   uint32_t right;
+  int32_t sign; /* -1: negative numbers step down before the shift; for edge_scale_any */
 } edge_down_t;
 
 /* `offset` leaves room for x: both stay below 2^29 before the shift. */
@@ -50,7 +51,8 @@ static inline edge_down_t edge_down_of(int32_t multiplier, int32_t shift, int32_
   uint32_t right = (uint32_t)-shift;
   return (edge_down_t){.multiplier = multiplier,
                        .round = (int32_t)((1u << (right - 1)) + ((uint32_t)offset << right)),
-                       .right = right};
+                       .right = right,
+                       .sign = -1};
 }
 
 /* edge_rescale(x, ...) + offset of twice x, |x| <= 2^30. Where x < 0 < x * multiplier / 2^31 + 1,
@@ -59,7 +61,30 @@ static inline int32_t edge_scale_down(const edge_down_t *by, int32_t twice) {
   return (edge_smmlar(twice, by->multiplier, by->round) + (twice >> 31)) >> by->right;
 }
 
-/* The same for any x: all 64 bits of its product, to which rounding, offset and sign are added. */
+/* A scale of either direction for numbers of at most `bits` bits and a sign, which count `unit`
+ * each: twice themselves, to the left as far as the scale says. false: it goes too far. */
+static inline bool edge_any_of(int32_t multiplier, int32_t shift, int32_t offset, int32_t bits,
+                               int32_t *unit, edge_down_t *down) {
+  if (shift < 0) {
+    *unit = 2;
+    *down = edge_down_of(multiplier, shift, offset);
+    return edge_down_fits(shift, offset);
+  }
+  if (bits + shift > 30)
+    return false;
+  *unit = 2 << shift;
+  *down = (edge_down_t){.multiplier = multiplier, .round = offset};
+  return true;
+}
+
+/* edge_scale_down, or nothing to shift and no ties. */
+static inline int32_t edge_scale_any(const edge_down_t *by, int32_t twice) {
+  int32_t step = twice >> 31 & by->sign;
+  return (edge_smmlar(twice, by->multiplier, by->round) + step) >> by->right;
+}
+
+/* edge_scale_down of any x: all 64 bits of its product, to which rounding, offset and sign are
+ * added. */
 typedef struct edge_wide_down {
   int32_t multiplier;
   uint32_t low;

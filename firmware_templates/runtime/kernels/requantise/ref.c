@@ -2,6 +2,7 @@
 #include "../check.h"
 #include "../fixed_point.h"
 #include "kernel.h"
+#include "row.h"
 
 static int32_t load(const void *data, uint32_t dtype, uint32_t i) {
   switch (dtype) {
@@ -37,6 +38,8 @@ edge_status_t edge_requantise_run(const edge_memory_t *memory, const void *recor
   const edge_op_requantise_t *op = (const edge_op_requantise_t *)record;
   const void *input = edge_at(memory, op->input);
   void *out = edge_at(memory, op->head.out);
+  if (EDGE_REQUANTISE_ROW(op, input, out))
+    return EDGE_OK;
   for (uint32_t i = 0; i < op->count; i++) {
     int32_t value = edge_wrap_add(load(input, op->input_dtype, i), -op->input_zero_point);
     value = edge_rescale(value, op->multiplier, op->shift);
