@@ -74,12 +74,16 @@ DEFECTS = [
     (M55, "sums/mve.c", "vctp16q(count)", "vctp16q(count - 1)", "pool", "AVERAGE_POOL_S8"),
     (M55, "pool/largest_mve.c", "vctp8q(left)", "vctp8q(16)", "pool", "between"),
     (M4, "softmax/row_dsp.c", "four >> 16) << 16", "four >> 8) << 16", "softmax", "SOFTMAX_S8"),
+    (M4, "curve/dsp.c", "* by.spread", "* 0xfffe", "curve", "LOGISTIC_S16"),
+    (M4, "curve/dsp.c", "+ curve.middle -", "+ 32767 -", "curve", "TANH_S16"),
     (M4, "rescale_dsp.h", "twice >> 31 & by->sign", "twice >> 31", "requantise", "REQUANTISE"),
     (M55, "arithmetic/rows_mve.c", "w, sum->sign", "w, 1", "arithmetic", "ADD_S16"),
     (M55, "arithmetic/rows_mve.c", "vctp32q(left)", "vctp32q(4)", "arithmetic", "between"),
     (M55, "arithmetic/rows_mve.c", "op->sign2 > 0 ?", "1 ?", "arithmetic", "EXTREME_S8"),
     (M55, "lut/mve.c", "vctp8q(left)", "vctp8q(left - 1)", "lut", "LUT_8"),
     (M55, "softmax/row_mve.c", "vctp8q(depth - i)", "vctp8q(16)", "softmax", "SOFTMAX_S8"),
+    (M55, "curve/mve.c", "254))", "253))", "curve", "LOGISTIC_S16"),
+    (M55, "curve/mve.c", "how->table + 1,", "how->table,", "curve", "TANH_S16"),
     (M55, "requantise/row_mve.c", "op->shift - right", "0", "requantise", "REQUANTISE"),
 ]
 

@@ -3,6 +3,8 @@
 #include "../check.h"
 #include "kernel.h"
 
+#if !defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
+
 /* The input in units of 1 / (3 * 4096). */
 static int32_t argument(const edge_op_curve_t *op, int32_t x) {
   int32_t round = op->left_shift > 0 ? (int32_t)(1u << (uint32_t)(op->left_shift - 1)) : 0;
@@ -46,3 +48,5 @@ edge_status_t edge_tanh_s16_run(const edge_memory_t *memory, const void *record)
   }
   return EDGE_OK;
 }
+
+#endif
