@@ -98,7 +98,7 @@ DEFECTS = [
         "svdf_over_many_runs()",
     ),
     (
-        "softmax16/ref.c",
+        "softmax16/row.h",
         "(value & 127) + 64",
         "(value & 127)",
         "foreign_kernels",
