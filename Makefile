@@ -24,7 +24,7 @@ demo:
 	    --expect $(MODEL)/clips/clips.tsv --report $(OUT)/report
 
 test:
-	tools/setup.sh all convert,emulate,report,train,dev
+	tools/setup.sh all convert,emulate,report,rescore,train,dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -38,7 +38,7 @@ bench:
 	$(PYTHON) benchmarks/boards.py
 
 fix:
-	tools/setup.sh all convert,emulate,report,train,dev
+	tools/setup.sh all convert,emulate,report,rescore,train,dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	.venv/bin/clang-format -i $(C_FILES)

@@ -230,4 +230,10 @@ def lattice_document(results: Results) -> dict[str, Any]:
         }
         for arc, share in zip(results.arcs, posteriors(results), strict=True)
     ]
-    return {"states": results.states, "committed": results.committed, "edges": edges}
+    return {
+        "states": results.states,
+        "committed": results.committed,
+        "committed_acoustic_q16": results.committed_acoustic_q16,
+        "committed_bias_q16": results.committed_bias_q16,
+        "edges": edges,
+    }

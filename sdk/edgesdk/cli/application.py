@@ -15,6 +15,7 @@ from edgesdk.cli import (
     emulate,
     flash,
     inspect,
+    rescore,
     run,
     validate,
 )
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # its help has escape codes even with NO_COLOR
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, bias, validate)
+VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, bias, rescore, validate)
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 

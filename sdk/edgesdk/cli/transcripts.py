@@ -66,13 +66,7 @@ def transcripts_document(
     }
     errors = clip_errors(transcripts)
     if errors is not None:
-        document["word_errors"] = {
-            "rate_pct": errors.rate_pct,
-            "substitutions": errors.substitutions,
-            "deletions": errors.deletions,
-            "insertions": errors.insertions,
-            "words": errors.words,
-        }
+        document["word_errors"] = errors.document()
     return document
 
 

@@ -25,6 +25,16 @@ class WordErrors:
         """100 * total / words; words said where none were expected count as 100 % and more."""
         return 100.0 * self.total / max(self.words, 1)
 
+    def document(self) -> dict[str, float]:
+        """Plain JSON values."""
+        return {
+            "rate_pct": self.rate_pct,
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+            "words": self.words,
+        }
+
 
 def align_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[Pair]:
     """A cheapest alignment as (expected, heard) pairs; None stands for a missing word.
