@@ -1,18 +1,24 @@
 """Prints word error rates on speakers that training never heard.
 
 python examples/commands/evaluate.py --data PATH/TO/data/speech
+
+With --write FOLDER, writes the same clips for `edgesdk emulate --expect` instead: a folder of .wav
+files and clips.tsv for each set.
 """
 
 import argparse
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from data import TAIL_SAMPLES, Clip, load_noises, load_real_clips, trim
 from decode import recognise, word_errors
+from features import SAMPLE_RATE
 from model import Transducer, load_checkpoint
 from synthesis import Samples
 from vocabulary import PHONES_OF_WORD
@@ -95,6 +101,28 @@ def report_false_words(model: Transducer, name: str, clips: list[Samples]) -> No
     print(f"{name:44s} {len(clips):5d} {heard:6d} words in {minutes:.1f} minutes")
 
 
+def clip_sets(data: Path, seed: int) -> dict[str, list[Clip]]:
+    """Return isolated words and strings of words of the dev speakers, by a name for each set."""
+    isolated = isolated_sets(data)
+    sets = {f"isolated, {name}": clips for name, clips in isolated.items()}
+    for name, clips in isolated.items():
+        sets[f"strings of 2 to 5, {name}"] = joined_strings(clips, seed)
+    dev = load_real_clips(data, "dev")
+    sets["connected digits of children, speechocean762"] = [c for c in dev if " " in c.text]
+    return sets
+
+
+def write_clips(folder: Path, clips: list[Clip]) -> None:
+    """Write the clips, without the device's tail, and what is said in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["file\ttext\n"]
+    for index, clip in enumerate(clips):
+        name = f"{index:03d}.wav"
+        soundfile.write(folder / name, clip.samples, SAMPLE_RATE, subtype="PCM_16")
+        lines.append(f"{name}\t{clip.text}\n")
+    (folder / "clips.tsv").write_text("".join(lines), encoding="utf-8")
+
+
 def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,22 +130,23 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=HERE / "checkpoint.pt")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--confusions", type=int, default=0, help="mistakes to list per set")
+    parser.add_argument("--write", type=Path, help="folder to write the clips to")
     args = parser.parse_args()
+    noises, sets = load_noises(args.data, "dev"), clip_sets(args.data, args.seed)
+    if args.write is not None:
+        for name, clips in sets.items():
+            short = re.sub("[^a-z0-9]+", "-", name)
+            write_clips(args.write / f"{short}-clean", clips)
+            write_clips(args.write / f"{short}-10db", add_noise(clips, noises, 10.0, args.seed))
+        return
     torch.set_num_threads(1)  # the matrices are small: a second thread only waits
     model = load_checkpoint(args.checkpoint)
-    noises = load_noises(args.data, "dev")
-    dev = load_real_clips(args.data, "dev")
     print(f"{'set':44s} {'clips':>5s} {'words':>6s} {'WER':>9s}")
-    isolated = isolated_sets(args.data)
-    sets = {f"isolated, {name}": clips for name, clips in isolated.items()}
-    for name, clips in isolated.items():
-        sets[f"strings of 2 to 5, {name}"] = joined_strings(clips, args.seed)
-    sets["connected digits of children, speechocean762"] = [c for c in dev if " " in c.text]
     for name, clips in sets.items():
         report(model, f"{name}, clean", clips, args.confusions)
         report(model, f"{name}, 10 dB", add_noise(clips, noises, 10.0, args.seed))
     report_false_words(model, "noise alone", noises)
-    other = [c.samples for c in dev if not c.text]
+    other = [c.samples for c in load_real_clips(args.data, "dev") if not c.text]
     report_false_words(model, "other speech", other)
 
 
