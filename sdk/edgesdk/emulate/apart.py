@@ -1,5 +1,6 @@
 """Runs .tflite files of unknown origin in a process of their own: a damaged one can end it."""
 
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -21,6 +22,7 @@ _NONSENSE = (ValueError, TypeError, OverflowError, MemoryError)
 
 def _child(answer: Connection, model: bytes, inputs: Sequence[Array], source: str) -> None:
     """Send back a GraphRun or an EdgeError; whatever native code prints is dropped."""
+    faulthandler.disable()  # the signal is reported in one line by the parent
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
