@@ -26,9 +26,9 @@ DEFECTS = [
         "fully_connected(False)",
     ),
     (
-        "fully_connected/ref.c",
-        "(int32_t)input[i] * w[i]",
-        "input[0] * w[i]",
+        "fully_connected/wide_ref.c",
+        "(int32_t)x[i] * weights[i]",
+        "x[0] * weights[i]",
         "kernels",
         "fully_connected(True)",
     ),

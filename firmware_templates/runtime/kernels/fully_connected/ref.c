@@ -3,6 +3,7 @@
 #include "../dot.h"
 #include "../fixed_point.h"
 #include "kernel.h"
+#include "wide.h"
 
 static int8_t output_s8(const edge_op_fully_connected_t *op, const int32_t *scales, uint32_t row,
                         int32_t acc) {
@@ -59,13 +60,14 @@ edge_status_t edge_fully_connected_s16_run(const edge_memory_t *memory, const vo
   const int32_t *scales = (const int32_t *)edge_at(memory, op->scales);
   int16_t *out = (int16_t *)edge_at(memory, op->head.out);
   for (uint32_t b = 0; b < op->batches; b++, input += op->depth, out += op->rows) {
-    for (uint32_t row = 0; row < op->rows; row++) {
-      const int8_t *w = weights + row * op->depth;
-      int64_t dot = 0;
-      for (uint32_t i = 0; i < op->depth; i++)
-        dot += (int32_t)input[i] * w[i];
-      int64_t acc = (int64_t)((uint64_t)dot + (uint64_t)bias[row]);
-      out[row] = output_s16(op, scales, row, acc);
+    for (uint32_t row = 0; row < op->rows; row += 4) {
+      uint32_t left = op->rows - row;
+      int64_t sums[4];
+      edge_dot4_s16(input, weights + row * op->depth, left < 4 ? left : 4, op->depth, sums);
+      for (uint32_t k = 0; k < 4 && k < left; k++) {
+        int64_t acc = (int64_t)((uint64_t)sums[k] + (uint64_t)bias[row + k]);
+        out[row + k] = output_s16(op, scales, row + k, acc);
+      }
     }
   }
   return EDGE_OK;
