@@ -1,6 +1,6 @@
 """The device's greedy search, in batches, and word errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from features import fbank
@@ -8,6 +8,8 @@ from model import CHUNK_FRAMES, CONTEXT_SIZE, MAX_SYMBOLS_PER_FRAME, Transducer
 from synthesis import Samples
 from torch import Tensor
 from vocabulary import BLANK, decode
+
+Spell = Callable[[list[int]], str]
 
 
 def device_features(samples: Samples) -> Tensor:
@@ -17,7 +19,9 @@ def device_features(samples: Samples) -> Tensor:
 
 
 @torch.no_grad()
-def greedy_search(model: Transducer, utterances: Sequence[Tensor]) -> list[str]:
+def greedy_search(
+    model: Transducer, utterances: Sequence[Tensor], spell: Spell = decode
+) -> list[str]:
     """Return the texts of feature sequences [T, 40]: at most three tokens a frame, argmax."""
     counts = torch.tensor([len(f) // CHUNK_FRAMES for f in utterances])
     x = torch.nn.utils.rnn.pad_sequence(list(utterances), batch_first=True)
@@ -36,17 +40,20 @@ def greedy_search(model: Transducer, utterances: Sequence[Tensor]) -> list[str]:
                 hypotheses[row].append(int(best[row]))
             moved = torch.cat([context[:, 1:], best[:, None]], dim=1)
             context = torch.where(active[:, None], moved, context)
-    return [decode(ids) for ids in hypotheses]
+    return [spell(ids) for ids in hypotheses]
 
 
-def recognise(model: Transducer, clips: Sequence[Samples], batch: int = 64) -> list[str]:
+def recognise(
+    model: Transducer, clips: Sequence[Samples], batch: int = 64, spell: Spell = decode
+) -> list[str]:
     """Return the texts of int16 clips that already end in the device's tail of zeros."""
     features = [device_features(clip) for clip in clips]
     order = sorted(range(len(clips)), key=lambda i: len(features[i]))
     texts = [""] * len(clips)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
-        for row, text in zip(rows, greedy_search(model, [features[i] for i in rows]), strict=True):
+        found = greedy_search(model, [features[i] for i in rows], spell)
+        for row, text in zip(rows, found, strict=True):
             texts[row] = text
     return texts
 

@@ -29,14 +29,15 @@ DEMO_TEXTS = (
 CALIBRATION_COUNT = 16
 
 
-def _quiet_ends(samples: Samples) -> Samples:
+def quiet_ends(samples: Samples) -> Samples:
+    """Return the clip trimmed, with 200 ms of digital silence at both ends."""
     pad = np.zeros(SAMPLE_RATE // 5, np.int16)
     return np.concatenate([pad, trim(samples), pad])
 
 
-def _noisy(voice: Voice, text: str, rng: random.Random) -> Samples:
+def noisy_clip(voice: Voice, text: str, rng: random.Random) -> Samples:
     """Return speech of random loudness over white noise 5 to 35 dB below it."""
-    speech = _quiet_ends(voice.speak(text)).astype(np.float64)
+    speech = quiet_ends(voice.speak(text)).astype(np.float64)
     noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(len(speech))
     noise *= np.sqrt(np.square(speech).mean()) * 10 ** (-rng.uniform(5, 35) / 20)
     mixed = speech + noise
@@ -44,11 +45,13 @@ def _noisy(voice: Voice, text: str, rng: random.Random) -> Samples:
     return np.rint(mixed * peak / np.abs(mixed).max()).astype(np.int16)
 
 
-def _write(folder: Path, clips: list[tuple[str, Samples]], table: str) -> None:
+def write_clips(folder: Path, clips: list[tuple[str, Samples]], table: str) -> None:
+    """Write numbered WAV files named by their texts, and the table of both."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["file\ttext\n"]
     for index, (text, samples) in enumerate(clips):
-        name = f"{index:02d}_{text.replace(' ', '_')}.wav"
+        title = text.replace(" ", "_").replace("'", "")
+        name = f"{index:02d}_{title}.wav"
         soundfile.write(folder / name, samples, SAMPLE_RATE, subtype="PCM_16")
         lines.append(f"{name}\t{text}\n")
     (folder / table).write_text("".join(lines), encoding="utf-8")
@@ -59,13 +62,12 @@ def write_demo_clips(out: Path, seed: int) -> None:
     rng = random.Random(seed)
     voices = held_out_voices(seed)
     demo = [
-        (text, _quiet_ends(voices[i % len(voices)].speak(text)))
-        for i, text in enumerate(DEMO_TEXTS)
+        (text, quiet_ends(voices[i % len(voices)].speak(text))) for i, text in enumerate(DEMO_TEXTS)
     ]
-    _write(out / "clips", demo, "clips.tsv")
+    write_clips(out / "clips", demo, "clips.tsv")
     texts = [random_text(rng, 1 + i % 4) for i in range(CALIBRATION_COUNT)]
-    noisy = [(text, _noisy(voices[i % len(voices)], text, rng)) for i, text in enumerate(texts)]
-    _write(out / "calibration", noisy, "calibration.tsv")
+    noisy = [(text, noisy_clip(voices[i % len(voices)], text, rng)) for i, text in enumerate(texts)]
+    write_clips(out / "calibration", noisy, "calibration.tsv")
 
 
 def main() -> None:

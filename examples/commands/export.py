@@ -6,6 +6,7 @@ python examples/commands/export.py
 import argparse
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
@@ -66,7 +67,7 @@ def _write(
     onnx.save(graph, path)
 
 
-def export(model: Transducer, folder: Path) -> None:
+def export(model: Transducer, folder: Path, tokens: Sequence[str] = TOKENS) -> None:
     """Write encoder.onnx, decoder.onnx, joiner.onnx, tokens.txt and features.json."""
     folder.mkdir(parents=True, exist_ok=True)
     config = model.config
@@ -95,7 +96,7 @@ def export(model: Transducer, folder: Path) -> None:
         folder / "joiner.onnx",
         {"joiner_dim": str(config.joiner_dim), **limit},
     )
-    lines = [f"{token} {index}\n" for index, token in enumerate(TOKENS)]
+    lines = [f"{token} {index}\n" for index, token in enumerate(tokens)]
     (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
     features = features_config(model.feature_mean, model.feature_inv_std)
     (folder / "features.json").write_text(json.dumps(features, indent=1) + "\n", encoding="utf-8")
