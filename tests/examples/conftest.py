@@ -1,6 +1,7 @@
-"""Makes the modules of examples/commands importable."""
+"""Makes the modules of the examples importable."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "commands"))
+EXAMPLES = Path(__file__).parents[2] / "examples"
+sys.path[:0] = [str(EXAMPLES / "commands"), str(EXAMPLES / "contacts")]
