@@ -234,6 +234,20 @@ def _constant_plan(
     return Plan((fill,), tuple(ports), (out,), (), b"", at + align(outputs), 0).encode()
 
 
+def endpoint_section(pause_ms: int = 300, weight: float = 1.0) -> bytes:
+    """ENDP: the early end-pointer after half the pause, by rule or by score."""
+    settings = b""
+    for share, threshold in ((1, 0.3), (2, 0.6)):
+        settings += struct.pack(
+            "<9I", *(1, 8 * pause_ms, 0), *(3, share * pause_ms // 2, 0), *[0] * 3
+        )
+        numbers = (threshold, -0.5, weight, weight, 0.01, 0.1, -0.2, weight, -0.1, 0.1)
+        settings += struct.pack("<2I", 1, 80) + struct.pack(
+            "<10i", *(round(number * 65536) for number in numbers)
+        )
+    return struct.pack("<Ii2I", 1, 1000, 0, 0) + settings
+
+
 def recogniser_image(front: FrontEnd, search: Search, pieces: list[str]) -> dict[str, bytes]:
     """Sections of a recogniser whose own graphs answer constants; tests bring their runners."""
     joiner = ("int8", (1, search.joiner_dim), 0.02, 0)
@@ -243,6 +257,7 @@ def recogniser_image(front: FrontEnd, search: Search, pieces: list[str]) -> dict
         "FEAT": features_section(front),
         "TOKS": tokens_section(pieces),
         "SRCH": search_section(search),
+        "ENDP": endpoint_section(),
         "GENC": _constant_plan([(*encoder, front.input_zero_point)], outputs, 0.02),
         "GPRE": _constant_plan(
             [("int32", (1, search.context_size), 0.0, 0)], search.joiner_dim, 0.02

@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 from edgesdk.bundle import Bundle, Plan
 from edgesdk.bundle.plan import Fill, Port, Record, Ref, Value
-from front_sections import FrontEnd, Search, features_section, search_section, tokens_section
+from front_sections import (
+    FrontEnd,
+    Search,
+    endpoint_section,
+    features_section,
+    search_section,
+    tokens_section,
+)
 
 VOCAB = 32
 MEL_BINS = 8
@@ -136,6 +143,7 @@ def recogniser_bundle(
             "FEAT": features_section(front),
             "TOKS": tokens_section(pieces),
             "SRCH": search_section(search),
+            "ENDP": endpoint_section(),
             "GENC": _encoder(generator).encode(),
             "GPRE": _predictor(generator, stateful=stateful).encode(),
             "GJNT": _joiner(joiner_operators).encode(),

@@ -14,7 +14,7 @@
 #define MAX_TAIL 2000u
 
 static uint32_t state = 1;
-static uint32_t accepted[4]; /* features, search, tokens, image */
+static uint32_t accepted[5]; /* features, search, tokens, end points, image */
 
 static uint32_t draw(uint32_t below) {
   state ^= state << 13;
@@ -198,8 +198,9 @@ static void try_search(const uint8_t *data, uint32_t size) {
                                   predict_any,
                                   join_any,
                                   stateful ? save_any : NULL,
-                                  stateful ? restore_any : NULL};
-    const edge_listener_t listener = {NULL, hear_token, NULL};
+                                  stateful ? restore_any : NULL,
+                                  reset_any};
+    const edge_listener_t listener = {NULL, hear_token, NULL, NULL};
     edge_search_bind(&s, memory);
     kept_places = 0;
     s.max_symbols = s.max_symbols < 4 ? s.max_symbols : 4; /* time */
@@ -214,6 +215,30 @@ static void try_search(const uint8_t *data, uint32_t size) {
     }
     free(encoder_out);
     free(memory);
+  }
+  free(block);
+}
+
+static void try_endpoint(const uint8_t *data, uint32_t size) {
+  uint8_t *block;
+  const uint8_t *section = exact_copy(data, size, draw(16), &block);
+  edge_endpoint_t e;
+  if (edge_endpoint_open(&e, section, size, draw(1u << 31), draw(1u << 31)) == EDGE_OK) {
+    accepted[3]++;
+    edge_endpoint_reset(&e);
+    edge_endpoint_facts_t facts = {0};
+    for (uint32_t i = draw(60); i > 0; i--) {
+      edge_endpoint_level(&e, (int32_t)draw(UINT32_MAX));
+      facts.tokens += draw(8) == 0 ? draw(3) : 0;
+      facts.context[draw(EDGE_ENDPOINT_CONTEXT)] = (uint16_t)draw(3);
+      facts.open_word = draw(2) == 0;
+      facts.margin_q8 = (int32_t)draw(UINT32_MAX);
+      if (edge_endpoint_step(&e, &facts) == EDGE_ENDPOINT_FINAL) {
+        edge_endpoint_settle(&e, &facts);
+        facts.tokens = draw(2) == 0 ? 0 : facts.tokens;
+        edge_endpoint_next(&e, facts.tokens);
+      }
+    }
   }
   free(block);
 }
@@ -261,7 +286,25 @@ static void seal(uint8_t *image, uint32_t size) {
   }
 }
 
+static void hear_endpoint(void *context, const edge_endpoint_event_t *event) {
+  const edge_recogniser_t *r = context;
+  if (event->untold > event->tokens || event->version == 0) {
+    abort();
+  }
+  for (uint32_t i = 0; i < event->untold; i++) {
+    if (edge_search_untold_token(&r->search, i) >= r->search.vocab) {
+      abort();
+    }
+  }
+}
+
 static void use_recogniser(edge_recogniser_t *r) {
+  const edge_endpoint_mode_t mode = (edge_endpoint_mode_t)draw(5);
+  const bool possible = mode <= EDGE_ENDPOINT_SEGMENT && (mode == 0 || r->has_endpoint);
+  if ((edge_recogniser_endpoint(r, mode) == EDGE_OK) != possible ||
+      edge_recogniser_reset(r) != EDGE_OK) {
+    abort();
+  }
   int16_t samples[MAX_SAMPLES];
   const uint32_t count = draw(MAX_SAMPLES + 1);
   fill_samples(samples, count);
@@ -276,7 +319,7 @@ static void use_recogniser(edge_recogniser_t *r) {
   const edge_sink_t sink = {&sum, count_bytes};
   const bool finished =
       r->features.tail_padding <= MAX_TAIL && edge_recogniser_finish(r) == EDGE_OK;
-  if ((edge_recogniser_results(r, &sink) == EDGE_OK) != finished) {
+  if ((edge_recogniser_results(r, &sink) == EDGE_OK) != (finished || r->stopped)) {
     abort();
   }
 }
@@ -291,10 +334,10 @@ static void try_image(const uint8_t *data, uint32_t size) {
   }
   if (edge_image_open(&image, sealed, size) == EDGE_OK &&
       edge_recogniser_workspace(&image, &bytes) == EDGE_OK && bytes < 1u << 24) {
-    accepted[3]++;
+    accepted[4]++;
     void *workspace = room(bytes);
-    const edge_listener_t listener = {NULL, hear_token, NULL};
     edge_recogniser_t r;
+    const edge_listener_t listener = {&r, hear_token, NULL, hear_endpoint};
     if (edge_recogniser_open(&r, &image, NULL, &listener, NULL, workspace, bytes - 16) !=
         EDGE_NO_MEMORY) {
       abort();
@@ -302,7 +345,6 @@ static void try_image(const uint8_t *data, uint32_t size) {
     if (edge_recogniser_open(&r, &image, NULL, &listener, NULL, workspace, bytes) == EDGE_OK &&
         r.features.frame_shift >= 40 && r.search.max_symbols < 8) {
       use_recogniser(&r);
-      edge_recogniser_reset(&r);
       use_recogniser(&r);
     }
     free(workspace);
@@ -318,8 +360,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   }
   void (*const kinds[])(const uint8_t *, uint32_t) = {try_features, try_search, try_tokens,
-                                                      try_image};
-  kinds[data[0] % 4](data + 1, (uint32_t)size - 1);
+                                                      try_endpoint, try_image};
+  kinds[data[0] % 5](data + 1, (uint32_t)size - 1);
   return 0;
 }
 
@@ -356,7 +398,7 @@ static void run_damaged(uint8_t kind, const uint8_t *data, uint32_t size, uint32
 }
 
 int main(int argc, char **argv) {
-  static const char tags[] = "FEATSRCHTOKS";
+  static const char tags[] = "FEATSRCHTOKSENDP";
   static uint8_t image[1u << 22];
   FILE *file = argc == 4 ? fopen(argv[1], "rb") : NULL;
   if (file == NULL) {
@@ -370,14 +412,16 @@ int main(int argc, char **argv) {
   for (uint32_t round = 0; round < rounds; round++) {
     const uint8_t *entry = image + 32 + 16 * draw(section_count(image));
     const uint32_t at = get_u32(entry + 4), bytes = get_u32(entry + 8);
-    for (uint8_t kind = 0; kind < 3; kind++) {
+    for (uint8_t kind = 0; kind < 4; kind++) {
       if (memcmp(entry, tags + 4 * kind, 4) == 0) {
         run_damaged(kind, image + at, bytes, 0, bytes);
       }
     }
-    run_damaged(3, image, size, draw(8) == 0 ? 0 : at, bytes);
+    run_damaged(4, image, size, draw(8) == 0 ? 0 : at, bytes);
   }
-  printf("%u %u %u %u\n", accepted[0], accepted[1], accepted[2], accepted[3]);
+  for (uint32_t i = 0; i < 5; i++) {
+    printf("%u ", accepted[i]);
+  }
   return 0;
 }
 

@@ -26,16 +26,18 @@ void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]);
 const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
                                     uint32_t out[6]);
 void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias);
+edge_endpoint_t *edge_binding_recogniser_endpoint(edge_recogniser_t *recogniser);
 
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
   static const uint32_t sizes[] = {
-      sizeof(edge_image_t),      sizeof(edge_graph_t),      sizeof(edge_features_t),
-      sizeof(edge_search_t),     sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
-      sizeof(edge_bias_t),       sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
-      sizeof(edge_bias_store_t), sizeof(edge_span_t),       sizeof(edge_tensor_t),
-      sizeof(edge_runner_t),     sizeof(edge_listener_t),   sizeof(edge_costs_t),
-      sizeof(edge_sink_t),
+      sizeof(edge_image_t),          sizeof(edge_graph_t),      sizeof(edge_features_t),
+      sizeof(edge_search_t),         sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
+      sizeof(edge_bias_t),           sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
+      sizeof(edge_bias_store_t),     sizeof(edge_endpoint_t),   sizeof(edge_span_t),
+      sizeof(edge_tensor_t),         sizeof(edge_runner_t),     sizeof(edge_listener_t),
+      sizeof(edge_costs_t),          sizeof(edge_sink_t),       sizeof(edge_endpoint_event_t),
+      sizeof(edge_endpoint_facts_t),
   };
   return sizes;
 }
@@ -115,6 +117,10 @@ const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t ind
   out[4] = entry->table.bytes;
   out[5] = edge_crc32(0, entry->table.data, entry->table.bytes);
   return entry->table.name;
+}
+
+edge_endpoint_t *edge_binding_recogniser_endpoint(edge_recogniser_t *recogniser) {
+  return &recogniser->endpoint;
 }
 
 void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias) {

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "endpointing.h"
+
 static uint32_t align16(uint32_t bytes) { return (bytes + 15u) & ~15u; }
 
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
@@ -50,6 +52,9 @@ static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image
   if (status == EDGE_OK &&
       (r->tokens.count != r->search.vocab || !frame_time_valid(&r->features, &r->search))) {
     status = EDGE_BAD_LAYOUT;
+  }
+  if (status == EDGE_OK) {
+    status = edge_endpointing_open(r, image);
   }
   return status == EDGE_OK ? open_bias(r, image) : status;
 }
@@ -173,6 +178,13 @@ static edge_status_t graphs_reset(void *context) {
   return EDGE_OK;
 }
 
+static edge_status_t graphs_restart(void *context) {
+  edge_recogniser_t *r = context;
+  edge_graph_reset(&r->predictor);
+  edge_graph_reset(&r->joiner);
+  return EDGE_OK;
+}
+
 static edge_status_t write_input(const edge_graph_t *graph, uint32_t index, const void *from) {
   edge_tensor_t tensor;
   const edge_status_t status = edge_graph_input(graph, index, &tensor);
@@ -282,7 +294,8 @@ edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *ima
                                 .predict = graphs_predict,
                                 .join = graphs_join,
                                 .save = stateful ? graphs_save : NULL,
-                                .restore = stateful ? graphs_restore : NULL};
+                                .restore = stateful ? graphs_restore : NULL,
+                                .restart = graphs_restart};
   } else if (runner != NULL) {
     r->runner = *runner;
   }
@@ -317,6 +330,9 @@ static edge_status_t timed_join(void *context, const int8_t *encoder_out,
       r->runner.join(r->runner.context, encoder_out, predictor_out, logits);
   r->costs.joiner += now(r) - start;
   r->costs.joiner_calls++;
+  if (status == EDGE_OK) {
+    edge_endpointing_joined(r, logits);
+  }
   return status;
 }
 
@@ -338,13 +354,18 @@ static edge_status_t decode(edge_recogniser_t *r) {
                                .save = stateful ? pass_save : NULL,
                                .restore = stateful ? pass_restore : NULL};
   const uint64_t start = now(r);
-  const uint64_t graphs_before = r->costs.predictor + r->costs.joiner;
+  const uint64_t other = r->costs.predictor + r->costs.joiner + r->costs.endpoint;
   edge_status_t status = EDGE_OK;
-  for (uint32_t i = 0; i < r->search.frames_out && status == EDGE_OK; i++) {
+  for (uint32_t i = 0; i < r->search.frames_out && status == EDGE_OK && !r->stopped; i++) {
+    r->frame_begins = true;
     status = edge_search_frame(&r->search, &timed, &r->listener,
                                r->encoder_out + i * r->search.joiner_dim);
+    if (status == EDGE_OK) {
+      status = edge_endpointing_frame(r);
+    }
   }
-  r->costs.search += now(r) - start - (r->costs.predictor + r->costs.joiner - graphs_before);
+  const uint64_t without = r->costs.predictor + r->costs.joiner + r->costs.endpoint - other;
+  r->costs.search += now(r) - start - without;
   r->costs.predictor_hits = r->search.hits;
   return status;
 }
@@ -376,6 +397,7 @@ static edge_status_t add_frame(edge_recogniser_t *r, bool padding) {
     const uint64_t start = now(r);
     edge_features_quantise(f, frame);
     r->costs.features += now(r) - start;
+    edge_endpointing_level(r);
     r->window_new++;
   }
   r->window_filled++;
@@ -383,11 +405,12 @@ static edge_status_t add_frame(edge_recogniser_t *r, bool padding) {
 }
 
 static edge_status_t take(edge_recogniser_t *r, const int16_t *samples, uint32_t count) {
-  while (count > 0) {
+  while (count > 0 && !r->stopped) {
     uint32_t taken;
     const uint64_t start = now(r);
     const bool frame = edge_features_push(&r->features, samples, count, &taken);
     r->costs.features += now(r) - start;
+    r->samples += taken;
     samples += taken;
     count -= taken;
     const edge_status_t status = frame ? add_frame(r, false) : EDGE_OK;
@@ -409,18 +432,18 @@ edge_status_t edge_recogniser_finish(edge_recogniser_t *r) {
     return EDGE_BAD_STATE;
   }
   edge_status_t status = EDGE_OK;
-  for (uint32_t left = r->features.tail_padding; left > 0 && status == EDGE_OK;) {
+  for (uint32_t left = r->features.tail_padding; left > 0 && status == EDGE_OK && !r->stopped;) {
     const uint32_t count = left < 64 ? left : 64;
     status = take(r, silence, count);
     left -= count;
   }
-  while (status == EDGE_OK && edge_features_flush(&r->features)) {
+  while (status == EDGE_OK && !r->stopped && edge_features_flush(&r->features)) {
     status = add_frame(r, false);
   }
-  while (status == EDGE_OK && r->window_new > 0) {
+  while (status == EDGE_OK && !r->stopped && r->window_new > 0) {
     status = add_frame(r, true);
   }
-  if (status == EDGE_OK) {
+  if (status == EDGE_OK && !r->stopped) {
     const uint64_t start = now(r);
     edge_search_finish(&r->search, &r->listener);
     edge_lattice_build(&r->search, &r->tokens);
@@ -441,6 +464,9 @@ edge_status_t edge_recogniser_results(const edge_recogniser_t *r, const edge_sin
 edge_status_t edge_recogniser_reset(edge_recogniser_t *r) {
   edge_features_reset(&r->features);
   edge_search_reset(&r->search);
+  edge_endpoint_reset(&r->endpoint);
+  r->stopped = false;
+  r->samples = 0;
   r->window_filled = 0;
   r->window_new = 0;
   r->costs = (edge_costs_t){0};

@@ -299,6 +299,16 @@ edge_status_t edge_search_frame(edge_search_t *s, const edge_runner_t *runner,
   return EDGE_OK;
 }
 
+uint32_t edge_search_untold(const edge_search_t *s) { return s->live[0].length - s->told; }
+
+uint32_t edge_search_untold_token(const edge_search_t *s, uint32_t index) {
+  uint32_t node = s->live[0].node;
+  for (uint32_t i = edge_search_untold(s); i > index + 1; i--) {
+    node = s->nodes[node].parent;
+  }
+  return s->nodes[node].token;
+}
+
 static void refund(edge_search_t *s, edge_hypothesis_t *h) {
   if (s->bias != NULL) {
     h->bias += edge_bias_finish(s->bias, &h->bias_state);

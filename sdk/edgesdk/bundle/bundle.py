@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgesdk.bundle.endpoint import EndpointSection, read_endpoint
 from edgesdk.bundle.image import device_digest, pack_image, unpack_image
 from edgesdk.bundle.layout import (
     BIAS,
     DEBUG,
+    ENDPOINT,
     FEATURES,
     GRAPHS,
     META,
@@ -107,6 +109,12 @@ class Bundle:
         """The BIAS section; no tables and no room where it lacks."""
         section = self.sections.get(BIAS)
         return BiasSection(0) if section is None else read_bias(section, self.source)
+
+    @cached_property
+    def endpoint(self) -> EndpointSection | None:
+        """The ENDP section; None where it lacks."""
+        section = self.sections.get(ENDPOINT)
+        return None if section is None else read_endpoint(section, self.source)
 
     @property
     def tokens_crc(self) -> int:

@@ -44,6 +44,7 @@ JoinFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER, _POINTER)
 PlaceFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _U32)
 WriteFn = ctypes.CFUNCTYPE(None, _POINTER, _POINTER, _U32)
 TokenFn = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int32, ctypes.c_int32, _U32)
+EndpointFn = ctypes.CFUNCTYPE(None, _POINTER, _POINTER)
 LogitsFn = ctypes.CFUNCTYPE(None, _POINTER, _U32, _U32, _POINTER, _U32)
 
 
@@ -58,6 +59,7 @@ class RunnerStruct(ctypes.Structure):
         ("join", JoinFn),
         ("save", PlaceFn),
         ("restore", PlaceFn),
+        ("restart", ResetFn),
     )
 
 
@@ -70,7 +72,36 @@ class SinkStruct(ctypes.Structure):
 class ListenerStruct(ctypes.Structure):
     """edge_listener_t."""
 
-    _fields_ = (("context", _POINTER), ("token", TokenFn), ("logits", LogitsFn))
+    _fields_ = (
+        ("context", _POINTER),
+        ("token", TokenFn),
+        ("logits", LogitsFn),
+        ("endpoint", EndpointFn),
+    )
+
+
+class EndpointEventStruct(ctypes.Structure):
+    """edge_endpoint_event_t."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int),
+        ("utterance", _U32),
+        ("version", _U32),
+        ("time_ms", _U32),
+        ("tokens", _U32),
+        ("untold", _U32),
+    )
+
+
+class EndpointFactsStruct(ctypes.Structure):
+    """edge_endpoint_facts_t."""
+
+    _fields_ = (
+        ("tokens", _U32),
+        ("context", ctypes.c_uint16 * 8),
+        ("open_word", ctypes.c_bool),
+        ("margin_q8", ctypes.c_int32),
+    )
 
 
 class CostsStruct(ctypes.Structure):
@@ -82,6 +113,7 @@ class CostsStruct(ctypes.Structure):
         ("predictor", ctypes.c_uint64),
         ("joiner", ctypes.c_uint64),
         ("search", ctypes.c_uint64),
+        ("endpoint", ctypes.c_uint64),
         ("encoder_calls", _U32),
         ("predictor_calls", _U32),
         ("joiner_calls", _U32),
@@ -91,9 +123,12 @@ class CostsStruct(ctypes.Structure):
 
 _OPAQUE = (
     *("image", "graph", "features", "search", "tokens", "recogniser"),
-    *("bias", "bias_table", "bias_state", "bias_store"),
+    *("bias", "bias_table", "bias_state", "bias_store", "endpoint"),
 )
-_MIRRORED = (SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct, SinkStruct)
+_MIRRORED = (
+    *(SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct, SinkStruct),
+    *(EndpointEventStruct, EndpointFactsStruct),
+)
 
 # name: (result, arguments); pointers to structs are passed as addresses.
 _STATUS, _P, _I, _B = ctypes.c_int, _POINTER, ctypes.c_int32, ctypes.c_bool
@@ -151,6 +186,16 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_recogniser_finish": (_STATUS, (_P,)),
     "edge_recogniser_results": (_STATUS, (_P, _P)),
     "edge_recogniser_reset": (_STATUS, (_P,)),
+    "edge_recogniser_endpoint": (_STATUS, (_P, ctypes.c_int)),
+    "edge_search_untold_token": (_U32, (_P, _U32)),
+    "edge_endpoint_open": (_STATUS, (_P, _P, _U32, _U32, _U32)),
+    "edge_endpoint_reset": (None, (_P,)),
+    "edge_endpoint_next": (None, (_P, _U32)),
+    "edge_endpoint_level": (None, (_P, _I)),
+    "edge_endpoint_step": (ctypes.c_int, (_P, _P)),
+    "edge_endpoint_settle": (None, (_P, _P)),
+    "edge_endpoint_features": (None, (_P, _P)),
+    "edge_binding_recogniser_endpoint": (_P, (_P,)),
     "edge_binding_sizes": (ctypes.POINTER(_U32), ()),
     "edge_binding_graph": (None, (_P, _P)),
     "edge_binding_state": (_P, (_P,)),

@@ -1,8 +1,10 @@
 """The streaming recogniser of the C core, with its own graphs or the caller's."""
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +16,8 @@ from edgesdk.core.graph import Image
 from edgesdk.core.library import (
     CostsStruct,
     EncodeFn,
+    EndpointEventStruct,
+    EndpointFn,
     JoinFn,
     ListenerStruct,
     LogitsFn,
@@ -46,6 +50,9 @@ class Runner(Protocol):
     def encode(self, features: Quantised) -> Quantised:
         """encoder_out [frames_out * joiner_dim] of features [window_frames * mel_bins]."""
 
+    def restart(self) -> None:
+        """Set the states of predictor and joiner, but not the encoder's, to their start values."""
+
     def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
         """decoder_out [joiner_dim] of history [context_size], oldest first."""
 
@@ -66,6 +73,39 @@ class TokenEvent:
     token: int
     logprob_q16: int
     time_ms: int
+
+
+class EndpointMode(IntEnum):
+    """edge_endpoint_mode_t: what a recogniser does with end points."""
+
+    OFF = 0
+    WATCH = 1
+    STOP = 2
+    SEGMENT = 3
+
+
+class EndpointKind(IntEnum):
+    """edge_endpoint_kind_t."""
+
+    SPECULATIVE = 1
+    RESUMED = 2
+    FINAL = 3
+
+
+@dataclass(frozen=True)
+class EndpointEvent:
+    """What the end-pointers say, as edge_endpoint_event_t.
+
+    `tokens` counts those of the best hypothesis in this utterance; `untold` are the ids of the last
+    of them, which have not been told as token events yet.
+    """
+
+    kind: EndpointKind
+    utterance: int
+    version: int
+    time_ms: int
+    tokens: int
+    untold: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -149,6 +189,7 @@ def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
         PredictFn(predict),
         JoinFn(join),
         *_place_functions(bridge, runner),
+        ResetFn(lambda _: bridge.guard(runner.restart)),
     )
 
 
@@ -156,6 +197,7 @@ def _listener_struct(
     bridge: _Bridge,
     on_token: Callable[[TokenEvent], None] | None,
     on_logits: Callable[[int, int, Quantised], None] | None,
+    on_endpoint: Callable[[EndpointEventStruct], None] | None,
 ) -> ListenerStruct:
     def token(_: int, token_id: int, logprob_q16: int, time_ms: int) -> None:
         if on_token is not None:
@@ -165,11 +207,28 @@ def _listener_struct(
         if on_logits is not None:
             bridge.guard(lambda: on_logits(frame, symbol, _read(values, size)))
 
+    def endpoint(_: int, event: int) -> None:
+        if on_endpoint is not None:
+            bridge.guard(lambda: on_endpoint(EndpointEventStruct.from_address(event)))
+
     return ListenerStruct(
         None,
         TokenFn(token) if on_token is not None else TokenFn(),
         LogitsFn(logits) if on_logits is not None else LogitsFn(),
+        EndpointFn(endpoint) if on_endpoint is not None else EndpointFn(),
     )
+
+
+def _endpoint_taker(recogniser: "Recogniser") -> Callable[[EndpointEventStruct], None]:
+    """Reads an event while C waits; a weak reference, so that nothing holds itself alive."""
+    weak = weakref.ref(recogniser)
+
+    def take(event: EndpointEventStruct) -> None:
+        owner = weak()
+        if owner is not None:
+            owner.take_endpoint(event)
+
+    return take
 
 
 class Recogniser:
@@ -181,6 +240,7 @@ class Recogniser:
         runner: Runner | None = None,
         on_token: Callable[[TokenEvent], None] | None = None,
         on_logits: Callable[[int, int, Quantised], None] | None = None,
+        on_endpoint: Callable[[EndpointEvent], None] | None = None,
     ) -> None:
         """Open `image`; without `runner` its own graphs run on the C kernels.
 
@@ -195,7 +255,9 @@ class Recogniser:
         self._at = address(self._struct)
         self._bridge = _Bridge()
         self._runner = _runner_struct(self._bridge, runner) if runner is not None else None
-        self._listener = _listener_struct(self._bridge, on_token, on_logits)
+        self._on_endpoint = on_endpoint
+        taker = _endpoint_taker(self) if on_endpoint is not None else None
+        self._listener = _listener_struct(self._bridge, on_token, on_logits, taker)
         size = ctypes.c_uint32()
         self._library.check(
             "image", "edge_recogniser_workspace", image.address, ctypes.addressof(size)
@@ -219,8 +281,8 @@ class Recogniser:
         search = (ctypes.c_uint32 * 6)()
         at = self._library.call("edge_binding_recogniser_features", self._at)
         self._library.call("edge_binding_features", at, ctypes.addressof(features))
-        at = self._library.call("edge_binding_recogniser_search", self._at)
-        self._library.call("edge_binding_search", at, ctypes.addressof(search))
+        self._search = self._library.call("edge_binding_recogniser_search", self._at)
+        self._library.call("edge_binding_search", self._search, ctypes.addressof(search))
         bridge = self._bridge
         bridge.vocab, bridge.joiner_dim, frames_out, bridge.context = map(int, search[:4])
         self.frame_us, self.beam = int(search[4]), int(search[5])
@@ -238,6 +300,17 @@ class Recogniser:
         if self._bridge.error is not None:
             raise self._bridge.error
 
+    def take_endpoint(self, event: EndpointEventStruct) -> None:
+        """Hand an event of the C core over; called while it waits."""
+        untold = (
+            int(self._library.call("edge_search_untold_token", self._search, index))
+            for index in range(event.untold)
+        )
+        if self._on_endpoint is not None:
+            kind = EndpointKind(event.kind)
+            place = event.utterance, event.version, event.time_ms, event.tokens
+            self._on_endpoint(EndpointEvent(kind, *place, tuple(untold)))
+
     def push(self, samples: Samples) -> None:
         """Take int16 samples and run all that they complete."""
         content = np.ascontiguousarray(samples, np.int16)
@@ -254,6 +327,21 @@ class Recogniser:
         sink = SinkStruct(None, write)
         self._check("edge_recogniser_results", ctypes.addressof(sink))
         return b"".join(pieces)
+
+    def set_endpoint(self, mode: EndpointMode) -> None:
+        """What to do with end points from the next reset on; OFF at first.
+
+        Raises:
+            BundleError: the image has no settings for end points.
+        """
+        self._check("edge_recogniser_endpoint", mode)
+
+    def endpoint_features(self) -> npt.NDArray[np.int32]:
+        """The features that the end-pointers looked at last, Q8 [8]."""
+        at = self._library.call("edge_binding_recogniser_endpoint", self._at)
+        features = np.zeros(8, np.int32)
+        self._library.call("edge_endpoint_features", at, address(features))
+        return features
 
     def reset(self) -> None:
         """Forget the utterance."""

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "edge/bias_store.h"
+#include "edge/endpoint.h"
 #include "edge/features.h"
 #include "edge/graph.h"
 #include "edge/image.h"
@@ -19,7 +20,7 @@
 
 /* Costs in the port's clock, summed since the last edge_recogniser_reset. */
 typedef struct edge_costs {
-  uint64_t features, encoder, predictor, joiner, search;
+  uint64_t features, encoder, predictor, joiner, search, endpoint;
   uint32_t encoder_calls, predictor_calls, joiner_calls;
   uint32_t predictor_hits; /* outputs of the predictor that were there already */
 } edge_costs_t;
@@ -32,7 +33,13 @@ typedef struct edge_recogniser {
   edge_graph_t encoder, predictor, joiner; /* unused with a caller's runner */
   edge_features_t features;
   edge_search_t search;
-  edge_bias_store_t bias; /* changed only between two utterances; resets keep it */
+  edge_endpoint_t endpoint;
+  edge_endpoint_mode_t endpoint_mode; /* changed only between two streams; resets keep it */
+  bool has_endpoint;                  /* the image has settings for it */
+  bool frame_begins;                  /* the next joiner call is its frame's first */
+  int32_t margin_q8;                  /* of the blank, in that call */
+  uint64_t samples;                   /* taken since the reset */
+  edge_bias_store_t bias;             /* changed only between two utterances; resets keep it */
   edge_tokens_t tokens;
   uint8_t *predictor_states; /* cache * state_bytes, where the beam is above 1 */
   int8_t *window;            /* window_frames * mel_bins quantised features */
@@ -40,6 +47,7 @@ typedef struct edge_recogniser {
   uint32_t window_filled;    /* frames in the window */
   uint32_t window_new;       /* of these, frames that the encoder has not seen */
   uint32_t ended;            /* finished or failed: only a reset goes on */
+  bool stopped;              /* by an end point: samples are dropped until the end */
 } edge_recogniser_t;
 
 /* Bytes of workspace that an image needs (arena, states, feature, search and chunk buffers, room
@@ -63,6 +71,10 @@ edge_status_t edge_recogniser_finish(edge_recogniser_t *r);
 /* Write the finished utterance's best hypotheses and lattice, as edge_lattice_write does.
  * EDGE_BAD_STATE before its end. */
 edge_status_t edge_recogniser_results(const edge_recogniser_t *r, const edge_sink_t *sink);
+
+/* What to do with end points, from the next edge_recogniser_reset on; OFF after opening.
+ * EDGE_BAD_ARGUMENT where the image has no settings for others. */
+edge_status_t edge_recogniser_endpoint(edge_recogniser_t *r, edge_endpoint_mode_t mode);
 
 /* Forget the utterance: start states, empty history, frame 0. */
 edge_status_t edge_recogniser_reset(edge_recogniser_t *r);

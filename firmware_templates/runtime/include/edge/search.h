@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "edge/bias.h"
+#include "edge/endpoint.h"
 #include "edge/status.h"
 
 #define EDGE_SEARCH_MAX_CONTEXT 8u
@@ -34,6 +35,9 @@ typedef struct edge_runner {
    * not called with a beam of 1. */
   edge_status_t (*save)(void *context, uint32_t place);
   edge_status_t (*restore)(void *context, uint32_t place);
+  /* Set predictor and joiner, but not the encoder, to their start states, for the next utterance of
+   * a stream. NULL where they have no state. */
+  edge_status_t (*restart)(void *context);
 } edge_runner_t;
 
 /* What the search tells its owner; every pointer is valid only during the call. Functions may be
@@ -46,6 +50,8 @@ typedef struct edge_listener {
   /* Every joiner call, in order: encoder frame, symbol index within the frame, logits. */
   void (*logits)(void *context, uint32_t frame, uint32_t symbol, const int8_t *logits,
                  uint32_t size);
+  /* An end point, or that speech goes on behind a speculative one. */
+  void (*endpoint)(void *context, const edge_endpoint_event_t *event);
 } edge_listener_t;
 
 /* A token of some hypotheses, in the pool. */
@@ -163,6 +169,10 @@ edge_status_t edge_search_frame(edge_search_t *search, const edge_runner_t *runn
 
 /* End the utterance: refund unfinished phrases, sort the hypotheses, tell the best one's rest. */
 void edge_search_finish(edge_search_t *search, const edge_listener_t *listener);
+
+/* Tokens of the best hypothesis that were not told yet, and the one with `index` among them. */
+uint32_t edge_search_untold(const edge_search_t *search);
+uint32_t edge_search_untold_token(const edge_search_t *search, uint32_t index);
 
 /* Index of the largest logit, the lowest one where several are. */
 uint32_t edge_search_argmax(const int8_t *logits, uint32_t count);

@@ -1,0 +1,137 @@
+#include "endpointing.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static uint64_t now(const edge_recogniser_t *r) { return r->clock != NULL ? r->clock() : 0; }
+
+edge_status_t edge_endpointing_open(edge_recogniser_t *r, const edge_image_t *image) {
+  edge_span_t section;
+  (void)edge_image_find(image, EDGE_TAG_ENDPOINT, &section);
+  r->has_endpoint = section.data != NULL;
+  const edge_features_t *f = &r->features;
+  const uint32_t level_us = (uint32_t)((uint64_t)f->frame_shift * 1000000u / f->sample_rate);
+  return edge_endpoint_open(&r->endpoint, section.data, section.size, r->search.frame_us, level_us);
+}
+
+edge_status_t edge_recogniser_endpoint(edge_recogniser_t *r, edge_endpoint_mode_t mode) {
+  if (mode > EDGE_ENDPOINT_SEGMENT || (mode != EDGE_ENDPOINT_OFF && !r->has_endpoint)) {
+    return EDGE_BAD_ARGUMENT;
+  }
+  r->endpoint_mode = mode;
+  return EDGE_OK;
+}
+
+/* Mean log energy of the mel bands, Q8. */
+void edge_endpointing_level(edge_recogniser_t *r) {
+  if (r->endpoint_mode == EDGE_ENDPOINT_OFF) {
+    return;
+  }
+  const uint64_t start = now(r);
+  const edge_features_t *f = &r->features;
+  float sum = 0.0f;
+  for (uint32_t i = 0; i < f->mel_bins; i++) {
+    sum += f->log_mel[i];
+  }
+  const float mean = sum / (float)f->mel_bins;
+  const float bounded = mean < 64.0f ? (mean > -64.0f ? mean : -64.0f) : 64.0f;
+  edge_endpoint_level(&r->endpoint, (int32_t)(bounded * 256.0f));
+  r->costs.endpoint += now(r) - start;
+}
+
+/* The blank's log odds against the best token, after the hypothesis that was best. */
+void edge_endpointing_joined(edge_recogniser_t *r, const int8_t *logits) {
+  if (r->endpoint_mode == EDGE_ENDPOINT_OFF || !r->frame_begins) {
+    return;
+  }
+  const uint64_t start = now(r);
+  const edge_search_t *s = &r->search;
+  int32_t best = INT8_MIN;
+  for (uint32_t i = 0; i < s->vocab; i++) {
+    best = i != s->blank && logits[i] > best ? logits[i] : best;
+  }
+  const int64_t steps = logits[s->blank] - best;
+  const int64_t margin = steps * s->logit_scale_q24 / (1 << 16);
+  r->margin_q8 = (int32_t)(margin < -32768 ? -32768 : margin > 32767 ? 32767 : margin);
+  r->frame_begins = false;
+  r->costs.endpoint += now(r) - start;
+}
+
+/* Whether a token is the word mark U+2581 alone. */
+static bool only_mark(const edge_recogniser_t *r, uint32_t token) {
+  const uint8_t *piece;
+  uint32_t bytes;
+  return edge_tokens_piece(&r->tokens, (int32_t)token, &piece, &bytes) == EDGE_OK && bytes == 3 &&
+         memcmp(piece, "\xe2\x96\x81", 3) == 0;
+}
+
+static edge_endpoint_facts_t best_path(const edge_recogniser_t *r) {
+  const edge_search_t *s = &r->search;
+  const edge_hypothesis_t *best = &s->live[0];
+  edge_endpoint_facts_t facts = {.tokens = best->length, .margin_q8 = r->margin_q8};
+  for (uint32_t i = 0; i < s->context_size; i++) {
+    facts.context[i] = best->context[i];
+  }
+  facts.open_word = best->length > 0 && only_mark(r, facts.context[s->context_size - 1]);
+  return facts;
+}
+
+static void tell(edge_recogniser_t *r, edge_endpoint_kind_t kind) {
+  const edge_endpoint_t *e = &r->endpoint;
+  if (r->listener.endpoint == NULL) {
+    return;
+  }
+  const uint32_t tokens = r->search.live[0].length - e->first_token;
+  const uint32_t untold = edge_search_untold(&r->search);
+  const edge_endpoint_event_t event = {
+      .kind = kind,
+      .utterance = e->index,
+      .version = e->version,
+      .time_ms = (uint32_t)(r->samples * 1000u / r->features.sample_rate),
+      .tokens = tokens,
+      .untold = untold < tokens ? untold : tokens,
+  };
+  r->listener.endpoint(r->listener.context, &event);
+}
+
+/* The search's next utterance begins where the last one ended; the encoder goes on. */
+static edge_status_t next_utterance(edge_recogniser_t *r) {
+  edge_search_t *s = &r->search;
+  const uint32_t frame = s->frame, hits = s->hits;
+  edge_search_reset(s);
+  s->frame = frame;
+  s->hits = hits;
+  edge_endpoint_next(&r->endpoint, 0);
+  return r->runner.restart != NULL ? r->runner.restart(r->runner.context) : EDGE_OK;
+}
+
+/* A final end point of a search that stops here. */
+static edge_status_t end_utterance(edge_recogniser_t *r) {
+  edge_search_finish(&r->search, &r->listener);
+  edge_lattice_build(&r->search, &r->tokens);
+  const edge_endpoint_facts_t finished = best_path(r);
+  edge_endpoint_settle(&r->endpoint, &finished);
+  tell(r, EDGE_ENDPOINT_FINAL);
+  r->stopped = r->endpoint_mode == EDGE_ENDPOINT_STOP;
+  return r->stopped ? EDGE_OK : next_utterance(r);
+}
+
+edge_status_t edge_endpointing_frame(edge_recogniser_t *r) {
+  if (r->endpoint_mode == EDGE_ENDPOINT_OFF) {
+    return EDGE_OK;
+  }
+  const uint64_t start = now(r);
+  const edge_endpoint_facts_t facts = best_path(r);
+  const edge_endpoint_kind_t kind = edge_endpoint_step(&r->endpoint, &facts);
+  r->costs.endpoint += now(r) - start;
+  if (kind == EDGE_ENDPOINT_FINAL && r->endpoint_mode != EDGE_ENDPOINT_WATCH) {
+    return end_utterance(r);
+  }
+  if (kind != EDGE_ENDPOINT_NONE) {
+    tell(r, kind);
+  }
+  if (kind == EDGE_ENDPOINT_FINAL) {
+    edge_endpoint_next(&r->endpoint, facts.tokens);
+  }
+  return EDGE_OK;
+}
