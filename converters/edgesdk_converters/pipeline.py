@@ -11,19 +11,20 @@ from typing import Any
 import numpy as np
 from edgesdk import __version__
 from edgesdk.board import Board
-from edgesdk.bundle import Bundle
+from edgesdk.bundle import Bundle, EndpointSection
 from edgesdk.bundle.layout import META, SAMPLES
 from edgesdk.core import Features
 from edgesdk.emulate import Clip, make_samples
 from edgesdk.emulate.samples import make_graph_samples
 from edgesdk.errors import EdgeError
-from edgesdk.recipe import Recipe, SearchRecipe
+from edgesdk.recipe import EndpointRecipe, Recipe, SearchRecipe
 from numpy.typing import NDArray
 
 from edgesdk_converters.compress.options import Compression, load_masks
 from edgesdk_converters.compress.prune import Progress
 from edgesdk_converters.compress.tensors import with_packing
 from edgesdk_converters.convert import GraphReport, Options, convert_source
+from edgesdk_converters.endpoint import TRAINED, EndpointTimes, load_scorer, make_endpoint
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
 from edgesdk_converters.source import BLANK, Source
@@ -58,6 +59,7 @@ def convert_model(
         ConvertError: the model, its features or the clips do not allow it.
     """
     options = Options(recipe.ranges, _compression(recipe))
+    endpoint = chosen_endpoint(recipe.endpoint)
     converted = convert_source(source, _normalised(source, clips), options, progress)
     meta = {**_origin(recipe, digests), "calibration_clips": len(clips)}
     bundle = lower_recogniser(
@@ -74,6 +76,7 @@ def convert_model(
         name=recipe.name or name,
         packing=_packing(recipe, board),
         beam=_beam(recipe.search),
+        endpoint=endpoint,
     )
     graphs = {
         role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
@@ -83,6 +86,26 @@ def convert_model(
     bundle = bundle.with_sections(**{META: json.dumps(about, ensure_ascii=False).encode()})
     bundle, notes = _with_samples(bundle, recipe, clips)
     return Conversion(bundle, graphs, (*converted.notes, *notes))
+
+
+def chosen_endpoint(chosen: EndpointRecipe) -> EndpointSection | None:
+    """The ENDP section; None where the recipe asks for none.
+
+    Raises:
+        ConvertError: the file of a score of one's own is not as `load_scorer` wants it.
+    """
+    if chosen.kind == "none":
+        return None
+    times = EndpointTimes(
+        no_speech_s=chosen.no_speech,
+        pause_s=chosen.pause,
+        length_s=chosen.length,
+        early_s=chosen.early,
+        min_pause_s=chosen.min_pause,
+    )
+    if chosen.kind == "rules":
+        return make_endpoint(times, None)
+    return make_endpoint(times, load_scorer(Path(chosen.scorer)) if chosen.scorer else TRAINED)
 
 
 def _beam(chosen: SearchRecipe) -> dict[str, int | float]:

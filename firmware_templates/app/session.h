@@ -46,8 +46,10 @@ typedef struct edge_utterance {
   uint32_t tokens, logits;
 } edge_utterance_t;
 
-#define EDGE_START_LOGITS 1u  /* send every joiner call's logits */
-#define EDGE_START_PROFILE 2u /* count per operator */
+#define EDGE_START_LOGITS 1u         /* send every joiner call's logits */
+#define EDGE_START_PROFILE 2u        /* count per operator */
+#define EDGE_START_ENDPOINT_SHIFT 2u /* edge_endpoint_mode_t, 2 bits */
+#define EDGE_START_ENDPOINT_MASK 3u
 
 typedef struct edge_session {
   edge_port_info_t port;

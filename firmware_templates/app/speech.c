@@ -1,26 +1,34 @@
 #include "speech.h"
 
+#include <stddef.h>
+
 #include "pack.h"
 
 #define OP_COST_BYTES 12u
 #define LOGITS_HEAD_BYTES 16u
 #define RESULTS_HEAD_BYTES 8u
+#define PIECE_MAX_BYTES 256u
 
-static void on_token(void *context, int32_t token, int32_t logprob_q16, uint32_t time_ms) {
-  edge_session_t *session = context;
-  edge_port_clock_pause();
+/* text: piece of a token; empty where it is unknown or too long for a text. */
+static void pack_piece(edge_packer_t *p, const edge_session_t *session, int32_t token) {
   const uint8_t *piece = NULL;
   uint32_t piece_bytes = 0;
   if (edge_tokens_piece(&session->tokens, token, &piece, &piece_bytes) != EDGE_OK ||
       piece_bytes > UINT8_MAX) {
     piece_bytes = 0;
   }
+  edge_pack_u8(p, (uint8_t)piece_bytes);
+  edge_pack_bytes(p, piece, piece_bytes);
+}
+
+static void on_token(void *context, int32_t token, int32_t logprob_q16, uint32_t time_ms) {
+  edge_session_t *session = context;
+  edge_port_clock_pause();
   edge_packer_t p = {.data = session->payload};
   edge_pack_u32(&p, (uint32_t)token);
   edge_pack_u32(&p, (uint32_t)logprob_q16);
   edge_pack_u32(&p, time_ms);
-  edge_pack_u8(&p, (uint8_t)piece_bytes);
-  edge_pack_bytes(&p, piece, piece_bytes);
+  pack_piece(&p, session, token);
   edge_session_send_event(session, EDGE_MSG_TOKEN, p.used);
   session->utterance.tokens++;
   edge_port_clock_resume();
@@ -47,19 +55,20 @@ static void on_logits(void *context, uint32_t frame, uint32_t symbol, const int8
   edge_port_clock_resume();
 }
 
-edge_listener_t edge_session_listener(edge_session_t *session) {
-  return (edge_listener_t){.context = session, .token = on_token, .logits = on_logits};
-}
-
 static edge_status_t start(edge_session_t *session, const uint8_t *payload) {
   if (session->content != EDGE_CONTENT_RECOGNISER) {
     return session->content == EDGE_CONTENT_NONE ? session->content_status : EDGE_BAD_STATE;
   }
   const uint32_t flags = edge_unpack_u32(payload);
-  if ((flags & ~(EDGE_START_LOGITS | EDGE_START_PROFILE)) != 0) {
+  const uint32_t endpoint = EDGE_START_ENDPOINT_MASK << EDGE_START_ENDPOINT_SHIFT;
+  if ((flags & ~(EDGE_START_LOGITS | EDGE_START_PROFILE | endpoint)) != 0) {
     return EDGE_BAD_ARGUMENT;
   }
-  const edge_status_t status = edge_recogniser_reset(&session->recogniser);
+  const uint32_t mode = (flags & endpoint) >> EDGE_START_ENDPOINT_SHIFT;
+  edge_status_t status = edge_recogniser_endpoint(&session->recogniser, (edge_endpoint_mode_t)mode);
+  if (status == EDGE_OK) {
+    status = edge_recogniser_reset(&session->recogniser);
+  }
   session->utterance = (edge_utterance_t){.active = status == EDGE_OK, .flags = flags};
   edge_session_profile(session, (flags & EDGE_START_PROFILE) != 0);
   return status;
@@ -131,6 +140,53 @@ static uint32_t results_bytes(const edge_session_t *session) {
   return part.written;
 }
 
+static void send_utterance_results(edge_session_t *session) {
+  const uint32_t total = results_bytes(session);
+  for (uint32_t first = 0; first < total;) {
+    results_part_t part = {.packer = {.data = session->payload},
+                           .first = first,
+                           .end = first + EDGE_PAYLOAD_MAX - RESULTS_HEAD_BYTES};
+    edge_pack_u32(&part.packer, total);
+    edge_pack_u32(&part.packer, first);
+    const edge_sink_t sink = {&part, pack_part};
+    edge_recogniser_results(&session->recogniser, &sink);
+    edge_session_send_event(session, EDGE_MSG_UTTERANCE_RESULTS, part.packer.used);
+    first = part.end;
+  }
+}
+
+/* The event, then its untold tokens; where they do not fit, more events follow with the rest. */
+static void on_endpoint(void *context, const edge_endpoint_event_t *event) {
+  edge_session_t *session = context;
+  const edge_search_t *search = &session->recogniser.search;
+  edge_port_clock_pause();
+  uint32_t sent = 0;
+  do {
+    edge_packer_t p = {.data = session->payload};
+    edge_pack_u8(&p, (uint8_t)event->kind);
+    edge_pack_u32(&p, event->utterance);
+    edge_pack_u32(&p, event->version);
+    edge_pack_u32(&p, event->time_ms);
+    edge_pack_u32(&p, event->tokens);
+    edge_pack_u32(&p, event->untold);
+    edge_pack_u32(&p, sent);
+    for (; sent < event->untold && p.used <= EDGE_PAYLOAD_MAX - PIECE_MAX_BYTES; sent++) {
+      pack_piece(&p, session, (int32_t)edge_search_untold_token(search, sent));
+    }
+    edge_session_send_event(session, EDGE_MSG_ENDPOINT, p.used);
+  } while (sent < event->untold);
+  if (event->kind == EDGE_ENDPOINT_FINAL &&
+      session->recogniser.endpoint_mode == EDGE_ENDPOINT_SEGMENT) {
+    send_utterance_results(session);
+  }
+  edge_port_clock_resume();
+}
+
+edge_listener_t edge_session_listener(edge_session_t *session) {
+  return (edge_listener_t){
+      .context = session, .token = on_token, .logits = on_logits, .endpoint = on_endpoint};
+}
+
 /* Bytes from a place in the results on, as many as a frame holds. */
 static void serve_results(edge_session_t *session) {
   const uint32_t first = edge_unpack_u32(session->decoder.payload);
@@ -174,6 +230,7 @@ static void pack_costs(edge_packer_t *p, const edge_costs_t *costs) {
   edge_pack_u64(p, costs->predictor);
   edge_pack_u64(p, costs->joiner);
   edge_pack_u64(p, costs->search);
+  edge_pack_u64(p, costs->endpoint);
   edge_pack_u32(p, costs->encoder_calls);
   edge_pack_u32(p, costs->predictor_calls);
   edge_pack_u32(p, costs->joiner_calls);

@@ -3,7 +3,7 @@
 import difflib
 import json
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ MOST_HYPOTHESES = 16
 MOST_WORDS = 1024
 MOST_TOKENS = 4096
 MOST_PRUNE = 1000.0
+ENDPOINTS = ("none", "rules", "scored")
+MOST_SECONDS = 3600.0
 
 
 def _choice(default: str | int | float, about: str) -> Any:
@@ -74,6 +76,21 @@ class SearchRecipe:
 
 
 @dataclass(frozen=True)
+class EndpointRecipe:
+    """Table [endpoint]: when a device takes an utterance for ended."""
+
+    kind: str = _choice(
+        "none", f"{', '.join(ENDPOINTS)}: rules are times alone, scored adds a trained score"
+    )
+    no_speech: float = _choice(2.4, "seconds of silence that end an utterance without a word")
+    pause: float = _choice(1.2, "seconds of silence that end it after words, if nothing did sooner")
+    length: float = _choice(20.0, "seconds after which it ends in any case")
+    early: float = _choice(0.2, "seconds by which the speculative end-pointer's pause is shorter")
+    min_pause: float = _choice(0.12, "seconds of silence below which the score does not count")
+    scorer: str = _choice("", ".json of a score of your own; empty: the one that edgesdk ships")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Choices of a conversion; `--print-config` shows them all with what they mean."""
 
@@ -101,6 +118,9 @@ class Recipe:
     search: SearchRecipe = field(
         default_factory=SearchRecipe,
         metadata={"about": "docs/search.md; what it takes of RAM is in convert's table"},
+    )
+    endpoint: EndpointRecipe = field(
+        default_factory=EndpointRecipe, metadata={"about": "docs/endpointing.md"}
     )
     compress: CompressRecipe = field(
         default_factory=CompressRecipe,
@@ -166,6 +186,22 @@ def _check_search(search: SearchRecipe, where: str) -> None:
             )
 
 
+def _check_endpoint(endpoint: EndpointRecipe, where: str) -> None:
+    if endpoint.kind not in ENDPOINTS:
+        raise ConvertError(
+            f"{where}: endpoint.kind = {endpoint.kind!r} is none of {', '.join(ENDPOINTS)}; "
+            "choose one"
+        )
+    for name in ("no_speech", "pause", "length", "early", "min_pause"):
+        value = getattr(endpoint, name)
+        least = 0.0 if name in ("early", "min_pause") else 0.01
+        if not least <= value <= MOST_SECONDS:
+            raise ConvertError(
+                f"{where}: endpoint.{name} = {value} must lie in {least:g}..{MOST_SECONDS:g} "
+                "seconds; correct it"
+            )
+
+
 def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
     """`values` where each is a known key of a dataclass and of the type of its default."""
     default = table()
@@ -175,7 +211,7 @@ def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
             close = difflib.get_close_matches(name, kinds, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(kinds)}"
             raise ConvertError(f"{where}: key {name!r} is unknown; {hint}")
-        kind = dict if kinds[name] in (CompressRecipe, SearchRecipe) else kinds[name]
+        kind = dict if is_dataclass(kinds[name]) else kinds[name]
         if type(value) is not kind and not (kind is float and type(value) is int):
             raise ConvertError(
                 f"{where}: {name} = {value!r} must be of type {kind.__name__}; correct it"
@@ -190,7 +226,11 @@ def _take(values: dict[str, Any], where: str) -> Recipe:
     _check_compress(compress, where)
     search = SearchRecipe(**_typed(typed.pop("search", {}), SearchRecipe, f"{where} [search]"))
     _check_search(search, where)
-    return _check(Recipe(**typed, search=search, compress=compress), where)
+    given = _typed(typed.pop("endpoint", {}), EndpointRecipe, f"{where} [endpoint]")
+    endpoint = EndpointRecipe(**given)
+    _check_endpoint(endpoint, where)
+    made = Recipe(**typed, search=search, endpoint=endpoint, compress=compress)
+    return _check(made, where)
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -227,7 +267,12 @@ def recipe_toml(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-_TABLES = {"search": "[search]", "compress": "[compress]", "layers": "[compress.layers]"}
+_TABLES = {
+    "search": "[search]",
+    "endpoint": "[endpoint]",
+    "compress": "[compress]",
+    "layers": "[compress.layers]",
+}
 
 
 def _entry(choice: Any, value: Any) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgesdk.audio import Samples
 from edgesdk.bundle import Bundle
-from edgesdk.core import TensorInfo, TokenEvent
+from edgesdk.core import EndpointMode, TensorInfo, TokenEvent
 from edgesdk.emulate import (
     Clip,
     Emulation,
@@ -18,6 +18,7 @@ from edgesdk.emulate import (
     Transcript,
     emulate,
     find_interpreter,
+    has_whole_results,
     make_transcript,
     run_graph,
     stack_steps,
@@ -54,6 +55,7 @@ def run_clip(
     on_partial: PartialHandler | None = None,
     *,
     profile: bool = False,
+    endpoint: EndpointMode = EndpointMode.OFF,
 ) -> Heard:
     """Stream one clip in pieces of 10 ms, as a microphone would, and collect all about it."""
     tokens: list[Token] = []
@@ -63,7 +65,10 @@ def run_clip(
         if on_partial is not None:
             on_partial(clip.name, join_tokens(token.piece for token in tokens))
 
-    utterance = device.recognise(_pieces(clip.samples, rate), on_token, trace=True, profile=profile)
+    utterance = device.recognise(
+        _pieces(clip.samples, rate), on_token, trace=True, profile=profile, endpoint=endpoint
+    )
+    whole = has_whole_results(endpoint, utterance.endpoints)
     # A device knows texts of tokens; ids need not be those of a list that we hold.
     pieces = [token.piece for token in utterance.tokens]
     events = [
@@ -78,7 +83,8 @@ def run_clip(
         utterance.logits_count,
         reference=clip.reference,
         keep_logits=True,
-        results=utterance.results,
+        results=utterance.results if whole else None,
+        endpoints=None if endpoint is EndpointMode.OFF else utterance.endpoints,
     )
     operators = {graph: device.op_costs(graph) for graph in GRAPHS} if profile else {}
     return Heard(transcript, device.metrics(), operators)
@@ -140,10 +146,17 @@ def lacking_interpreter() -> str | None:
     return f"{kind.name} {kind.caveat}; install tflite-runtime" if kind.caveat else None
 
 
-def emulate_clips(bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] = ()) -> Emulation:
+def emulate_clips(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    tables: Sequence[bytes] = (),
+    endpoint: EndpointMode | None = None,
+) -> Emulation:
     """What the laptop's interpreter makes of the same clips and bias tables, with all logits.
 
     Raises:
         EdgeError: no interpreter.
     """
-    return emulate(bundle, clips, engine="tflite", keep_logits=True, tables=tables)
+    return emulate(
+        bundle, clips, engine="tflite", keep_logits=True, tables=tables, endpoint=endpoint
+    )

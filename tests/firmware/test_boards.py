@@ -14,8 +14,8 @@ import pytest
 from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
-from edgesdk.core import Image, Recogniser, TokenEvent
-from edgesdk.emulate import Clip
+from edgesdk.core import EndpointKind, EndpointMode, Image, Recogniser, TokenEvent
+from edgesdk.emulate import Clip, Emulator
 from edgesdk.errors import EdgeError, NoAnswerError, WireError
 from edgesdk.flash.store import load, store
 from edgesdk.lattice import read_results
@@ -27,6 +27,7 @@ from edgesdk.link.power import qemu_command
 from edgesdk.link.status import Status
 from edgesdk.session import run_clip
 from firmware_boards import QEMU, firmware
+from front_sections import endpoint_section
 from small_bundle import recogniser_bundle, single_bundle
 
 RATE = 16000
@@ -35,6 +36,10 @@ RATE = 16000
 def _noise(seconds: float, seed: int = 3) -> np.ndarray:
     values = np.random.default_rng(seed).normal(0, 3000, int(seconds * RATE))
     return values.clip(-32768, 32767).astype(np.int16)
+
+
+def without_endpoint(bundle: Bundle) -> Bundle:
+    return Bundle({tag: data for tag, data in bundle.sections.items() if tag != "ENDP"}, "plain")
 
 
 def _pieces(samples: np.ndarray, size: int) -> list[np.ndarray]:
@@ -115,6 +120,39 @@ def test_beam_and_its_results_equal_the_laptop(device: Device, stateful: bool) -
         costs.joiner_calls,
     )
     assert (costs.predictor_hits > 0) == (not stateful)
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_end_points_equal_the_laptop(device: Device, beam: int) -> None:
+    """All modes: the same end points, tokens and results, at any length of pieces."""
+    settings = endpoint_section(pause_ms=300 if beam == 1 else 100)
+    bundle = recogniser_bundle(beam=beam, stateful=beam > 1).with_sections(ENDP=settings)
+    device.load(bundle.device_bytes())
+    loud = np.random.default_rng(5).random(40) < 0.5
+    samples = (_noise(8.0) * np.repeat(loud, 8 * RATE // 40) // 4).astype(np.int16)
+    clip, kinds = Clip("clip", samples), set()
+    for mode in EndpointMode:
+        expected = Emulator(bundle, "core", endpoint=mode).recognise(clip, keep_logits=True)
+        heard = run_clip(device, clip, RATE, endpoint=mode).transcript
+        assert heard == expected
+        costs = device.metrics()
+        assert (costs.endpoint > 0) == (mode is not EndpointMode.OFF and costs.total > 0)
+        if mode in (EndpointMode.OFF, EndpointMode.WATCH):
+            plain = Emulator(without_endpoint(bundle), "core").recognise(clip, keep_logits=True)
+            assert dataclasses.replace(heard, endpoints=None) == plain
+        if mode is EndpointMode.SEGMENT:
+            finals = [it for it in heard.endpoints if it.kind is EndpointKind.FINAL]
+            assert len(finals) >= 2
+            assert all((it.results is not None) == (beam > 1) for it in finals)
+        kinds |= {endpoint.kind for endpoint in heard.endpoints or ()}
+    assert kinds == set(EndpointKind)
+
+
+def test_end_points_need_settings(device: Device) -> None:
+    device.load(without_endpoint(recogniser_bundle()).device_bytes())
+    with pytest.raises(RefusedError, match="START"):
+        device.recognise([_noise(0.1)], endpoint=EndpointMode.WATCH)
+    assert device.recognise([_noise(0.2)]).endpoints == ()
 
 
 def test_results_are_there_once_an_utterance_is_finished(device: Device) -> None:

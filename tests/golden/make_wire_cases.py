@@ -43,6 +43,7 @@ def bad(status: str) -> list[object]:
 PING = whole(2, 7, b"abc")
 PING_GOT = got(2, 7, b"abc")
 BIAS_PIECE = (0x7E7D).to_bytes(4, "little") + b"BIAT\x7e"
+RESULTS = (9).to_bytes(4, "little") + (0).to_bytes(4, "little") + b"\x7d\x7e"
 ALL_ESCAPED = b"\x7e\x7d" * 8
 
 CASES: list[tuple[str, bytes, list[list[object]]]] = [
@@ -53,6 +54,8 @@ CASES: list[tuple[str, bytes, list[list[object]]]] = [
     ("type and seq escaped", whole(0x7E, 0x7D, b"x"), [got(0x7E, 0x7D, b"x")]),
     ("names of bias tables", whole(0x43, 4, b"\x02ab\x01c"), [got(0x43, 4, b"\x02ab\x01c")]),
     ("a piece of a bias table", whole(0x41, 5, BIAS_PIECE), [got(0x41, 5, BIAS_PIECE)]),
+    ("an utterance's results", whole(0xC4, 6, RESULTS), [got(0xC4, 6, RESULTS)]),
+    ("START with end points", whole(0x20, 7, b"\x0d\0\0\0"), [got(0x20, 7, b"\x0d\0\0\0")]),
     ("longest payload", whole(2, 1, bytes(LIMIT)), [got(2, 1, bytes(LIMIT))]),
     ("one byte too long", whole(2, 1, bytes(LIMIT + 1)) + PING, [bad("TOO_LONG"), PING_GOT]),
     ("far too long", b"\x7e" + b"z" * 500 + b"\x7e" + PING, [bad("TOO_LONG"), PING_GOT]),

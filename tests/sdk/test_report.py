@@ -19,6 +19,7 @@ from edgesdk.report.records import (
     StageCost,
 )
 from edgesdk.report.table import report_views
+from edgesdk.report.trade_off import TradePoint, read_trade_off, trade_off_document
 from edgesdk.report.write import write_report
 from rich.console import Console
 
@@ -108,6 +109,47 @@ def test_page_is_self_contained_balanced_and_escaped(tmp_path: Path) -> None:
     assert "A &lt;board&gt;" in page
     assert "<del>no</del> <ins>go</ins>" in page
     assert "&lt;stop&gt;" in page
+
+
+def test_page_shows_the_trade_off_of_end_pointers(tmp_path: Path) -> None:
+    points = (TradePoint(0.5, 400.0, 60.0), TradePoint(1.0, 500.0, 9.0), TradePoint(2, 800, 2))
+    curves = {"trained score": points, "silence alone": points[1:]}
+    evaluation = tmp_path / "endpoint.json"
+    evaluation.write_text(json.dumps(trade_off_document(curves, summary={"streams": 3})))
+    assert read_trade_off(evaluation) == curves
+    write_report(dataclasses.replace(REPORT, endpoint_curves=curves), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg ") == 4
+    assert "streams cut off early, %" in page
+    assert "silence alone" in page
+    document = json.loads((tmp_path / "report.json").read_text())
+    assert document["endpoint_curves"]["silence alone"][0]["median_ms"] == 500
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        ("[", "no evaluation of end-pointers"),
+        ("{}", "no evaluation"),
+        ('{"schema": "edgesdk.report", "version": 1, "curves": {}}', "another schema"),
+        ('{"schema": "edgesdk.endpoint", "version": 1, "curves": {"a": [{}]}}', "threshold"),
+        (
+            '{"schema": "edgesdk.endpoint", "version": 1, "curves": {"a": '
+            '[{"threshold": 1, "median_ms": NaN, "cut_off_pct": 1}]}}',
+            "out of range",
+        ),
+    ],
+)
+def test_other_files_than_an_evaluation_are_refused(
+    tmp_path: Path, content: str | None, said: str
+) -> None:
+    path = tmp_path / "curve.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(EdgeError, match=said) as refused:
+        read_trade_off(path)
+    assert "curve.json" in str(refused.value)
 
 
 def test_page_is_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from edgesdk.board import load_board
+from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
+from edgesdk.endpoints import Endpoint
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
 from small_bundle import recogniser_bundle
@@ -16,6 +18,7 @@ METRICS = Metrics(
     predictor=50,
     joiner=200,
     search=50,
+    endpoint=0,
     encoder_calls=10,
     predictor_calls=3,
     joiner_calls=12,
@@ -127,6 +130,29 @@ def test_silence_after_a_clip_counts_as_audio() -> None:
     assert report.clips[0].processed_s == 2.0 + tail_s
     note = next(it.note for it in report.records if it.name == "cost of a second of audio")
     assert f"{tail_s:g} s of silence after each clip counted as audio" in note
+
+
+def test_end_points_are_counted_and_timed_where_the_end_of_speech_is_known() -> None:
+    early, final = EndpointKind.SPECULATIVE, EndpointKind.FINAL
+    points = (Endpoint(early, 0, 1, 1400, "yes"), Endpoint(final, 0, 1, 1600, "yes"))
+    heard = dataclasses.replace(HEARD, endpoints=points)
+    metrics = dataclasses.replace(METRICS, endpoint=40)
+    clip = dataclasses.replace(CLIP, heard=heard, laptop=heard, metrics=metrics, end_s=1.1)
+    report = make_report(FACTS, [clip])
+    assert report.value("end points") == 2
+    assert report.value("early end point") == 300
+    assert report.value("final end point") == 500
+    assert report.value("cut off early") == 0
+    assert report.value("provisional results that stood") == 100
+    assert [(it.stage, it.cost) for it in report.stages][-1] == ("endpoint", 40)
+    assert report.value("cost of a second of audio") == 520
+    unknown = make_report(FACTS, [dataclasses.replace(clip, end_s=None)])
+    assert unknown.value("end points") == 2
+    assert unknown.value("early end point") is None
+    other = dataclasses.replace(heard, endpoints=points[:1])
+    found = first_difference([dataclasses.replace(clip, laptop=other)])
+    assert found is not None
+    assert found.place == "end point 1"
 
 
 def test_a_moment_of_audio_has_no_cost_per_second() -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from edgesdk import session
+from edgesdk.core import EndpointMode
 from edgesdk.emulate import Clip, NoInterpreterError
 from edgesdk.errors import EdgeError
 from edgesdk.link.device import Utterance
@@ -46,7 +47,9 @@ def test_interpreter_that_does_not_load_is_an_error(monkeypatch: pytest.MonkeyPa
 class _FakeDevice:
     """Takes audio and says one word in two pieces."""
 
-    def recognise(self, pieces, on_token, *, trace: bool, profile: bool) -> Utterance:
+    def recognise(
+        self, pieces, on_token, *, trace: bool, profile: bool, endpoint: EndpointMode
+    ) -> Utterance:
         self.pieces = list(pieces)
         tokens = (Token(3, -0.25, 40, "▁ye"), Token(5, -0.5, 80, "s"))
         for token in tokens:

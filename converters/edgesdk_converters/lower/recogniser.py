@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgesdk.bundle import BiasSection, Bundle, Search
+from edgesdk.bundle import BiasSection, Bundle, EndpointSection, Search
 from edgesdk.bundle.layout import (
     BIAS,
     DEBUG,
+    ENDPOINT,
     FEATURES,
     GRAPHS,
     META,
@@ -45,6 +46,7 @@ def lower_recogniser(
     packing: Packing | None = None,
     beam: Mapping[str, Any] | None = None,
     bias_bytes: int = 0,
+    endpoint: EndpointSection | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
@@ -52,7 +54,8 @@ def lower_recogniser(
     `max_symbols` limits the tokens of one encoder frame, `window_shift` is the feature frames from
     one encoder call to the next (default: the whole window), `packing` says for which core weights
     are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
-    greedy), `bias_bytes` the RAM kept for bias tables.
+    greedy), `bias_bytes` the RAM kept for bias tables, `endpoint` the settings of its end-pointers
+    (default: none).
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
@@ -78,6 +81,8 @@ def lower_recogniser(
     }
     if bias_bytes:
         sections[BIAS] = BiasSection(align(bias_bytes)).encode()
+    if endpoint is not None:
+        sections[ENDPOINT] = endpoint.encode()
     return _bundle(sections, graphs, files, {"features": dict(features), **(meta or {})}, name)
 
 

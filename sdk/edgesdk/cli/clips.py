@@ -59,3 +59,26 @@ def read_expected(path: Path, clips: Sequence[Path]) -> dict[str, str]:
             f"{f' and {len(missing) - 1} more' if missing[1:] else ''}; add what is said in it"
         )
     return {clip.name: texts[clip.name] for clip in clips}
+
+
+def read_ends(path: Path) -> dict[str, float]:
+    """When speech ends in each clip, in seconds, from the column `end` of a table that
+    read_expected took; empty where it has none.
+
+    Raises:
+        EdgeError: a value is no number of seconds.
+    """
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    ends = {}
+    for row in rows:
+        value = row.get("end") or ""
+        try:
+            if value:
+                ends[row["file"]] = float(value)
+        except ValueError:
+            raise EdgeError(
+                f"expect: {path}: end = {value!r} of {row['file']} is no number of seconds; "
+                "correct it"
+            ) from None
+    return ends

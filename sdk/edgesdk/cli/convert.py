@@ -175,9 +175,13 @@ def _compresses(recipe: dict[str, Any]) -> bool:
 def _choices(recipe: dict[str, Any]) -> str:
     """The recipe on one line; compression only where some is asked for."""
     compress = recipe["compress"]
-    shown = {name: value for name, value in recipe.items() if name not in ("compress", "search")}
+    tables = ("compress", "search", "endpoint")
+    shown = {name: value for name, value in recipe.items() if name not in tables}
     if recipe["search"]["beam"] > 1:
         shown |= recipe["search"]
+    if recipe["endpoint"]["kind"] != "none":
+        chosen = recipe["endpoint"].items()
+        shown |= {f"endpoint.{name}": value for name, value in chosen if value != ""}
     if _compresses(recipe):
         shown |= compress
     return ", ".join(f"{name} {value or 'default'}" for name, value in shown.items())

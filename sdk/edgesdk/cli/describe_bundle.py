@@ -1,5 +1,6 @@
 """A .edge bundle as plain JSON values, for `edgesdk inspect`."""
 
+from dataclasses import asdict
 from typing import Any
 
 from edgesdk.bundle import Bundle, Plan
@@ -100,4 +101,6 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
             "nbest": search.nbest,
             "max_arcs": search.max_arcs,
         }
+    if bundle.endpoint is not None:
+        described["endpoint"] = asdict(bundle.endpoint)
     return described

@@ -10,6 +10,7 @@ import typer
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.bias_tables import compile_tables
 from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.endpoint_choice import EndpointChoice, EndpointOption, endpoint_mode
 from edgesdk.cli.graph_outputs import show_graph
 from edgesdk.cli.options import BiasOption, ExpectOption, JsonOption, LogitsOption, terminal
 from edgesdk.cli.terminal import Terminal
@@ -39,6 +40,7 @@ def _emulate_clips(
     expect: Path | None,
     logits: bool,
     bias: list[str] | None,
+    endpoint: EndpointChoice | None,
 ) -> None:
     compiled = compile_tables(term, bias, bundle)
     tables = [table.data for table in compiled.tables] if compiled else []
@@ -53,6 +55,7 @@ def _emulate_clips(
             keep_logits=logits,
             on_partial=live.show,
             tables=tables,
+            endpoint=endpoint_mode(endpoint, bundle),
         )
     source = {
         "kind": "laptop",
@@ -90,6 +93,7 @@ def command(
     expect: ExpectOption = None,
     logits: LogitsOption = False,
     bias: BiasOption = None,
+    endpoint: EndpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a bundle on this computer, on clips or, for a single graph, on arrays."""
@@ -107,7 +111,7 @@ def command(
         return
     bundle = load_bundle(model)
     if bundle.is_recogniser:
-        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias)
+        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias, endpoint)
         return
     arrays = _arrays(model, inputs)
     show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

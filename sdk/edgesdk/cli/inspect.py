@@ -119,6 +119,22 @@ def _views(document: Description) -> Iterator[RenderableType]:
         if document.get(name):
             facts = ", ".join(f"{key} {value}" for key, value in document[name].items())
             yield f"{name.replace('_', ' ')}: {facts}"
+    for name in ("speculative", "final"):
+        if document.get("endpoint"):
+            yield f"{name} end point: {_endpoint(document['endpoint'][name])}"
+
+
+def _endpoint(settings: dict[str, Any]) -> str:
+    """One end-pointer in words."""
+    said = []
+    for rule in settings["rules"]:
+        if rule["enabled"]:
+            after = " after a word" if rule["must_speak"] else ""
+            long = f" from {rule['length_ms']} ms on" if rule["length_ms"] else ""
+            said.append(f"{rule['trailing_ms']} ms of silence{after}{long}")
+    if settings["scored"]:
+        said.append(f"score {settings['threshold']:g} after {settings['min_pause_ms']} ms")
+    return ", or ".join(said) or "never"
 
 
 def command(

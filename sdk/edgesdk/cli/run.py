@@ -1,7 +1,7 @@
 """`edgesdk run`: clips or arrays through a device, costs where the laptop agrees."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,8 @@ import typer
 from edgesdk.biasing.compile import Compiled
 from edgesdk.bundle import Bundle
 from edgesdk.cli.bias_tables import compile_tables, load_only, unlike_bundle
-from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.cli.clips import find_clips, read_ends, read_expected
+from edgesdk.cli.endpoint_choice import EndpointOption, endpoint_mode
 from edgesdk.cli.graph_outputs import graph_document, graph_views
 from edgesdk.cli.options import (
     BiasOption,
@@ -27,6 +28,7 @@ from edgesdk.cli.options import (
 from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
+from edgesdk.core import EndpointMode
 from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, GraphRun, Transcript, load_array, load_clips
 from edgesdk.errors import EdgeError
@@ -37,6 +39,7 @@ from edgesdk.programs import program_version
 from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
+from edgesdk.report.trade_off import Curves, read_trade_off
 from edgesdk.report.write import require_page_tools, write_report
 from edgesdk.session import (
     Heard,
@@ -51,10 +54,19 @@ DEFAULT_RATE = 16000  # of a device whose bundle is not at hand
 
 
 def _run_clips(
-    term: Terminal, device: Device, clips: Sequence[Clip], rate: int, *, profile: bool
+    term: Terminal,
+    device: Device,
+    clips: Sequence[Clip],
+    rate: int,
+    endpoint: EndpointMode,
+    *,
+    profile: bool,
 ) -> list[Heard]:
     with Live(term) as live:
-        return [run_clip(device, clip, rate, live.show, profile=profile) for clip in clips]
+        return [
+            run_clip(device, clip, rate, live.show, profile=profile, endpoint=endpoint)
+            for clip in clips
+        ]
 
 
 def _device_clips(
@@ -62,6 +74,7 @@ def _device_clips(
     rate: int,
     heard: Sequence[Heard],
     laptop: Sequence[Transcript | None],
+    ends: Mapping[str, float],
 ) -> list[DeviceClip]:
     return [
         DeviceClip(
@@ -71,6 +84,7 @@ def _device_clips(
             metrics=done.metrics,
             operators=done.operators,
             laptop=oracle,
+            end_s=ends.get(clip.name),
         )
         for clip, done, oracle in zip(clips, heard, laptop, strict=True)
     ]
@@ -137,6 +151,7 @@ def _laptop(
     clips: Sequence[Clip],
     lacking: str | None,
     compiled: Compiled | None,
+    endpoint: EndpointMode,
 ) -> tuple[Sequence[Transcript | None], str]:
     """What the laptop made of the clips, and what computed it; or why nothing did."""
     if bundle is None or lacking is not None:
@@ -145,7 +160,7 @@ def _laptop(
         return [None] * len(clips), judge
     with term.progress("the same clips on the laptop"):
         tables = [table.data for table in compiled.tables] if compiled else []
-        emulation = emulate_clips(bundle, clips, tables)
+        emulation = emulate_clips(bundle, clips, tables, endpoint)
     return emulation.transcripts, emulation.engine
 
 
@@ -208,10 +223,21 @@ def _check_choice(
     if bool(clips) == bool(inputs):
         raise EdgeError("give clips to a recogniser, or --input FILE.npy to a single graph")
     if inputs and only_clips:
-        raise EdgeError("--expect, --report, --logits and --bias go with clips; leave them out")
+        raise EdgeError(
+            "--expect, --report, --logits, --bias and --endpoint go with clips; leave them out"
+        )
     if bundle is not None and bundle.is_recogniser == bool(inputs):
         kind, wanted = ("a recogniser", "clips") if inputs else ("one graph", "--input FILE.npy")
         raise EdgeError(f"{bundle.source}: holds {kind}; give it {wanted}")
+
+
+def _curves(path: Path | None, report: Path | None) -> Curves:
+    """The evaluation that a report is to show."""
+    if path is None:
+        return {}
+    if report is None:
+        raise EdgeError("--endpoint-curve is a plot of the report; give --report DIR too")
+    return read_trade_off(path)
 
 
 def command(
@@ -233,8 +259,13 @@ def command(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write report.json and report.html there.")
     ] = None,
+    endpoint_curve: Annotated[
+        Path | None,
+        typer.Option("--endpoint-curve", help="endpoint.json of an evaluation, for the report."),
+    ] = None,
     logits: LogitsOption = False,
     bias: BiasOption = None,
+    endpoint: EndpointOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -242,8 +273,9 @@ def command(
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
+    curves = _curves(endpoint_curve, report)
     target, loaded = find_target(board, port, bundle)
-    only_clips = expect is not None or report is not None or logits or bias is not None
+    only_clips = any((expect, report, logits, bias, endpoint))
     _check_choice(clips or [], inputs or [], loaded, only_clips)
     if inputs:
         with open_target(target, port, loaded, timeout) as device:
@@ -254,16 +286,19 @@ def command(
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
     lacking = _lacking_judge(loaded)
     compiled = compile_tables(term, bias, loaded)
+    mode = endpoint_mode(endpoint, loaded)
+    ends = read_ends(expect) if expect else {}
     with open_target(target, port, loaded, timeout) as device:
         if compiled is not None:
             load_only(device, compiled)
         else:
             lacking = lacking or unlike_bundle(device, loaded)
-        heard = _run_clips(term, device, spoken, rate, profile=lacking is None)
+        heard = _run_clips(term, device, spoken, rate, mode, profile=lacking is None)
         facts = _facts(device, loaded)
-    laptop, judge = _laptop(term, loaded, spoken, lacking, compiled)
+    laptop, judge = _laptop(term, loaded, spoken, lacking, compiled, mode)
     facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": judge})
-    made = make_report(facts, _device_clips(spoken, rate, heard, laptop))
+    made = make_report(facts, _device_clips(spoken, rate, heard, laptop, ends))
+    made = dataclasses.replace(made, endpoint_curves=curves)
     document = _document(device, heard, made, logits=logits)
     document["not_compared"] = lacking
     views = transcripts_views([done.transcript for done in heard])

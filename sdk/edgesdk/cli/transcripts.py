@@ -9,6 +9,7 @@ from rich.table import Table
 
 from edgesdk.cli.terminal import Terminal
 from edgesdk.emulate import Transcript
+from edgesdk.endpoints import describe_endpoints
 from edgesdk.report.wer import WordErrors, sum_errors, word_errors
 
 
@@ -76,10 +77,15 @@ def transcripts_views(transcripts: Sequence[Transcript]) -> list[RenderableType]
     errors = clip_errors(transcripts)
     if errors is not None:
         table.add_column("expected")
+    pointed = any(clip.endpoints for clip in transcripts)
+    if pointed:
+        table.add_column("end points, s")
     for clip in transcripts:
         row = [clip.clip, clip.text or "(nothing)"]
         if errors is not None:
             row.append("" if clip.reference == clip.text else clip.reference or "(nothing)")
+        if pointed:
+            row.append(describe_endpoints(clip.endpoints or ()))
         table.add_row(*row)
     views: list[RenderableType] = [table]
     if errors is not None:

@@ -1,7 +1,16 @@
 """Recognisers and single graphs on the laptop, with the device's own C core."""
 
 from edgesdk.emulate.apart import run_tflite_apart
-from edgesdk.emulate.recognise import Clip, Emulation, Emulator, Engine, emulate, load_clips
+from edgesdk.emulate.recognise import (
+    Clip,
+    Emulation,
+    Emulator,
+    Engine,
+    default_mode,
+    emulate,
+    has_whole_results,
+    load_clips,
+)
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
 from edgesdk.emulate.single import GraphRun, load_array, run_graph, stack_steps
 from edgesdk.emulate.tflite import (
@@ -23,8 +32,10 @@ __all__ = [
     "Step",
     "TfliteGraph",
     "Transcript",
+    "default_mode",
     "emulate",
     "find_interpreter",
+    "has_whole_results",
     "load_array",
     "load_clips",
     "make_samples",

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from edgesdk.audio import Samples, read_wav
 from edgesdk.bundle import Bundle
-from edgesdk.core import Image, Recogniser, TokenEvent
+from edgesdk.core import EndpointEvent, EndpointKind, EndpointMode, Image, Recogniser, TokenEvent
 from edgesdk.core.features import Quantised
 from edgesdk.emulate.tflite import State, TfliteGraph, find_interpreter
 from edgesdk.emulate.transcript import Transcript, make_transcript
+from edgesdk.endpoints import Endpoint, make_endpoint
 from edgesdk.errors import BundleError
-from edgesdk.lattice import join_tokens, read_results
+from edgesdk.lattice import Results, join_tokens, read_results
 
 Engine = Literal["tflite", "core"]
 PartialHandler = Callable[[str, str], None]
@@ -79,6 +80,11 @@ class TfliteRunner:
         """Logits of one encoder frame and one predictor output."""
         return self._run("joiner", encoder_out, predictor_out)
 
+    def restart(self) -> None:
+        """Set the states of predictor and joiner to their start values."""
+        self.graphs["predictor"].reset()
+        self.graphs["joiner"].reset()
+
     def save(self, place: int) -> None:
         """Keep the predictor's state."""
         self._kept[place] = self.graphs["predictor"].state
@@ -92,9 +98,14 @@ class Emulator:
     """A recogniser that takes one clip after the other; not for two threads at once."""
 
     def __init__(
-        self, bundle: Bundle, engine: Engine = "tflite", tables: Sequence[bytes] = ()
+        self,
+        bundle: Bundle,
+        engine: Engine = "tflite",
+        tables: Sequence[bytes] = (),
+        endpoint: EndpointMode | None = None,
     ) -> None:
-        """Prepare `bundle`, with bias tables in its room.
+        """Prepare `bundle`, with bias tables in its room; without `endpoint`, end points are
+        watched where it has settings.
 
         Raises:
             BundleError: it is no recogniser, its parts do not belong together, or a table does not
@@ -109,6 +120,7 @@ class Emulator:
         self._has_results = bundle.search.nbest > 0 or bundle.search.max_arcs > 0
         self._events: list[TokenEvent] = []
         self._logits: list[bytes] = []
+        self._endpoints: list[Endpoint] = []
         self._on_partial: Callable[[str], None] | None = None
         kind = find_interpreter() if engine == "tflite" else None
         self.engine = kind.name if kind is not None else "C core"
@@ -118,15 +130,28 @@ class Emulator:
             TfliteRunner(bundle) if kind is not None else None,
             self._take_token,
             lambda frame, symbol, logits: self._logits.append(logits.tobytes()),
+            self._take_endpoint,
         )
         for table in tables:
             self._recogniser.bias.load(table)
+        self._mode = default_mode(bundle) if endpoint is None else endpoint
+        self._recogniser.set_endpoint(self._mode)
         self.sample_rate = self._recogniser.sample_rate
 
     def _take_token(self, event: TokenEvent) -> None:
         self._events.append(event)
         if self._on_partial is not None:
             self._on_partial(join_tokens(self._pieces[e.token] for e in self._events))
+
+    def _take_endpoint(self, event: EndpointEvent) -> None:
+        told = [self._pieces[e.token] for e in self._events]
+        untold = [self._pieces[token] for token in event.untold]
+        ends = event.kind is EndpointKind.FINAL and self._mode is EndpointMode.SEGMENT
+        results = self._results() if ends else None
+        self._endpoints.append(make_endpoint(event, told, untold, results))
+
+    def _results(self) -> Results | None:
+        return read_results(self._recogniser.results()) if self._has_results else None
 
     def recognise(
         self,
@@ -142,6 +167,7 @@ class Emulator:
         """
         self._events.clear()
         self._logits.clear()
+        self._endpoints.clear()
         self._on_partial = (lambda text: on_partial(clip.name, text)) if on_partial else None
         self._recogniser.reset()
         step = max(1, self.sample_rate * piece_ms // 1000)
@@ -156,8 +182,20 @@ class Emulator:
             len(self._logits),
             reference=clip.reference,
             keep_logits=keep_logits,
-            results=read_results(self._recogniser.results()) if self._has_results else None,
+            results=self._results() if has_whole_results(self._mode, self._endpoints) else None,
+            endpoints=None if self._mode is EndpointMode.OFF else self._endpoints,
         )
+
+
+def default_mode(bundle: Bundle) -> EndpointMode:
+    """End points are watched where the bundle has settings for them."""
+    return EndpointMode.OFF if bundle.endpoint is None else EndpointMode.WATCH
+
+
+def has_whole_results(mode: EndpointMode, endpoints: Sequence[Endpoint]) -> bool:
+    """Whether the results at the end are those of the whole stream, not of its last utterance."""
+    ended = any(endpoint.kind is EndpointKind.FINAL for endpoint in endpoints)
+    return mode is not EndpointMode.SEGMENT or not ended
 
 
 def load_clips(
@@ -180,12 +218,14 @@ def emulate(
     keep_logits: bool = False,
     on_partial: PartialHandler | None = None,
     tables: Sequence[bytes] = (),
+    endpoint: EndpointMode | None = None,
 ) -> Emulation:
     """Recognise `clips` with the recogniser in `bundle`, in 10 ms pieces as on a device.
 
-    `tables` are bias tables that a device would have been sent.
+    `tables` are bias tables that a device would have been sent. Without `endpoint`, end points are
+    watched where the bundle has settings for them.
     """
-    emulator = Emulator(bundle, engine, tables)
+    emulator = Emulator(bundle, engine, tables, endpoint)
     transcripts = tuple(
         emulator.recognise(clip, keep_logits=keep_logits, on_partial=on_partial) for clip in clips
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from edgesdk.endpoints import Endpoint
 from edgesdk.lattice import (
     WORD_MARK,
     Results,
@@ -53,6 +54,7 @@ class Transcript:
     reference: str | None = None
     logits: tuple[bytes, ...] | None = None
     results: Results | None = None
+    endpoints: tuple[Endpoint, ...] | None = None  # where end-pointing is on
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -101,6 +103,8 @@ class Transcript:
             results = self.results
             document["nbest"] = [hypothesis_document(h, results) for h in results.hypotheses]
             document["lattice"] = lattice_document(results)
+        if self.endpoints is not None:
+            document["endpoints"] = [endpoint.document() for endpoint in self.endpoints]
         if self.logits is not None:
             document["logits"] = [list(memoryview(call).cast("b")) for call in self.logits]
         return document
@@ -116,6 +120,7 @@ def make_transcript(
     reference: str | None = None,
     keep_logits: bool = False,
     results: Results | None = None,
+    endpoints: Sequence[Endpoint] | None = None,
 ) -> Transcript:
     """A result from what the core or a device reported; `pieces` are the bundle's token texts.
 
@@ -134,4 +139,5 @@ def make_transcript(
         reference=reference,
         logits=tuple(logits) if keep_logits and logits is not None else None,
         results=results,
+        endpoints=None if endpoints is None else tuple(endpoints),
     )

@@ -3,7 +3,7 @@
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.board import Board
+from edgesdk.core import EndpointMode
+from edgesdk.endpoints import Endpoint
 from edgesdk.errors import DeviceError, WireError
 from edgesdk.flash import store
 from edgesdk.lattice import Results, read_results
 from edgesdk.link.channel import Channel
+from edgesdk.link.listener import Listener, TokenHandler
 from edgesdk.link.messages import (
+    START_ENDPOINT_SHIFT,
     START_LOGITS,
     START_PROFILE,
     Boot,
@@ -37,14 +41,12 @@ from edgesdk.link.messages import (
     read_audio_taken,
     read_final,
     read_graph_facts,
-    read_logits,
     read_metrics,
     read_op_costs,
     read_results_part,
     read_run_cost,
     read_tensor_data,
     read_tensor_facts,
-    read_token,
 )
 from edgesdk.link.power import power_on
 from edgesdk.link.status import Status, status_text
@@ -58,7 +60,6 @@ ALL_OPERATORS = 0xFFFFFFFF
 DTYPES = {1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32, 5: np.int64}
 
 Samples = npt.NDArray[np.int16]
-TokenHandler = Callable[[Token], None]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Utterance:
     logits_count: int
     samples: int
     results: Results | None = None  # where the bundle asks for some
+    endpoints: tuple[Endpoint, ...] = ()
 
     @property
     def logits_sha256(self) -> str | None:
@@ -77,33 +79,6 @@ class Utterance:
         if self.logits is None:
             return None
         return hashlib.sha256(b"".join(self.logits)).hexdigest()
-
-
-class _Listener:
-    """Collects the events of one utterance."""
-
-    def __init__(self, on_token: TokenHandler | None) -> None:
-        self.on_token = on_token
-        self.tokens: list[Token] = []
-        self.logits: list[bytes] = []
-        self._partial = b""
-
-    def handle(self, message: Message, payload: bytes) -> None:
-        if message == Message.TOKEN:
-            token = read_token(payload)
-            self.tokens.append(token)
-            if self.on_token is not None:
-                self.on_token(token)
-        elif message == Message.LOGITS:
-            part = read_logits(payload)
-            if part.offset != len(self._partial):
-                raise WireError(
-                    f"logits of frame {part.frame} arrive out of order; report it with this line"
-                )
-            self._partial += part.data
-            if len(self._partial) == part.total:
-                self.logits.append(self._partial)
-                self._partial = b""
 
 
 class Device:
@@ -192,13 +167,16 @@ class Device:
         *,
         trace: bool = False,
         profile: bool = False,
+        endpoint: EndpointMode = EndpointMode.OFF,
     ) -> Utterance:
         """Stream one utterance of int16 samples; `pieces` may have any lengths, 0 included.
 
-        `trace` collects every logit, `profile` counts per operator.
+        `trace` collects every logit, `profile` counts per operator, `endpoint` says what the device
+        does with end points (its bundle needs settings for them).
         """
-        listener = _Listener(on_token)
+        listener = Listener(on_token)
         flags = (START_LOGITS if trace else 0) | (START_PROFILE if profile else 0)
+        flags |= endpoint << START_ENDPOINT_SHIFT
         self.channel.request(Message.START, struct.pack("<I", flags))
         try:
             sent, final = self._stream(pieces, listener)
@@ -214,7 +192,14 @@ class Device:
             )
         logits = tuple(listener.logits) if trace else None
         results = self._results(final.result_bytes) if final.result_bytes else None
-        return Utterance(tuple(listener.tokens), logits, final.logits, sent, results)
+        return Utterance(
+            tokens=tuple(listener.tokens),
+            logits=logits,
+            logits_count=final.logits,
+            samples=sent,
+            results=results,
+            endpoints=tuple(listener.endpoints),
+        )
 
     def _results(self, size: int) -> Results:
         data = b""
@@ -233,7 +218,7 @@ class Device:
             data += part.data
         return self.channel.parse(read_results, data)
 
-    def _stream(self, pieces: Iterable[Samples], listener: _Listener) -> tuple[int, Final]:
+    def _stream(self, pieces: Iterable[Samples], listener: Listener) -> tuple[int, Final]:
         sent = 0
         for piece in pieces:
             sent = self._send_audio(piece, sent, listener)
@@ -244,7 +229,7 @@ class Device:
         self._check_code(Message.FINISH, final.code)
         return sent, final
 
-    def _send_audio(self, piece: Samples, sent: int, listener: _Listener) -> int:
+    def _send_audio(self, piece: Samples, sent: int, listener: Listener) -> int:
         data = np.ascontiguousarray(piece, "<i2").tobytes()
         step = (self.identity.payload_max - 4) // 2 * 2
         for at in range(0, len(data), step):

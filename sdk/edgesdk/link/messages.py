@@ -53,11 +53,14 @@ class Message(IntEnum):
     BOOT = 0xC0
     TOKEN = 0xC1
     LOGITS = 0xC2
+    ENDPOINT = 0xC3
+    UTTERANCE_RESULTS = 0xC4
 
 
 FIRST_EVENT = 0xC0
 START_LOGITS = 1
 START_PROFILE = 2
+START_ENDPOINT_SHIFT = 2
 
 
 class Reset(IntEnum):
@@ -360,6 +363,7 @@ class Metrics:
     predictor: int
     joiner: int
     search: int
+    endpoint: int
     encoder_calls: int
     predictor_calls: int
     joiner_calls: int
@@ -377,13 +381,14 @@ class Metrics:
     @property
     def total(self) -> int:
         """Sum of all parts' costs."""
-        return self.features + self.encoder + self.predictor + self.joiner + self.search
+        graphs = self.encoder + self.predictor + self.joiner
+        return self.features + graphs + self.search + self.endpoint
 
 
 def read_metrics(payload: bytes) -> Metrics:
     """Payload of METRIC_VALUES."""
     cursor = Cursor(payload, "METRIC_VALUES")
-    metrics = Metrics(*cursor.numbers("5Q13I"))
+    metrics = Metrics(*cursor.numbers("6Q13I"))
     cursor.end()
     return metrics
 

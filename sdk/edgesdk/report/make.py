@@ -8,7 +8,9 @@ from itertools import zip_longest
 from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
+from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
+from edgesdk.endpoints import summarise
 from edgesdk.fit import MemoryUse
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.records import (
@@ -37,6 +39,7 @@ class DeviceClip:
     laptop: Transcript | None
     metrics: Metrics
     operators: Mapping[GraphId, Sequence[OpCost]]
+    end_s: float | None = None  # true end of speech, where known
 
     @property
     def equal(self) -> bool | None:
@@ -108,6 +111,9 @@ def _values(
         pairs = zip_longest(getattr(device, name), getattr(laptop, name))
         for at, (one, other) in enumerate(pairs):
             yield f"{name} {at}", one, other
+    pairs = zip_longest(device.endpoints or (), laptop.endpoints or ())
+    for at, (one, other) in enumerate(pairs):
+        yield f"end point {at}", str(one), str(other)
     for name in ("hypotheses", "arcs"):
         pairs = zip_longest(getattr(device.results, name, ()), getattr(laptop.results, name, ()))
         for at, (one, other) in enumerate(pairs):
@@ -115,8 +121,10 @@ def _values(
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
-    for stage in ("features", "encoder", "predictor", "joiner", "search"):
+    for stage in ("features", "encoder", "predictor", "joiner", "search", "endpoint"):
         cost = sum(getattr(clip.metrics, stage) for clip in clips)
+        if stage == "endpoint" and cost == 0:
+            continue  # off
         calls = [getattr(clip.metrics, f"{stage}_calls", None) for clip in clips]
         counted = [count for count in calls if count is not None]
         yield StageCost(stage, sum(counted) if counted else None, cost)
@@ -183,6 +191,31 @@ def _search_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Re
     yield Record("beam", facts.bundle.search.beam, "hypotheses", "functional", note)
 
 
+def _endpoint_records(clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    watched = [clip for clip in clips if clip.heard.endpoints is not None]
+    if not watched:
+        return
+    found = [endpoint for clip in watched for endpoint in clip.heard.endpoints or ()]
+    kinds = {kind: sum(it.kind is kind for it in found) for kind in EndpointKind}
+    note = ", ".join(f"{count} {kind.name.lower()}" for kind, count in kinds.items())
+    yield Record("end points", len(found), "", "functional", note)
+    known = [(it.heard.endpoints or (), it.end_s) for it in watched if it.end_s is not None]
+    if not known:
+        return
+    summary = summarise(known)
+    for name, latency in (("early", summary.early), ("final", summary.final)):
+        if latency.median_ms is not None:
+            note = f"median after the end of speech; P90 {latency.p90_ms:.0f} ms"
+            yield Record(f"{name} end point", round(latency.median_ms), "ms", "functional", note)
+    note = f"of {summary.streams} clips, by the final end point; {summary.early_cut_off_pct:.1f} % "
+    cut_off = round(summary.final_cut_off_pct, 1)
+    yield Record("cut off early", cut_off, "%", "functional", note + "by the early one")
+    if summary.stood_pct is not None:
+        note = f"of {summary.provisional}"
+        stood = round(summary.stood_pct, 1)
+        yield Record("provisional results that stood", stood, "%", "functional", note)
+
+
 def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
     metrics = clips[-1].metrics
     predicted = ""
@@ -232,7 +265,7 @@ def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None)
         if facts.clock in COST_UNITS:
             records += _cost_records(facts, clips)
         records += _search_records(facts, clips)
-    return [*records, *_memory_records(facts, clips)]
+    return [*records, *_endpoint_records(clips), *_memory_records(facts, clips)]
 
 
 def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:

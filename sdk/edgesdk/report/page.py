@@ -6,7 +6,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edgesdk.report.figures import format_figure
-from edgesdk.report.plots import plot_memory, plot_operators, plot_stages
+from edgesdk.report.plots import plot_memory, plot_operators, plot_stages, plot_trade_off
 from edgesdk.report.records import ClipRecord, Report
 from edgesdk.report.wer import align_words
 
@@ -42,6 +42,12 @@ def _plots(report: Report) -> Iterator[Plot]:
         yield "Operators", "", plot_operators(report.operators, audio_s, report.cost_unit)
     if report.memory:
         yield "Memory of the board", "", plot_memory(report.memory)
+    if report.endpoint_curves:
+        yield (
+            "End-pointing",
+            "Each point is a threshold, which stands beside it: patience against cutting off.",
+            plot_trade_off(report.endpoint_curves),
+        )
 
 
 def _provenance(report: Report) -> Iterator[tuple[str, object]]:

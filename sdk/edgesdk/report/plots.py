@@ -13,6 +13,7 @@ from matplotlib.ticker import EngFormatter
 
 from edgesdk.fit import WHOLE_PARTS, MemoryUse
 from edgesdk.report.records import OperatorCost, StageCost
+from edgesdk.report.trade_off import Curves
 
 # Legible on light and on dark ground, and apart for colour-blind readers.
 COLORS = ("#3d7edb", "#e0853b", "#2a9d82", "#a56cc9", "#d4566f", "#8a8f3a", "#5fa8c9", "#9c6b4e")
@@ -175,3 +176,19 @@ def _plot_line(axes: Axes, panel: int, points: Sequence[FrontPoint], color: str,
             fontsize=8,
             color=color,
         )
+
+
+def plot_trade_off(curves: Curves) -> str:
+    """A line per end-pointer: streams cut off early, up to a half, against median latency."""
+    lines = {
+        name: [
+            FrontPoint(
+                f"{it.threshold:.2g}" if at % 2 == 0 else "", (it.median_ms,), it.cut_off_pct
+            )
+            for at, it in enumerate(it for it in points if it.cut_off_pct <= 50)
+        ]
+        for name, points in curves.items()
+    }
+    return plot_front(
+        lines, ["median latency after the end of speech, ms"], "streams cut off early, %"
+    )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from edgesdk.fit import MemoryUse
+from edgesdk.report.trade_off import Curves
 
 SCHEMA, VERSION = "edgesdk.report", 1
 
@@ -107,6 +108,7 @@ class Report:
     stages: Sequence[StageCost] = field(default_factory=tuple)
     operators: Sequence[OperatorCost] = field(default_factory=tuple)
     memory: Sequence[MemoryUse] = field(default_factory=tuple)
+    endpoint_curves: Curves = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The report as plain JSON values, with schema name and version."""

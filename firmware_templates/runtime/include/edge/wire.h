@@ -63,7 +63,9 @@
   EDGE_MESSAGE(BIAS_TABLES, 0x90)                                                                  \
   EDGE_MESSAGE(BOOT, 0xC0)                                                                         \
   EDGE_MESSAGE(TOKEN, 0xC1)                                                                        \
-  EDGE_MESSAGE(LOGITS, 0xC2)
+  EDGE_MESSAGE(LOGITS, 0xC2)                                                                       \
+  EDGE_MESSAGE(ENDPOINT, 0xC3)                                                                     \
+  EDGE_MESSAGE(UTTERANCE_RESULTS, 0xC4)
 
 typedef enum edge_message {
 #define EDGE_MESSAGE_ENUM(name, value) EDGE_MSG_##name = (value),
