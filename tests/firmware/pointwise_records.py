@@ -14,7 +14,7 @@ INPUT_BYTES = 4096
 LONG = 1000  # as many inputs of one value are at the end
 FAMILIES = (
     *("arithmetic", "lut", "curve", "softmax", "requantise", "fully_connected"),
-    *("pool", "mean"),
+    *("pool", "mean", "batch_matmul"),
 )
 HALF = (1 << 30, 0)
 
@@ -289,10 +289,53 @@ def _mean(draw: Draw, case: int) -> None:
     draw.emit("MEAN", "int16" if wide else "int8", outer * inner, values)
 
 
+def _side_strides(draw: Draw, lines: int, depth: int) -> tuple[int, int]:
+    """Of line and depth: lines without gaps, with a gap between them, or other orders."""
+    kind = draw.number(0, 9)
+    if kind == 0:
+        return 1, lines
+    if kind == 1:
+        return 2 * depth, 2
+    return depth + (draw.number(0, 5) if kind < 5 else 0), 1
+
+
+def _batch_matmul(draw: Draw, case: int) -> None:
+    depth, columns, rows = case % 80 + 1, draw.number(1, 12), draw.number(1, 3)
+    batches = draw.number(1, 2)
+    if case % 20 == 7:  # more lines than wait for their outputs at once
+        depth, columns = draw.number(1, 17), draw.number(30, 100)
+    if case % 20 == 13:
+        depth, columns, rows, batches = draw.number(600, 1000), draw.number(1, 2), 1, 1
+    sides = []
+    for lines in (rows, columns):
+        strides = _side_strides(draw, lines, depth)
+        each = (lines - 1) * strides[0] + (depth - 1) * strides[1] + 1
+        step = 0 if draw.rng.random() < 0.3 else each
+        sides.append(((step, *strides), (batches - 1) * step + each))
+    (left, left_span), (right, right_span) = sides
+    multiplier, shift = draw.scale(-12, -8) if case % 5 else draw.scale(-31, 30)
+    values: dict[str, Value] = {
+        "left": draw.source(left_span, "int8"),
+        "right": draw.source(right_span, "int8"),
+        "batches": batches,
+        "rows": rows,
+        "columns": columns,
+        "depth": depth,
+        "left_strides": left,
+        "right_strides": right,
+        "left_zero_point": -128 if case % 4 == 0 else draw.number(-128, 127),
+        "right_zero_point": draw.number(-128, 127),
+        "multiplier": multiplier,
+        "shift": shift,
+        "zero_point": draw.number(-128, 127),
+    }
+    draw.emit("BATCH_MATMUL_S8", "int8", batches * rows * columns, values)
+
+
 def plans(family: str, cases: int, seed: int = 1, per_plan: int = 40) -> Iterator[Plan]:
     """`cases` records of a family, some in each plan."""
     pointwise = (_arithmetic, _lut, _curve, _softmax, _requantise, _fully_connected)
-    make = dict(zip(FAMILIES, (*pointwise, _pool, _mean), strict=True))[family]
+    make = dict(zip(FAMILIES, (*pointwise, _pool, _mean, _batch_matmul), strict=True))[family]
     rng = np.random.default_rng(seed)
     for start in range(0, cases, per_plan):
         draw = Draw(rng)

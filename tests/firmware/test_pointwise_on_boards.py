@@ -60,7 +60,7 @@ def test_pointwise_records_equal_plain_c_on_every_board(device: Device, family: 
 
 
 M4, M55 = "qemu-mps2-an386", "qemu-mps3-an547"
-WIDE = "FULLY_CONNECTED_S16"
+WIDE, PRODUCT = "FULLY_CONNECTED_S16", "BATCH_MATMUL_S8"
 # (board, file in runtime/kernels, what it holds, the defect, family, an operator that must show it)
 DEFECTS = [
     (M4, "arithmetic/rows_dsp.c", ".step = 2 * sum.sign", ".step = 2", "arithmetic", "ADD_S8"),
@@ -79,6 +79,7 @@ DEFECTS = [
     (M4, "curve/dsp.c", "* by.spread", "* 0xfffe", "curve", "LOGISTIC_S16"),
     (M4, "curve/dsp.c", "+ curve.middle -", "+ 32767 -", "curve", "TANH_S16"),
     (M4, "rescale_dsp.h", "twice >> 31 & by->sign", "twice >> 31", "requantise", "REQUANTISE"),
+    (M4, "batch_matmul/line_dsp.c", "128 + zero", "127 + zero", "batch_matmul", PRODUCT),
     (M4, "fully_connected/wide_dsp.c", "480u", "4800u", "fully_connected", WIDE),
     (M55, "arithmetic/rows_mve.c", "w, sum->sign", "w, 1", "arithmetic", "ADD_S16"),
     (M55, "arithmetic/rows_mve.c", "vctp32q(left)", "vctp32q(4)", "arithmetic", "between"),
@@ -88,6 +89,7 @@ DEFECTS = [
     (M55, "softmax16/row_mve.c", "vmaxvq_p_s16(most,", "vmaxvq_p_s16(0,", "softmax", "SOFTMAX_S16"),
     (M55, "curve/mve.c", "254))", "253))", "curve", "LOGISTIC_S16"),
     (M55, "curve/mve.c", "how->table + 1,", "how->table,", "curve", "TANH_S16"),
+    (M55, "batch_matmul/line_mve.c", "zero_point == -128", "false", "batch_matmul", PRODUCT),
     (M55, "fully_connected/wide_mve.c", "w3, rest", "w2, rest", "fully_connected", WIDE),
     (M55, "requantise/row_mve.c", "op->shift - right", "0", "requantise", "REQUANTISE"),
 ]
