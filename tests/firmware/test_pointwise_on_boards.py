@@ -87,7 +87,7 @@ DEFECTS = [
     (M55, "lut/mve.c", "vctp8q(left)", "vctp8q(left - 1)", "lut", "LUT_8"),
     (M55, "softmax/row_mve.c", "vctp8q(depth - i)", "vctp8q(16)", "softmax", "SOFTMAX_S8"),
     (M55, "softmax16/row_mve.c", "vmaxvq_p_s16(most,", "vmaxvq_p_s16(0,", "softmax", "SOFTMAX_S16"),
-    (M55, "curve/mve.c", "254))", "253))", "curve", "LOGISTIC_S16"),
+    (M55, "curve/mve.c", "edge_curve_round(op), -", "0, -", "curve", "LOGISTIC_S16"),
     (M55, "curve/mve.c", "how->table + 1,", "how->table,", "curve", "TANH_S16"),
     (M55, "batch_matmul/line_mve.c", "zero_point == -128", "false", "batch_matmul", PRODUCT),
     (M55, "fully_connected/wide_mve.c", "w3, rest", "w2, rest", "fully_connected", WIDE),
