@@ -107,6 +107,12 @@ def _layer_norm(node: Node, x: Array) -> Array:
     return result
 
 
+def _softmax(node: Node, x: Array) -> Array:
+    scaled = x * node.attrs["beta"]
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+
+
 def _slice(node: Node, x: Array) -> Array:
     index: list[slice] = [slice(None)] * x.ndim
     start, stop = node.attrs["start"], node.attrs["stop"]
@@ -124,6 +130,8 @@ FUNCTIONS: dict[str, Callable[..., Array | tuple[Array, ...]]] = {
     "lstm": _lstm,
     "gru": _gru,
     "layer_norm": _layer_norm,
+    "matmul": lambda node, a, b: a @ np.swapaxes(b, -1, -2),
+    "softmax": _softmax,
     "add": lambda node, a, b: a + b,
     "sub": lambda node, a, b: a - b,
     "mul": lambda node, a, b: a * b,

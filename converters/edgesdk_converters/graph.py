@@ -85,6 +85,8 @@ class OpRule:
     variadic: bool = False
 
 
+# matmul sums along the last dimension of both: [..., R, D] times [..., C, D] is [..., R, C].
+# softmax is over the last dimension, of beta times the value.
 # Gate order: lstm i, f, g, o (rows of weight, recurrent and bias); gru z, r, n.
 RULES: dict[str, OpRule] = {
     "linear": OpRule(1, params=("weight", "bias")),
@@ -95,6 +97,8 @@ RULES: dict[str, OpRule] = {
     "lstm": OpRule(3, 3, ("weight", "recurrent", "bias")),
     "gru": OpRule(2, 2, ("weight", "recurrent", "bias", "recurrent_bias"), attrs=("reset_after",)),
     "layer_norm": OpRule(1, params=("gamma", "beta"), attrs=("epsilon",)),
+    "matmul": OpRule(2),
+    "softmax": OpRule(1, attrs=("beta",)),
     "add": OpRule(2),
     "sub": OpRule(2),
     "mul": OpRule(2),

@@ -154,6 +154,21 @@ def fold_affine(graph: Graph) -> Graph:
     return replace_nodes(graph, _in_order(graph, nodes))
 
 
+def fold_softmax_scale(graph: Graph) -> Graph:
+    """Times a positive constant, then softmax -> softmax of so much sharper values."""
+    producers, consumers = graph.producers(), graph.consumers()
+    sharper: dict[str, Node] = {}
+    for node in graph.nodes:
+        scale = producers.get(node.inputs[0]) if node.op == "softmax" else None
+        if scale is None or scale.op != "mul_const" or len(consumers[node.inputs[0]]) > 1:
+            continue
+        value = scale.params["value"]
+        if value.size == 1 and value.item() > 0 and node.inputs[0] not in graph.results():
+            beta = float(node.attrs["beta"] * value.item())
+            sharper[node.name] = replace(node, inputs=scale.inputs, attrs={"beta": beta})
+    return replace_nodes(graph, [sharper.get(node.name, node) for node in graph.nodes])
+
+
 _AFFINE = ("linear", "conv", "depthwise")
 
 
@@ -249,6 +264,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     name_results,
     hoist_pointwise,
     fold_affine,
+    fold_softmax_scale,
     peel_states,
     split_states,
 )

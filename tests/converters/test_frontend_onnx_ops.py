@@ -230,6 +230,17 @@ CASES = [
         {"first": np.array(-1, np.int64), "pair": ints(0, 1), "axis": ints(1)},
     ),
     Case(
+        "attention",
+        [
+            ("Transpose", ["x"], ["across"], {"perm": [0, 2, 1]}),
+            ("MatMul", ["x", "across"], ["scores"], {}),
+            ("Div", ["scores", "root"], ["scaled"], {}),
+            ("Softmax", ["scaled"], ["weights"], {"axis": -1}),
+            ("MatMul", ["weights", "x"], ["y"], {}),
+        ],
+        {"root": np.array(6**0.5, np.float32)},
+    ),
+    Case(
         "shape chain",
         [
             ("Shape", ["x"], ["shape"], {}),
@@ -350,6 +361,7 @@ def test_operator_when_quantised_then_noise_is_low(case: Case) -> None:
         ("cached convolution", ["concat", "slice", "conv", "relu"]),
         ("MatMul Add Relu", ["linear", "relu"]),
         ("shape chain", []),
+        ("attention", ["matmul", "softmax", "matmul"]),
     ],
 )
 def test_graph_then_neighbours_are_folded(name: str, ops: list[str]) -> None:
@@ -370,10 +382,18 @@ def test_every_operator_says_what_of_it_is_supported() -> None:
 
 REFUSED = [
     (one("Erf"), r"node n0 \(Erf\): this operator has no integer form here; re-express it"),
-    (one("Softmax", axis=-1), r"n0 \(Softmax\)"),
+    (one("Softmax", axis=1), r"n0 \(Softmax\): only over the last dimension"),
     (
-        Case("attention", [("MatMul", ["x", "x"], ["y"], {})], x=(1, 6, 6)),
-        r"n0 \(MatMul\): only a value times a constant matrix.*attention",
+        Case(
+            "wide",
+            [("Reshape", ["x", "s"], ["t"], {}), ("MatMul", ["t", "x"], ["y"], {})],
+            {"s": ints(1, 1, 6, 4)},
+        ),
+        r"n1 \(MatMul\): shapes \(1, 1, 6, 4\) and \(1, 4, 6\) need broadcasting",
+    ),
+    (
+        with_constant("MatMul", weight(1, 4, 4), left=True),
+        r"n0 \(MatMul\): only a value times a constant matrix \[I, O\], or two values",
     ),
     (
         Case("div", [("Tanh", ["x"], ["t"], {}), ("Div", ["x", "t"], ["y"], {})]),

@@ -21,16 +21,46 @@ def _linear(ctx: Importer, node: onnx.NodeProto, weight: Array, bias: Array | No
 
 
 def _matmul(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
-    """A value times a constant matrix: a linear layer."""
+    """A value times a constant matrix, a linear layer; or two values of the same batches."""
     weight = ctx.constant(node.input[1])
+    if weight is None and ctx.constant(node.input[0]) is None:
+        _product(ctx, node)
+        return
     if weight is None or weight.ndim != 2:
         ctx.refuse(
             node,
-            "only a value times a constant matrix [I, O] is supported",
-            "write the product as a linear layer; products of two activations (attention) are not"
-            " supported",
+            "only a value times a constant matrix [I, O], or two values, are supported",
+            "write the product as a linear layer",
         )
     _linear(ctx, node, weight.T, None)
+
+
+def _product(ctx: Importer, node: onnx.NodeProto) -> None:
+    """Two values; sums run along the last dimension of both, so the right one is transposed."""
+    left, right = (ctx.names[name] for name in node.input)
+    a, b = ctx.samples[left].shape, ctx.samples[right].shape
+    if len(a) != len(b) or len(a) < 2 or a[:-2] != b[:-2]:
+        ctx.refuse(node, f"shapes {a} and {b} need broadcasting", "expand before exporting")
+    perm = (*range(len(b) - 2), len(b) - 1, len(b) - 2)
+    across = ctx.emit("transpose", [right], [f"{node.output[0]}.right"], perm=perm)
+    ctx.bind(node.output[0], ctx.emit("matmul", [left, across], [node.output[0]]))
+
+
+def _softmax(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
+    """Over the last dimension."""
+    rank = len(ctx.shape(node.input[0]))
+    last = attrs.get("axis", -1 if _opset(ctx) >= _SOFTMAX_OF_ONE_AXIS else 1) % rank == rank - 1
+    if not last:
+        ctx.refuse(node, "only over the last dimension", "transpose before it")
+    value = ctx.emit("softmax", [ctx.names[node.input[0]]], [node.output[0]], beta=1.0)
+    ctx.bind(node.output[0], value)
+
+
+_SOFTMAX_OF_ONE_AXIS = 13  # earlier opsets flatten what follows the axis, 1 by default
+
+
+def _opset(ctx: Importer) -> int:
+    return max((it.version for it in ctx.opsets if it.domain in ("", "ai.onnx")), default=0)
 
 
 def _gemm(ctx: Importer, node: onnx.NodeProto, attrs: Attrs) -> None:
@@ -413,6 +443,7 @@ HANDLERS: dict[str, Handler] = {
     "Shape": _shape,
     "Sigmoid": _unary("sigmoid"),
     "Slice": _slice,
+    "Softmax": _softmax,
     "Split": _split,
     "Squeeze": _squeeze,
     "Sub": _binary("sub"),

@@ -172,6 +172,24 @@ def _curve(code: str) -> Emit:
     return emit
 
 
+def _softmax(e: Emitter, node: Node) -> None:
+    own = PRESCRIBED[("softmax", "int8")]
+    x = e.read(node.inputs[0], wide=False)
+    with e.result(node.outputs[0], wide=False, own=own) as result:
+        e.op("SOFTMAX", [x], [result], "SoftmaxOptions", {"beta": float(node.attrs["beta"])})
+
+
+def _matmul(e: Emitter, node: Node) -> None:
+    options: dict[str, OptionValue] = {
+        "adj_x": False,
+        "adj_y": True,
+        "asymmetric_quantize_inputs": False,
+    }
+    inputs = [e.read(name, wide=False) for name in node.inputs]
+    with e.result(node.outputs[0], wide=False) as result:
+        e.op("BATCH_MATMUL", inputs, [result], "BatchMatMulOptions", options)
+
+
 def _rsqrt(e: Emitter, node: Node) -> None:
     """A table by the value's leading bits, since RSQRT has no int16 form; Newton steps follow."""
     value, output = node.inputs[0], node.outputs[0]
@@ -293,6 +311,8 @@ EMITTERS: dict[str, Emit] = {
     "depthwise": _depthwise,
     "pad": _pad,
     "lstm": _lstm,
+    "matmul": _matmul,
+    "softmax": _softmax,
     "add": _binary("ADD"),
     "sub": _binary("SUB"),
     "mul": _binary("MUL"),

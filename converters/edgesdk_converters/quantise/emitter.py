@@ -26,6 +26,8 @@ VERSIONS = {
     ("SUB", "int16"): 5,
     ("MUL", "int8"): 2,
     ("MUL", "int16"): 4,
+    ("BATCH_MATMUL", "int8"): 2,
+    ("SOFTMAX", "int8"): 2,
     ("LOGISTIC", "int8"): 2,
     ("LOGISTIC", "int16"): 3,
     ("TANH", "int8"): 2,
