@@ -21,6 +21,7 @@ from edgesdk_converters.compress.options import Compression
 from edgesdk_converters.compress.prune import Progress, prune_source
 from edgesdk_converters.compress.tensors import TensorReport, palettise, tensor_reports
 from edgesdk_converters.graph import Array, Graph
+from edgesdk_converters.quantise.attention import Part, prepare
 from edgesdk_converters.quantise.calibrate import (
     Calibration,
     Observation,
@@ -73,12 +74,18 @@ class GraphReport:
 
 @dataclass(frozen=True)
 class Converted:
-    """Three standard .tflite files that share the quantisation of their seams."""
+    """Standard .tflite files that share the quantisation of their seams.
+
+    Adapter and catalog, with the integer key of the row for no phrase, where the source has them.
+    """
 
     encoder: bytes
     predictor: bytes
     joiner: bytes
     report: Mapping[str, GraphReport]
+    adapter: bytes | None = None
+    catalog: bytes | None = None
+    no_phrase: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     levels: Mapping[str, float] = field(default_factory=dict)  # share of zeros asked of each layer
 
@@ -113,10 +120,12 @@ def convert_source(
     calibration: Sequence[Utterance],
     options: Options | None = None,
     progress: Progress = lambda text: None,
+    phrases: Sequence[Sequence[int]] = (),
 ) -> Converted:
     """Quantise `source` with whole utterances of normalised features [T, mel], float32.
 
-    `progress` is told what is being done. Noise is measured against the dense float graphs.
+    `phrases`, as token ids, are what an adapter is calibrated with. `progress` is told what is
+    being done. Noise is measured against the dense float graphs.
 
     Raises:
         ConvertError: no usable calibration data, or a graph that has no integer form.
@@ -142,7 +151,14 @@ def convert_source(
     visits = [decode(dense, utterance) for utterance in held]
     report: dict[str, GraphReport] = {}
     files: dict[str, bytes] = {}
-    for job in _jobs(source, dense, seen, visits, found, compression):
+    jobs = _jobs(source, dense, seen, visits, found, compression)
+    no_phrase: tuple[int, ...] = ()
+    if source.attention is not None:
+        seam = jobs[0].given["encoder_out"]
+        prepared = prepare(source, source.attention, used, held, phrases, seam)
+        jobs += [_part_job(part) for part in (prepared.adapter, prepared.catalog)]
+        no_phrase = prepared.no_phrase
+    for job in jobs:
         name = job.graph.name
         progress(f"quantising {name}")
         best = _best(job, options.method)
@@ -150,7 +166,13 @@ def convert_source(
     notes = list(source.notes)
     if open_interpreter(files["joiner"]) is None:
         notes.append("tflite-runtime is not installed: quantisation noise was not measured")
-    return Converted(**files, report=report, notes=tuple(notes), levels=levels)
+    return Converted(**files, report=report, notes=tuple(notes), levels=levels, no_phrase=no_phrase)
+
+
+def _part_job(part: Part) -> _Job:
+    """Adapter or catalog, which are not compressed."""
+    graph = spell_cells(part.graph)
+    return _Job(graph, graph, (), Compression(), part.seen, part.sequences, part.given)
 
 
 def _first(utterances: Sequence[Utterance], frames: int) -> Iterator[Utterance]:

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 from edgesdk import __version__
+from edgesdk.biasing.attention import Spelled, capacity, compile_attention
+from edgesdk.biasing.phrases import Phrase
+from edgesdk.biasing.spell import TokenSet
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle, EndpointSection
 from edgesdk.bundle.layout import META, SAMPLES
@@ -48,8 +51,11 @@ def convert_model(
     digests: Mapping[str, str] | None = None,
     board: Board | None = None,
     progress: Progress = lambda text: None,
+    phrases: Sequence[Phrase] = (),
 ) -> Conversion:
     """The bundle of a recogniser, calibrated on whole clips at its own sample rate.
+
+    `phrases` are what the adapter is calibrated with, where the source has one.
 
     Weights are packed for the recipe's class of cores, else for the board's, else not at all.
     `name` is used where the recipe has none; `digests` are of the files that the model came from;
@@ -60,8 +66,11 @@ def convert_model(
     """
     options = Options(recipe.ranges, _compression(recipe))
     endpoint = chosen_endpoint(recipe.endpoint)
-    converted = convert_source(source, _normalised(source, clips), options, progress)
+    spelled = _spelled(source, phrases) if source.attention is not None else []
+    converted = convert_source(source, _normalised(source, clips), options, progress, spelled)
     meta = {**_origin(recipe, digests), "calibration_clips": len(clips)}
+    if source.attention is not None:
+        meta["attention"] = {"no_phrase_key": converted.no_phrase}
     bundle = lower_recogniser(
         converted.encoder,
         converted.predictor,
@@ -77,14 +86,18 @@ def convert_model(
         packing=_packing(recipe, board),
         beam=_beam(recipe.search),
         endpoint=endpoint,
+        adapter=converted.adapter,
+        catalog=converted.catalog,
     )
     graphs = {
         role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
+        if role in bundle.debug
+        else report
         for role, report in converted.report.items()
     }
     about = bundle.meta | {"graphs": {role: asdict(report) for role, report in graphs.items()}}
     bundle = bundle.with_sections(**{META: json.dumps(about, ensure_ascii=False).encode()})
-    bundle, notes = _with_samples(bundle, recipe, clips)
+    bundle, notes = _with_samples(bundle, recipe, clips, spelled)
     return Conversion(bundle, graphs, (*converted.notes, *notes))
 
 
@@ -106,6 +119,13 @@ def chosen_endpoint(chosen: EndpointRecipe) -> EndpointSection | None:
     if chosen.kind == "rules":
         return make_endpoint(times, None)
     return make_endpoint(times, load_scorer(Path(chosen.scorer)) if chosen.scorer else TRAINED)
+
+
+def _spelled(source: Source, phrases: Sequence[Phrase]) -> list[tuple[int, ...]]:
+    """Token ids of each phrase that the source's tokens can write."""
+    tokens = TokenSet(source.tokens, BLANK)
+    found = [tokens.spellings(phrase) for phrase in phrases]
+    return [spellings[0].tokens for spellings in found if spellings]
 
 
 def _beam(chosen: SearchRecipe) -> dict[str, int | float]:
@@ -185,10 +205,12 @@ def _normalised(source: Source, clips: Sequence[Clip]) -> list[NDArray[np.float3
 
 
 def _with_samples(
-    bundle: Bundle, recipe: Recipe, clips: Sequence[Clip]
+    bundle: Bundle, recipe: Recipe, clips: Sequence[Clip], phrases: Sequence[tuple[int, ...]]
 ) -> tuple[Bundle, tuple[str, ...]]:
     try:
-        section = make_samples(bundle, clips[: recipe.samples])
+        known = [Spelled("samples", phrases[: capacity(bundle)])] if phrases else []
+        tables = [table.data for table in compile_attention(known, bundle)] if known else []
+        section = make_samples(bundle, clips[: recipe.samples], tables)
     except EdgeError as error:
         return bundle, (f"no validation samples: {error}",)
     return bundle.with_sections(**{SAMPLES: section}), ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edgesdk_converters.graph import Graph
+from edgesdk_converters.graph import Array, Graph
 
 BLANK = 0
 
@@ -29,6 +29,31 @@ DEFAULT_FEATURES: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Attention:
+    """What biasing by attention adds to a model (docs/biasing.md).
+
+    catalog: token int64 [1, 1] -> key [1, H * d], value [1, H * d], head by head; has states.
+    adapter: encoder_out [1, T, J], keys [H, N, d], values [H, d, N] -> adapted [1, T, J].
+    no_phrase: key [H * d] of row 0, whose value is 0. The last coordinate of each head's key is the
+    mark of empty rows: 0 in rows that are not.
+    """
+
+    catalog: Graph
+    adapter: Graph
+    no_phrase: Array
+
+    @property
+    def heads(self) -> int:
+        """Heads of the adapter."""
+        return self.adapter.shapes["keys"][0]
+
+    @property
+    def rows(self) -> int:
+        """Rows of keys and values, the one for no phrase among them."""
+        return self.adapter.shapes["keys"][1]
+
+
+@dataclass(frozen=True)
 class Source:
     """A trained model.
 
@@ -47,6 +72,7 @@ class Source:
     shift: int
     max_symbols: int
     notes: tuple[str, ...] = ()
+    attention: Attention | None = None
 
     @property
     def mel_bins(self) -> int:

@@ -55,13 +55,13 @@ void edge_session_open_image(edge_session_t *session, uint32_t bytes) {
 
 edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index) {
   edge_recogniser_t *r = &session->recogniser;
-  if (session->content == EDGE_CONTENT_SINGLE) {
-    return index == 3 ? &session->single : NULL;
+  edge_graph_t *const graphs[EDGE_GRAPHS] = {&r->encoder, &r->predictor, &r->joiner,
+                                             &session->single, &r->adapter};
+  const edge_content_t content = index == 3 ? EDGE_CONTENT_SINGLE : EDGE_CONTENT_RECOGNISER;
+  if (index >= EDGE_GRAPHS || session->content != content || graphs[index]->section == NULL) {
+    return NULL;
   }
-  if (session->content == EDGE_CONTENT_RECOGNISER && index < 3) {
-    return index == 0 ? &r->encoder : index == 1 ? &r->predictor : &r->joiner;
-  }
-  return NULL;
+  return graphs[index];
 }
 
 void edge_session_profile(edge_session_t *session, bool on) {

@@ -227,11 +227,13 @@ static void serve_finish(edge_session_t *session) {
 static void pack_costs(edge_packer_t *p, const edge_costs_t *costs) {
   edge_pack_u64(p, costs->features);
   edge_pack_u64(p, costs->encoder);
+  edge_pack_u64(p, costs->adapter);
   edge_pack_u64(p, costs->predictor);
   edge_pack_u64(p, costs->joiner);
   edge_pack_u64(p, costs->search);
   edge_pack_u64(p, costs->endpoint);
   edge_pack_u32(p, costs->encoder_calls);
+  edge_pack_u32(p, costs->adapter_calls);
   edge_pack_u32(p, costs->predictor_calls);
   edge_pack_u32(p, costs->joiner_calls);
   edge_pack_u32(p, costs->predictor_hits);

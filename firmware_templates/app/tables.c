@@ -5,6 +5,7 @@
 
 #define ENTRY_ACTIVE 1u
 #define ENTRY_IN_ROOM 2u
+#define ENTRY_ROWS 4u
 
 #define ENTRY_BYTES (1u + 4u * 4u + EDGE_BIAS_NAME_BYTES) /* at most */
 
@@ -24,7 +25,8 @@ static void send_tables(edge_session_t *session) {
        i < total && p.used <= EDGE_PAYLOAD_MAX - ENTRY_BYTES; i++) {
     const edge_bias_entry_t *entry = edge_bias_store_entry(store, i, &in_room);
     const edge_bias_table_t *t = &entry->table;
-    edge_pack_u8(&p, (uint8_t)((entry->active ? ENTRY_ACTIVE : 0) | (in_room ? ENTRY_IN_ROOM : 0)));
+    edge_pack_u8(&p, (uint8_t)((entry->active ? ENTRY_ACTIVE : 0) | (in_room ? ENTRY_IN_ROOM : 0) |
+                               (t->rows != NULL ? ENTRY_ROWS : 0)));
     edge_pack_u32(&p, t->nodes);
     edge_pack_u32(&p, t->phrases);
     edge_pack_u32(&p, t->bytes);

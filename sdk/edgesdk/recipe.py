@@ -26,6 +26,7 @@ MOST_TOKENS = 4096
 MOST_PRUNE = 1000.0
 ENDPOINTS = ("none", "rules", "scored")
 MOST_SECONDS = 3600.0
+MOST_PHRASES = 4000
 
 
 def _choice(default: str | int | float, about: str) -> Any:
@@ -91,6 +92,17 @@ class EndpointRecipe:
 
 
 @dataclass(frozen=True)
+class AttentionRecipe:
+    """Table [attention]: what a model's adapter is prepared for; docs/biasing.md."""
+
+    phrases: int = _choice(
+        100,
+        f"phrases to attend to at once, 0..{MOST_PHRASES}, where the model has an adapter; "
+        "0 leaves it out",
+    )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Choices of a conversion; `--print-config` shows them all with what they mean."""
 
@@ -121,6 +133,10 @@ class Recipe:
     )
     endpoint: EndpointRecipe = field(
         default_factory=EndpointRecipe, metadata={"about": "docs/endpointing.md"}
+    )
+    attention: AttentionRecipe = field(
+        default_factory=AttentionRecipe,
+        metadata={"about": "docs/biasing.md; each phrase takes RAM and instructions per frame"},
     )
     compress: CompressRecipe = field(
         default_factory=CompressRecipe,
@@ -202,6 +218,14 @@ def _check_endpoint(endpoint: EndpointRecipe, where: str) -> None:
             )
 
 
+def _check_attention(attention: AttentionRecipe, where: str) -> None:
+    if not 0 <= attention.phrases <= MOST_PHRASES:
+        raise ConvertError(
+            f"{where}: attention.phrases = {attention.phrases} must lie in 0..{MOST_PHRASES}; "
+            "correct it"
+        )
+
+
 def _typed(values: dict[str, Any], table: Any, where: str) -> dict[str, Any]:
     """`values` where each is a known key of a dataclass and of the type of its default."""
     default = table()
@@ -229,7 +253,10 @@ def _take(values: dict[str, Any], where: str) -> Recipe:
     given = _typed(typed.pop("endpoint", {}), EndpointRecipe, f"{where} [endpoint]")
     endpoint = EndpointRecipe(**given)
     _check_endpoint(endpoint, where)
-    made = Recipe(**typed, search=search, endpoint=endpoint, compress=compress)
+    inner = _typed(typed.pop("attention", {}), AttentionRecipe, f"{where} [attention]")
+    attention = AttentionRecipe(**inner)
+    _check_attention(attention, where)
+    made = Recipe(**typed, search=search, endpoint=endpoint, attention=attention, compress=compress)
     return _check(made, where)
 
 
@@ -270,6 +297,7 @@ def recipe_toml(recipe: Recipe) -> str:
 _TABLES = {
     "search": "[search]",
     "endpoint": "[endpoint]",
+    "attention": "[attention]",
     "compress": "[compress]",
     "layers": "[compress.layers]",
 }

@@ -86,8 +86,10 @@ def run_clip(
         results=utterance.results if whole else None,
         endpoints=None if endpoint is EndpointMode.OFF else utterance.endpoints,
     )
-    operators = {graph: device.op_costs(graph) for graph in GRAPHS} if profile else {}
-    return Heard(transcript, device.metrics(), operators)
+    metrics = device.metrics()
+    ran = (*GRAPHS, *((GraphId.ADAPTER,) if metrics.adapter_calls else ()))
+    operators = {graph: device.op_costs(graph) for graph in ran} if profile else {}
+    return Heard(transcript, metrics, operators)
 
 
 @dataclass(frozen=True)

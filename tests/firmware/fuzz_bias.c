@@ -1,6 +1,6 @@
 /* Fuzzer of bias tables and of their store: fuzz_bias SECTION VOCAB CRC SEED ROUNDS. Sections,
  * rooms and deltas are malloc'ed to their exact sizes for the address sanitizer. Prints how many
- * sections and arriving tables were accepted. */
+ * sections and arriving tables were accepted, and how often phrases were written for attention. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,9 @@
 
 static uint32_t state = 1, vocab, tokens_crc;
 static uint32_t accepted[2]; /* sections, arrivals */
+static uint32_t attended;    /* times that phrases were written for attention */
+
+enum { HEADS = 1, ROWS = 12, WIDTH = 8, ADAPTER_CRC = 99 }; /* as in test_bias_store.py */
 
 static uint32_t draw(uint32_t below) {
   state ^= state << 13;
@@ -115,19 +118,33 @@ static void change(edge_bias_store_t *store, const uint8_t *section, uint32_t si
   }
 }
 
+/* An adapter that keys and values of exactly the right size are written for. */
+static int8_t keys[HEADS * ROWS * WIDTH], values[HEADS * ROWS * WIDTH];
+static const edge_attention_t attention = {HEADS, ROWS, WIDTH, ADAPTER_CRC, keys, values};
+
+static void attend(const edge_bias_store_t *store) {
+  const uint32_t phrases = edge_bias_store_attend(store);
+  if (phrases > edge_attention_room(&attention)) {
+    abort();
+  }
+  attended += phrases > 0;
+}
+
 static void try_section(const uint8_t *data, uint32_t size) {
   uint8_t *section = exact_copy(data, size);
   edge_bias_store_t store;
-  if (edge_bias_store_open(&store, section, size, vocab, tokens_crc) == EDGE_OK) {
+  if (edge_bias_store_open(&store, section, size, vocab, tokens_crc, &attention) == EDGE_OK) {
     accepted[0]++;
     void *room = room_of(edge_bias_store_memory(&store));
     edge_bias_store_bind(&store, room);
     walk(&store.active);
+    attend(&store);
     for (uint32_t i = 0; i < 10; i++) {
       change(&store, section, size);
       walk(&store.active);
+      attend(&store);
       bool in_room;
-      for (uint32_t k = 0; k < 10; k++) {
+      for (uint32_t k = 0; k < 18; k++) {
         const edge_bias_entry_t *entry = edge_bias_store_entry(&store, k, &in_room);
         if (entry != NULL && strlen(entry->table.name) >= EDGE_BIAS_NAME_BYTES) {
           abort();
@@ -156,6 +173,6 @@ int main(int argc, char **argv) {
     damage(input, size);
     try_section(input, draw(12) == 0 ? draw(size + 1) : size);
   }
-  printf("%u %u\n", accepted[0], accepted[1]);
+  printf("%u %u %u\n", accepted[0], accepted[1], attended);
   return 0;
 }

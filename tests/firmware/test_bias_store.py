@@ -1,7 +1,9 @@
 """A recogniser's bias tables: whatever arrives in whatever order, against an obvious model."""
 
+import struct
 import zlib
 
+import numpy as np
 import pytest
 from edgesdk.biasing.stored import StoredTable
 from edgesdk.biasing.table import Spelling, compile_table
@@ -15,12 +17,26 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.needs_cc
 
 VOCAB, CRC = 8, 77
+HEADS, ROWS, WIDTH, ADAPTER_CRC = 1, 12, 8, 99
 NAMES = ["a", "b", "c", "d", "e", "ab"]
+KINDS = ["tables", "attention"]
+Key = tuple[str, str]  # name and kind
 
 
 def make(name: str, size: int = 1, *, vocab: int = VOCAB, crc: int = CRC) -> bytes:
     spelling = Spelling((1,) * size, tuple(range(1, size + 1)))
     return compile_table(name, [spelling], size, vocab, crc).data
+
+
+def make_rows(name: str, phrases: int = 1, *, crc: int = ADAPTER_CRC) -> bytes:
+    row = 2 * HEADS * WIDTH
+    size = 64 + row * (phrases + 1)
+    head = struct.pack("<4s7I", b"ATTN", size, phrases + 1, phrases, row, crc, 0, 0)
+    return head + name.encode().ljust(32, b"\0") + bytes(size - 64)
+
+
+def make_kind(name: str, kind: str, size: int) -> bytes:
+    return make(name, size) if kind == "tables" else make_rows(name, size)
 
 
 class Opened(BiasStore):
@@ -34,60 +50,81 @@ class Opened(BiasStore):
             (None, 0) if self._section is None else (address(self._section), len(section or b""))
         )
         super().__init__(address(self._struct))
-        self._check("open", at, size, VOCAB, CRC)
+        self._attention = library.struct("attention")
+        self._attention[:16] = np.frombuffer(
+            struct.pack("<4I", HEADS, ROWS, WIDTH, ADAPTER_CRC), np.uint8
+        )
+        self._check("open", at, size, VOCAB, CRC, address(self._attention))
         room = library.call("edge_bias_store_memory", self._at)
         self._room = aligned_zeros(room)
         library.call("edge_bias_store_bind", self._at, address(self._room))
 
 
 class Model:
-    """Names with their tables; the order is that of arrival."""
+    """Names and kinds with their tables; the order is that of arrival."""
 
-    def __init__(self, room: int, shipped: dict[str, bytes]) -> None:
+    def __init__(self, room: int, shipped: dict[Key, bytes]) -> None:
         self.room, self.shipped = room, shipped
-        self.loaded: dict[str, bytes] = {}
+        self.loaded: dict[Key, bytes] = {}
         self.active = set(shipped)
 
-    def load(self, name: str, data: bytes) -> bool:
+    def _data(self, key: Key) -> bytes:
+        return self.loaded.get(key) or self.shipped[key]
+
+    def _fits(self, active: set[Key]) -> bool:
+        found = [self._data(key) for key in active if key[1] == "attention"]
+        return sum(data[12] for data in found) <= ROWS - 1
+
+    def load(self, key: Key, data: bytes) -> bool:
         if len(data) + sum(map(len, self.loaded.values())) > self.room:
             return False
-        if name not in self.loaded and len(self.loaded) == 4:
+        alike = [it for it in self.loaded if it[1] == key[1]]
+        if key not in self.loaded and len(alike) == 4:
             return False
-        if name not in {*self.loaded, *self.shipped} and len(self.active) < 4:
-            self.active.add(name)
-        self.loaded.pop(name, None)
-        self.loaded[name] = data
+        before, active = dict(self.loaded), set(self.active)
+        known = key in {*self.loaded, *self.shipped}
+        if not known and sum(it[1] == key[1] for it in active) < 4:
+            active.add(key)
+        self.loaded.pop(key, None)
+        self.loaded[key] = data
+        if not self._fits(active):
+            self.loaded = before
+            return False
+        self.active = active
         return True
 
     def clear(self, name: str) -> bool:
-        gone = [name] if name else list(self.loaded)
-        if name and name not in self.loaded:
+        gone = [key for key in self.loaded if not name or key[0] == name]
+        if name and not gone:
             return False
-        for it in gone:
-            del self.loaded[it]
-            if it not in self.shipped:
-                self.active.discard(it)
+        for key in sorted(gone, key=lambda it: it[1] == "attention"):
+            del self.loaded[key]
+            if key not in self.shipped or (name and not self._fits(self.active)):
+                self.active.discard(key)
         return True
 
     def use(self, names: list[str]) -> bool:
-        known = set(names) <= {*self.loaded, *self.shipped}
-        if not known or len(set(names)) < len(names) or len(names) > 4:
+        known = {*self.loaded, *self.shipped}
+        wanted = {key for key in known if key[0] in names}
+        few = all(sum(key[1] == kind for key in wanted) <= 4 for kind in KINDS)
+        if len({key[0] for key in wanted}) < len(names) or not few or not self._fits(wanted):
             return False
-        self.active = set(names)
+        self.active = wanted
         return True
 
-    def tables(self) -> list[tuple[str, bool, bool, int]]:
-        visible = [(n, False, d) for n, d in self.shipped.items() if n not in self.loaded]
-        visible += [(n, True, d) for n, d in self.loaded.items()]
-        return [(n, n in self.active, inside, zlib.crc32(d)) for n, inside, d in visible]
+    def tables(self) -> list[tuple[Key, bool, bool, int]]:
+        visible = [(k, False, d) for k, d in self.shipped.items() if k not in self.loaded]
+        visible += [(k, True, d) for k, d in self.loaded.items()]
+        return [(k, k in self.active, inside, zlib.crc32(d)) for k, inside, d in visible]
 
 
-def _shown(tables: tuple[StoredTable, ...]) -> list[tuple[str, bool, bool, int]]:
-    return [(t.name, t.active, t.in_room, t.crc) for t in tables]
+def _shown(tables: tuple[StoredTable, ...]) -> list[tuple[Key, bool, bool, int]]:
+    return [((t.name, t.kind), t.active, t.in_room, t.crc) for t in tables]
 
 
+_KEYS = st.tuples(st.sampled_from(NAMES), st.sampled_from(KINDS))
 _ACTIONS = st.one_of(
-    st.tuples(st.just("load"), st.sampled_from(NAMES), st.integers(1, 12)),
+    st.tuples(st.just("load"), _KEYS, st.integers(1, 12)),
     st.tuples(st.just("clear"), st.sampled_from(["", *NAMES])),
     st.tuples(st.just("use"), st.lists(st.sampled_from(NAMES), max_size=5)),
 )
@@ -96,23 +133,24 @@ _ACTIONS = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(
     st.integers(0, 60),
-    st.lists(st.sampled_from(NAMES), max_size=4, unique=True),
+    st.lists(_KEYS, max_size=5, unique=True),
     st.lists(_ACTIONS, max_size=25),
 )
 def test_any_loads_switches_and_clears_then_equal_the_model(
     room: int,
-    shipped: list[str],
+    shipped: list[Key],
     actions: list[tuple],  # type: ignore[type-arg]
 ) -> None:
-    tables = {name: make(name, 3) for name in shipped}
+    shipped = [key for kind in KINDS for key in [k for k in shipped if k[1] == kind][:3]]
+    tables = {key: make_kind(*key, 3) for key in shipped}
     store = Opened(BiasSection(16 * room, tuple(tables.values())).encode())
     model = Model(16 * room, tables)
-    for kind, *arguments in actions:
-        if kind == "load":
-            arguments[1] = make(arguments[0], arguments[1])
-        expected = getattr(model, kind)(*arguments)
+    for action, *arguments in actions:
+        if action == "load":
+            arguments[1] = make_kind(*arguments[0], arguments[1])
+        expected = getattr(model, action)(*arguments)
         try:
-            getattr(store, kind)(*(arguments[1:] if kind == "load" else arguments))
+            getattr(store, action)(*(arguments[1:] if action == "load" else arguments))
             done = True
         except BundleError:
             done = False

@@ -11,6 +11,8 @@ from edgesdk.errors import EdgeError
 from edgesdk.link.device import Utterance
 from edgesdk.link.messages import GraphId, Token
 
+METRICS = SimpleNamespace(adapter_calls=0)
+
 CLIP = Clip("a.wav", np.arange(-500, 500, dtype=np.int16), "yes")
 
 
@@ -56,8 +58,8 @@ class _FakeDevice:
             on_token(token)
         return Utterance(tokens, (b"\x01", b"\x02"), 2, sum(map(len, self.pieces)))
 
-    def metrics(self) -> str:
-        return "metrics"
+    def metrics(self) -> SimpleNamespace:
+        return METRICS
 
     def op_costs(self, graph) -> tuple[str, ...]:
         return (f"costs of {graph.name}",)

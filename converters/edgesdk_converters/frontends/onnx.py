@@ -1,7 +1,7 @@
 """A folder of ONNX files, named as sherpa-onnx and icefall name them, to a Source."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 from edgesdk.errors import ConvertError
-from onnx import TensorProto
 
 from edgesdk_converters.frontends.canonical import canonical_graph
-from edgesdk_converters.frontends.onnx_graph import Importer, import_nodes
-from edgesdk_converters.frontends.onnx_layer_norm import fuse_layer_norm
-from edgesdk_converters.frontends.onnx_ops import HANDLERS
-from edgesdk_converters.frontends.roles import pair_states
-from edgesdk_converters.graph import Graph, State, prune
+from edgesdk_converters.frontends.onnx_attention import DEFAULT_PHRASES, load_attention
+from edgesdk_converters.frontends.onnx_model import INTEGERS, import_graph, load_model, signature
+from edgesdk_converters.graph import Graph
 from edgesdk_converters.lower.sections import check_features
 from edgesdk_converters.source import DEFAULT_FEATURES, Source
 
@@ -28,7 +25,6 @@ ROLE_FILES = {
 }
 _WINDOWS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64)
 _DEFAULT_MAX_SYMBOLS = 3
-_INTEGERS = (TensorProto.INT64, TensorProto.INT32)
 
 
 @dataclass(frozen=True)
@@ -41,22 +37,24 @@ class OnnxModels:
     files: Mapping[str, str]
 
 
-def load_source(folder: Path, window: int | None = None) -> Source:
+def load_source(folder: Path, window: int | None = None, phrases: int = DEFAULT_PHRASES) -> Source:
     """The recogniser in `folder`: three ONNX files, tokens.txt and features.json.
 
-    `window` (feature frames per step) overrides metadata and input shape.
+    `window` (feature frames per step) overrides metadata and input shape. Where adapter.onnx and
+    catalog.onnx are there, it can attend to `phrases` phrases; 0 leaves them out.
 
     Raises:
         ConvertError: a file is missing, damaged, or holds what has no integer form.
     """
     check_source(folder)
     paths = {role: find_role(folder, role) for role in ROLE_FILES}
-    models = {role: _load(path) for role, path in paths.items()}
+    models = {role: load_model(path) for role, path in paths.items()}
     files = {role: path.name for role, path in paths.items()}
     tokens = load_tokens(folder / "tokens.txt")
     features, notes = load_features(folder / "features.json")
     source = make_source(OnnxModels(**models, files=files), tokens, features, window)
-    return replace(source, notes=tuple(notes) + source.notes)
+    attention = load_attention(folder, source, phrases) if phrases else None
+    return replace(source, notes=tuple(notes) + source.notes, attention=attention)
 
 
 def check_source(path: Path) -> None:
@@ -91,18 +89,6 @@ def find_role(folder: Path, role: str) -> Path:
             return found[0]
     names = " or ".join(f"{n}.onnx" for n in ROLE_FILES[role])
     raise ConvertError(f"{folder}: no {names}; export the {role} there")
-
-
-def _load(path: Path) -> onnx.ModelProto:
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as err:  # protobuf, checker and file errors have no common class
-        reason = (str(err).strip().splitlines() or [type(err).__name__])[0][:120]
-        raise ConvertError(
-            f"{path}: not a readable ONNX model ({reason}); export or copy it again"
-        ) from None
-    return model
 
 
 def load_tokens(path: Path) -> tuple[str, ...]:
@@ -192,17 +178,6 @@ def _number(metadata: Mapping[str, str], key: str) -> int | None:
     return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
-def _signature(model: onnx.ModelProto) -> tuple[dict[str, Any], list[str]]:
-    """Inputs (name -> declared dims, 0 where symbolic) that no initialiser fills, and outputs."""
-    filled = {i.name for i in model.graph.initializer}
-    inputs = {
-        value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
-        for value in model.graph.input
-        if value.name not in filled
-    }
-    return inputs, [value.name for value in model.graph.output]
-
-
 def _encoder(
     models: OnnxModels,
     metadata: Mapping[str, str],
@@ -211,7 +186,7 @@ def _encoder(
     notes: list[str],
 ) -> tuple[Graph, int]:
     file, model = models.files["encoder"], models.encoder
-    inputs = _signature(model)[0]
+    inputs = signature(model)[0]
     audio = next((n for n, dims in inputs.items() if len(dims) == 3), None)
     if audio is None or inputs[audio][0] > 1:
         raise ConvertError(f"{file}: no input [1, T, mel]; export the encoder with batch 1")
@@ -264,9 +239,9 @@ def _predictor(
     models: OnnxModels, metadata: Mapping[str, str], joiner_dim: int, notes: list[str]
 ) -> Graph:
     file, model = models.files["predictor"], models.predictor
-    inputs = _signature(model)[0]
+    inputs = signature(model)[0]
     kinds = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
-    tokens = next((n for n in inputs if kinds[n] in _INTEGERS and len(inputs[n]) == 2), None)
+    tokens = next((n for n in inputs if kinds[n] in INTEGERS and len(inputs[n]) == 2), None)
     if tokens is None:
         raise ConvertError(f"{file}: no input of token indices [1, context]; export it so")
     context = inputs[tokens][1] or _number(metadata, "context_size") or 1
@@ -278,7 +253,7 @@ def _predictor(
 
 def _joiner(models: OnnxModels, joiner_dim: int, notes: list[str]) -> Graph:
     file, model = models.files["joiner"], _without_softmax(models.joiner, models.files, notes)
-    inputs, outputs = _signature(model)
+    inputs, outputs = signature(model)
     if len(inputs) != 2 or len(outputs) != 1:
         raise ConvertError(
             f"{file}: {len(inputs)} inputs and {len(outputs)} outputs instead of encoder_out,"
@@ -311,45 +286,3 @@ def _without_softmax(
     for node in bare.graph.node:
         node.output[:] = [result if n == last.input[0] else n for n in node.output]
     return bare
-
-
-def import_graph(
-    role: str,
-    file: str,
-    model: onnx.ModelProto,
-    shapes: Mapping[str, tuple[int, ...]],
-    mains: Sequence[str],
-) -> tuple[Graph, list[str]]:
-    """The float graph of one model, and notes.
-
-    `shapes` has every input; those outside `mains` are states. The first output is the result,
-    the others are the next states.
-    """
-    importer = Importer(file, list(model.opset_import))
-    kinds = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
-    for name, shape in shapes.items():
-        dtype = np.int64 if kinds[name] in _INTEGERS else np.float32
-        importer.samples[name] = np.zeros(shape, dtype)
-        importer.names[name] = name
-    import_nodes(importer, fuse_layer_norm(model).graph, HANDLERS)
-    outputs = [v.name for v in model.graph.output]
-    for name in outputs:
-        if name not in importer.names:
-            raise ConvertError(f"{file}: output {name} does not depend on the input; export again")
-    state_in = {n: shapes[n] for n in shapes if n not in mains}
-    state_out = {n: importer.shape(n) for n in outputs[1:]}
-    pairs = pair_states(file, state_in, state_out)
-    states = [State(before, before, importer.names[after]) for before, after in pairs]
-    states += [State(before, before, after) for before, after in importer.implied]
-    notes = list(importer.notes)
-    if importer.implied:
-        notes.append(f"{file}: recurrent layers without state inputs keep their state themselves")
-    graph = Graph(
-        name=role,
-        inputs=tuple(mains),
-        outputs=(importer.names[outputs[0]],),
-        states=tuple(states),
-        nodes=tuple(importer.nodes),
-        shapes={name: sample.shape for name, sample in importer.samples.items()},
-    )
-    return prune(graph), notes

@@ -1,9 +1,10 @@
 """Lower one .tflite graph to a plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from edgesdk.bundle.plan import DTYPE_CODES, Plan, Port, Ref
 from edgesdk.errors import ConvertError
 
@@ -87,18 +88,22 @@ class Lowered:
 
 
 def lower_graph(
-    tflite: bytes, source: str = "model.tflite", packing: Packing | None = None
+    tflite: bytes,
+    source: str = "model.tflite",
+    packing: Packing | None = None,
+    resident: Sequence[str] = (),
 ) -> Lowered:
     """The plan of a full-integer .tflite file; `source` names it in errors.
 
-    `packing` says for which core weights are packed; without it they stay plain.
+    `packing` says for which core weights are packed; without it they stay plain. `resident` are
+    names of inputs that lie in the state block, where they stay until a reset.
 
     Raises:
         ConvertError: an operator is not covered or malformed (its name, tensor, reason, way out).
     """
     graph, *others = read_tflite(tflite, source).graphs
     ctx = Context(graph, source, packing or Packing(), tuple(others))
-    _bind_inputs(ctx)
+    _bind_inputs(ctx, resident)
     for index, operator in enumerate(graph.operators):
         ctx.builder.operator, ctx.builder.code = index, operator.code
         if operator.code not in LOWERINGS:
@@ -129,7 +134,7 @@ def _check_static(ctx: Context, operator: Operator) -> None:
             )
 
 
-def _bind_inputs(ctx: Context) -> None:
+def _bind_inputs(ctx: Context, resident: Sequence[str]) -> None:
     """Memory for inputs and explicit states."""
     pairs = ctx.states.pairs = states.state_pairs(ctx.graph)
     for index in ctx.graph.inputs:
@@ -138,6 +143,10 @@ def _bind_inputs(ctx: Context) -> None:
             states.bind_state(ctx, index, pairs[index])
         else:
             _port(ctx.source, tensor)
+            if tensor.name in resident:
+                start = np.zeros(tensor.shape, tensor.dtype)
+                ctx.views[index] = ctx.builder.state(tensor.name, start)
+                continue
             view = ctx.builder.buffer(tensor.name, size_bytes(tensor))
             assert view.buffer is not None
             view.buffer.writers.append(-1)

@@ -9,6 +9,7 @@ from typing import Any
 from edgesdk.bundle import BiasSection, Bundle, EndpointSection, Search
 from edgesdk.bundle.layout import (
     BIAS,
+    CATALOG,
     DEBUG,
     ENDPOINT,
     FEATURES,
@@ -29,6 +30,7 @@ from edgesdk_converters.lower.sections import make_features
 
 _MAX_CONTEXT = 8
 _MAX_SYMBOLS = 1000
+_RESIDENT = ("keys", "values")  # inputs of the adapter that stay from frame to frame
 
 
 def lower_recogniser(
@@ -47,6 +49,8 @@ def lower_recogniser(
     beam: Mapping[str, Any] | None = None,
     bias_bytes: int = 0,
     endpoint: EndpointSection | None = None,
+    adapter: bytes | None = None,
+    catalog: bytes | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
@@ -55,13 +59,17 @@ def lower_recogniser(
     one encoder call to the next (default: the whole window), `packing` says for which core weights
     are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
     greedy), `bias_bytes` the RAM kept for bias tables, `endpoint` the settings of its end-pointers
-    (default: none).
+    (default: none). `adapter` and `catalog` are .tflite files too, for biasing by attention.
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
     """
     files = {"encoder": encoder, "predictor": predictor, "joiner": joiner}
     graphs = {role: lower_graph(data, f"{role}.tflite", packing) for role, data in files.items()}
+    if adapter is not None:
+        graphs["adapter"] = lower_graph(adapter, "adapter.tflite", packing, _RESIDENT)
+        files["adapter"] = adapter
+        _check_adapter(graphs)
     x = _encoder_input(graphs["encoder"], features)
     shift = x.shape[1] if window_shift is None else window_shift
     if not 1 <= shift <= x.shape[1]:
@@ -79,11 +87,26 @@ def lower_recogniser(
         TOKENS: encode_tokens(list(tokens)),
         SEARCH: search.encode(),
     }
+    if catalog is not None:
+        sections[CATALOG] = lower_graph(catalog, "catalog.tflite").plan.encode()
+        files["catalog"] = catalog
     if bias_bytes:
         sections[BIAS] = BiasSection(align(bias_bytes)).encode()
     if endpoint is not None:
         sections[ENDPOINT] = endpoint.encode()
     return _bundle(sections, graphs, files, {"features": dict(features), **(meta or {})}, name)
+
+
+def _check_adapter(graphs: Mapping[str, Lowered]) -> None:
+    """It takes the encoder's output and gives the same form back."""
+    taken, given = graphs["adapter"].plan.inputs[0], graphs["adapter"].plan.outputs[0]
+    frames = _one(graphs["encoder"], "encoder", "output")
+    forms = {(p.dtype, _elements(p), p.scale, p.zero_point) for p in (taken, given, frames)}
+    if len(forms) != 1:
+        raise ConvertError(
+            "adapter: its input, its output and the encoder's output differ in size or "
+            "quantisation; quantise them alike"
+        )
 
 
 def lower_single(

@@ -2,6 +2,7 @@
  * its structs and the fields that it reads. */
 #include <stddef.h>
 
+#include "edge/attention.h"
 #include "edge/bias.h"
 #include "edge/bias_store.h"
 #include "edge/features.h"
@@ -24,20 +25,21 @@ edge_status_t edge_binding_bias_add(edge_bias_t *bias, const edge_bias_table_t *
 edge_bias_store_t *edge_binding_recogniser_bias(edge_recogniser_t *recogniser);
 void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]);
 const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
-                                    uint32_t out[6]);
+                                    uint32_t out[7]);
 void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias);
 edge_endpoint_t *edge_binding_recogniser_endpoint(edge_recogniser_t *recogniser);
+void edge_binding_attention(const edge_recogniser_t *recogniser, uint32_t out[3]);
 
 /* In the order of sdk/edgesdk/core/library.py. */
 const uint32_t *edge_binding_sizes(void) {
   static const uint32_t sizes[] = {
-      sizeof(edge_image_t),          sizeof(edge_graph_t),      sizeof(edge_features_t),
-      sizeof(edge_search_t),         sizeof(edge_tokens_t),     sizeof(edge_recogniser_t),
-      sizeof(edge_bias_t),           sizeof(edge_bias_table_t), sizeof(edge_bias_state_t),
-      sizeof(edge_bias_store_t),     sizeof(edge_endpoint_t),   sizeof(edge_span_t),
-      sizeof(edge_tensor_t),         sizeof(edge_runner_t),     sizeof(edge_listener_t),
-      sizeof(edge_costs_t),          sizeof(edge_sink_t),       sizeof(edge_endpoint_event_t),
-      sizeof(edge_endpoint_facts_t),
+      sizeof(edge_image_t),          sizeof(edge_graph_t),          sizeof(edge_features_t),
+      sizeof(edge_search_t),         sizeof(edge_tokens_t),         sizeof(edge_recogniser_t),
+      sizeof(edge_bias_t),           sizeof(edge_bias_table_t),     sizeof(edge_bias_state_t),
+      sizeof(edge_bias_store_t),     sizeof(edge_endpoint_t),       sizeof(edge_attention_t),
+      sizeof(edge_span_t),           sizeof(edge_tensor_t),         sizeof(edge_runner_t),
+      sizeof(edge_listener_t),       sizeof(edge_costs_t),          sizeof(edge_sink_t),
+      sizeof(edge_endpoint_event_t), sizeof(edge_endpoint_facts_t),
   };
   return sizes;
 }
@@ -104,7 +106,7 @@ void edge_binding_bias_room(const edge_bias_store_t *store, uint32_t out[2]) {
 
 /* Name of a table, NULL behind the last one. */
 const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t index,
-                                    uint32_t out[6]) {
+                                    uint32_t out[7]) {
   bool in_room = false;
   const edge_bias_entry_t *entry = edge_bias_store_entry(store, index, &in_room);
   if (entry == NULL) {
@@ -116,6 +118,7 @@ const char *edge_binding_bias_entry(const edge_bias_store_t *store, uint32_t ind
   out[3] = entry->table.phrases;
   out[4] = entry->table.bytes;
   out[5] = edge_crc32(0, entry->table.data, entry->table.bytes);
+  out[6] = entry->table.rows != NULL;
   return entry->table.name;
 }
 
@@ -125,4 +128,10 @@ edge_endpoint_t *edge_binding_recogniser_endpoint(edge_recogniser_t *recogniser)
 
 void edge_binding_search_bias(edge_search_t *search, const edge_bias_t *bias) {
   search->bias = bias;
+}
+
+void edge_binding_attention(const edge_recogniser_t *recogniser, uint32_t out[3]) {
+  out[0] = recogniser->attention.heads;
+  out[1] = recogniser->attention.rows;
+  out[2] = recogniser->attention.width;
 }

@@ -2,10 +2,10 @@
 
 #include <stddef.h>
 
+#include "bias_table.h"
 #include "load.h"
 
-#define HEADER_BYTES 64u
-#define NAME_OFFSET 32u
+#define HEADER_BYTES EDGE_TABLE_HEADER_BYTES
 #define MAX_VOCAB 65536u
 
 static uint32_t table_bytes(uint32_t nodes) {
@@ -13,8 +13,8 @@ static uint32_t table_bytes(uint32_t nodes) {
   return (bytes + 15u) & ~15u;
 }
 
-/* 1 to 31 of the characters that a file name may have everywhere, then only zeros. */
-static bool name_valid(const uint8_t *name) {
+bool edge_table_head_valid(const uint8_t *table) {
+  const uint8_t *name = table + EDGE_TABLE_NAME;
   uint32_t length = 0;
   while (length < EDGE_BIAS_NAME_BYTES && name[length] != 0) {
     const uint8_t c = name[length++];
@@ -24,7 +24,8 @@ static bool name_valid(const uint8_t *name) {
     }
   }
   return length > 0 && length < EDGE_BIAS_NAME_BYTES &&
-         edge_all_zero(name + length, EDGE_BIAS_NAME_BYTES - length);
+         edge_all_zero(name + length, EDGE_BIAS_NAME_BYTES - length) &&
+         edge_all_zero(table + EDGE_TABLE_RESERVED, EDGE_TABLE_NAME - EDGE_TABLE_RESERVED);
 }
 
 static bool scores_valid(const edge_bias_table_t *t) {
@@ -105,11 +106,15 @@ static bool links_valid(const edge_bias_table_t *t) {
 }
 
 void edge_bias_table_view(edge_bias_table_t *t, const uint8_t *data) {
-  t->data = data;
+  *t = (edge_bias_table_t){.data = data};
   t->bytes = edge_load_u32(data + 4);
   t->nodes = edge_load_u32(data + 8);
   t->phrases = edge_load_u32(data + 12);
-  t->name = (const char *)(data + NAME_OFFSET);
+  t->name = (const char *)(data + EDGE_TABLE_NAME);
+  if (edge_load_u32(data) != EDGE_BIAS_MAGIC) {
+    t->rows = (const int8_t *)(data + HEADER_BYTES);
+    return;
+  }
   t->potential = (const int32_t *)(const void *)(data + HEADER_BYTES);
   t->value = t->potential + t->nodes;
   t->first = (const uint16_t *)(const void *)(t->value + t->nodes);
@@ -142,7 +147,7 @@ edge_status_t edge_bias_table_open(edge_bias_table_t *t, const uint8_t *data, ui
   edge_bias_table_t found;
   edge_bias_table_view(&found, data);
   const uint8_t *end = (const uint8_t *)(found.fail + nodes);
-  const bool valid = edge_all_zero(data + 24, NAME_OFFSET - 24) && name_valid(data + NAME_OFFSET) &&
+  const bool valid = edge_table_head_valid(data) &&
                      edge_all_zero(end, (uint32_t)(data + size - end)) && scores_valid(&found) &&
                      tree_valid(&found, vocab) && links_valid(&found);
   if (!valid) {

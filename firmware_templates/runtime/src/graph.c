@@ -82,7 +82,7 @@ EDGE_RARE static edge_status_t check_io(const edge_plan_t *plan, const edge_plan
   uint32_t count = edge_product(io->dims, io->rank);
   if (count == EDGE_TOO_MANY || io->bytes != edge_product2(count, width) ||
       !edge_may_read(plan, io->ref, count, width) ||
-      (is_input && EDGE_REF_SPACE(io->ref) != EDGE_SPACE_ARENA))
+      (is_input && EDGE_REF_SPACE(io->ref) == EDGE_SPACE_CONST))
     return EDGE_BAD_LAYOUT;
   return EDGE_OK;
 }

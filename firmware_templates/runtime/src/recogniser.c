@@ -26,9 +26,25 @@ static edge_status_t open_bias(edge_recogniser_t *r, const edge_image_t *image) 
   if (status == EDGE_OK) {
     (void)edge_image_find(image, EDGE_TAG_BIAS, &tables);
     status = edge_bias_store_open(&r->bias, tables.data, tables.size, r->search.vocab,
-                                  edge_crc32(0, tokens.data, tokens.size));
+                                  edge_crc32(0, tokens.data, tokens.size), &r->attention);
   }
   return status;
+}
+
+static edge_status_t open_graph(edge_graph_t *graph, const edge_image_t *image, uint32_t tag) {
+  edge_span_t section;
+  const edge_status_t status = edge_image_find(image, tag, &section);
+  return status == EDGE_OK ? edge_graph_open(graph, section.data, section.size) : status;
+}
+
+/* The adapter may lack. A caller's runner has its own, but its measures are the image's. */
+static edge_status_t open_adapter(edge_recogniser_t *r, const edge_image_t *image) {
+  const edge_status_t status = open_graph(&r->adapter, image, EDGE_TAG_ADAPTER);
+  if (status != EDGE_OK) {
+    return status == EDGE_NO_SECTION ? EDGE_OK : status;
+  }
+  return edge_attention_open(&r->attention, &r->adapter,
+                             r->search.frames_out * r->search.joiner_dim);
 }
 
 static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image) {
@@ -56,13 +72,10 @@ static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image
   if (status == EDGE_OK) {
     status = edge_endpointing_open(r, image);
   }
+  if (status == EDGE_OK) {
+    status = open_adapter(r, image);
+  }
   return status == EDGE_OK ? open_bias(r, image) : status;
-}
-
-static edge_status_t open_graph(edge_graph_t *graph, const edge_image_t *image, uint32_t tag) {
-  edge_span_t section;
-  const edge_status_t status = edge_image_find(image, tag, &section);
-  return status == EDGE_OK ? edge_graph_open(graph, section.data, section.size) : status;
 }
 
 static bool is_s8(const edge_tensor_t *tensor, uint32_t bytes) {
@@ -108,6 +121,12 @@ static bool joiner_fits(const edge_recogniser_t *r, const edge_tensor_t *encoder
          same_values(&from_encoder, encoder_out) && same_values(&from_predictor, predictor_out);
 }
 
+static bool adapter_fits(const edge_recogniser_t *r, const edge_tensor_t *encoder_out) {
+  edge_tensor_t in;
+  return r->adapter.section == NULL ||
+         (edge_graph_input(&r->adapter, 0, &in) == EDGE_OK && same_values(&in, encoder_out));
+}
+
 static edge_status_t open_graphs(edge_recogniser_t *r, const edge_image_t *image) {
   edge_status_t status = open_graph(&r->encoder, image, EDGE_TAG_ENCODER);
   if (status == EDGE_OK) {
@@ -124,7 +143,7 @@ static edge_status_t open_graphs(edge_recogniser_t *r, const edge_image_t *image
     return EDGE_BAD_LAYOUT; /* whose state would it be? */
   }
   if (!encoder_fits(r, &encoder_out) || !predictor_fits(r, &predictor_out) ||
-      !joiner_fits(r, &encoder_out, &predictor_out)) {
+      !joiner_fits(r, &encoder_out, &predictor_out) || !adapter_fits(r, &encoder_out)) {
     return EDGE_BAD_LAYOUT;
   }
   return EDGE_OK;
@@ -143,15 +162,18 @@ static uint64_t predictor_states_bytes(const edge_recogniser_t *r) {
   return r->search.beam == 1 ? 0 : (uint64_t)r->search.cache * align16(r->predictor.state_bytes);
 }
 
+static uint32_t arena_bytes(const edge_recogniser_t *r) {
+  const uint32_t step = larger(r->predictor.arena_bytes, r->joiner.arena_bytes);
+  return align16(larger(larger(r->encoder.arena_bytes, r->adapter.arena_bytes), step));
+}
+
 /* Bytes that the opened parts need; graphs that were not opened count nothing. docs/image.md has
  * the same sum. */
 static uint64_t needed_bytes(const edge_recogniser_t *r) {
-  const uint32_t arena =
-      larger(r->encoder.arena_bytes, larger(r->predictor.arena_bytes, r->joiner.arena_bytes));
-  return (uint64_t)align16(arena) + align16(r->encoder.state_bytes) +
+  return (uint64_t)arena_bytes(r) + align16(r->encoder.state_bytes) +
          align16(r->predictor.state_bytes) + align16(r->joiner.state_bytes) +
-         edge_features_memory(&r->features) + window_bytes(r) + encoder_out_bytes(r) +
-         predictor_states_bytes(r) + edge_search_memory(&r->search) +
+         align16(r->adapter.state_bytes) + edge_features_memory(&r->features) + window_bytes(r) +
+         encoder_out_bytes(r) + predictor_states_bytes(r) + edge_search_memory(&r->search) +
          edge_bias_store_memory(&r->bias);
 }
 
@@ -228,6 +250,15 @@ static edge_status_t graphs_join(void *context, const int8_t *encoder_out,
   return status == EDGE_OK ? invoke_into(&r->joiner, logits) : status;
 }
 
+static edge_status_t graphs_adapt(void *context, const int8_t *keys, const int8_t *values,
+                                  int8_t *encoder_out) {
+  edge_recogniser_t *r = context;
+  (void)keys; /* in the graph's state block */
+  (void)values;
+  const edge_status_t status = write_input(&r->adapter, 0, encoder_out);
+  return status == EDGE_OK ? invoke_into(&r->adapter, encoder_out) : status;
+}
+
 static uint8_t *kept_state(const edge_recogniser_t *r, uint32_t place) {
   return r->predictor_states + place * align16(r->predictor.state_bytes);
 }
@@ -246,19 +277,18 @@ static edge_status_t graphs_restore(void *context, uint32_t place) {
 
 /* Carve the workspace in the order of docs/image.md. */
 static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
-  if (r->runner.context == r) {
-    const uint32_t arena =
-        larger(r->encoder.arena_bytes, larger(r->predictor.arena_bytes, r->joiner.arena_bytes));
-    uint8_t *shared = at;
-    at += align16(arena);
-    edge_graph_t *graphs[] = {&r->encoder, &r->predictor, &r->joiner};
-    for (uint32_t i = 0; i < 3; i++) {
-      const edge_status_t status = edge_graph_bind(graphs[i], shared, at);
-      if (status != EDGE_OK) {
-        return status;
-      }
-      at += align16(graphs[i]->state_bytes);
+  uint8_t *shared = at;
+  at += arena_bytes(r);
+  edge_graph_t *graphs[] = {&r->encoder, &r->predictor, &r->joiner, &r->adapter};
+  for (uint32_t i = 0; i < 4; i++) {
+    if (graphs[i]->section == NULL) {
+      continue;
     }
+    const edge_status_t status = edge_graph_bind(graphs[i], shared, at);
+    if (status != EDGE_OK) {
+      return status;
+    }
+    at += align16(graphs[i]->state_bytes);
   }
   edge_features_bind(&r->features, at);
   at += edge_features_memory(&r->features);
@@ -293,6 +323,7 @@ edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *ima
                                 .encode = graphs_encode,
                                 .predict = graphs_predict,
                                 .join = graphs_join,
+                                .adapt = graphs_adapt,
                                 .save = stateful ? graphs_save : NULL,
                                 .restore = stateful ? graphs_restore : NULL,
                                 .restart = graphs_restart};
@@ -309,6 +340,9 @@ edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *ima
     return EDGE_BAD_ARGUMENT;
   }
   status = bind_memory(r, workspace);
+  if (status == EDGE_OK && r->adapter.section != NULL) {
+    status = edge_attention_bind(&r->attention, &r->adapter);
+  }
   return status == EDGE_OK ? edge_recogniser_reset(r) : status;
 }
 
@@ -370,12 +404,24 @@ static edge_status_t decode(edge_recogniser_t *r) {
   return status;
 }
 
+static edge_status_t adapt(edge_recogniser_t *r) {
+  const uint64_t start = now(r);
+  const edge_status_t status =
+      r->runner.adapt(r->runner.context, r->attention.keys, r->attention.values, r->encoder_out);
+  r->costs.adapter += now(r) - start;
+  r->costs.adapter_calls++;
+  return status;
+}
+
 static edge_status_t run_window(edge_recogniser_t *r) {
   const edge_features_t *f = &r->features;
   const uint64_t start = now(r);
   edge_status_t status = r->runner.encode(r->runner.context, r->window, r->encoder_out);
   r->costs.encoder += now(r) - start;
   r->costs.encoder_calls++;
+  if (status == EDGE_OK && r->attending) {
+    status = adapt(r);
+  }
   if (status == EDGE_OK) {
     status = decode(r);
   }
@@ -470,6 +516,7 @@ edge_status_t edge_recogniser_reset(edge_recogniser_t *r) {
   r->window_filled = 0;
   r->window_new = 0;
   r->costs = (edge_costs_t){0};
+  r->attending = edge_bias_store_attend(&r->bias) > 0;
   const edge_status_t status = r->runner.reset(r->runner.context);
   r->ended = status != EDGE_OK;
   return status;

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from edgesdk.biasing.attention import Spelled, compile_attention
 from edgesdk.biasing.phrases import Phrase, read_phrases, split_source
 from edgesdk.biasing.spell import DEFAULT_SPELLINGS, TokenSet
 from edgesdk.biasing.table import MAX_DEPTH, Spelling, Table, compile_table
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.sections import MAX_BIAS_TABLES
 from edgesdk.errors import BiasError
+
+By = Literal["tables", "attention", "both"]
 
 MAX_WARNINGS = 10
 
@@ -33,6 +37,7 @@ class _Tables:
         self.tokens, self.most = tokens, most
         self.spellings: dict[str, list[Spelling]] = {}
         self.phrases: dict[str, dict[str, str]] = {}
+        self.shortest: dict[str, list[tuple[int, ...]]] = {}  # of each phrase
         self.warnings: list[str] = []
 
     def add(self, phrase: Phrase) -> None:
@@ -59,6 +64,8 @@ class _Tables:
                 f"{phrase.where}: {phrase.text!r} is in table {phrase.table} already ({first}); "
                 "the larger weight counts"
             )
+        else:
+            self.shortest.setdefault(phrase.table, []).append(spellings[0].tokens)
         self.spellings.setdefault(phrase.table, []).extend(spellings)
 
 
@@ -68,12 +75,19 @@ def _few(warnings: Sequence[str]) -> tuple[str, ...]:
 
 
 def compile_phrases(
-    phrases: Iterable[Phrase], bundle: Bundle, *, spellings: int = DEFAULT_SPELLINGS
+    phrases: Iterable[Phrase],
+    bundle: Bundle,
+    *,
+    spellings: int = DEFAULT_SPELLINGS,
+    by: By | None = None,
 ) -> Compiled:
     """A table for each class, for the bundle's tokens; up to `spellings` ways to write a phrase.
 
+    `by` says which kinds: tables for the search, for attention, or of both kinds, which is the
+    default for a bundle with an adapter.
+
     Raises:
-        BiasError: no phrase can be spelled, or a table cannot hold them.
+        BiasError: no phrase can be spelled, a table cannot hold them, or there is no adapter.
         BundleError: the bundle is no recogniser.
     """
     tables = _Tables(TokenSet(bundle.tokens, bundle.search.blank), spellings)
@@ -87,11 +101,18 @@ def compile_phrases(
             f"{len(tables.spellings)} classes ({', '.join(tables.spellings)}) make as many "
             f"tables, a device keeps {MAX_BIAS_TABLES}; join some"
         )
-    made = [
-        compile_table(name, spelled, len(tables.phrases[name]), len(bundle.tokens), crc)
-        for crc in [bundle.tokens_crc]
-        for name, spelled in tables.spellings.items()
-    ]
+    by = by or ("both" if bundle.has_adapter else "tables")
+    made: list[Table] = []
+    if by != "attention":
+        made += [
+            compile_table(name, spelled, len(tables.phrases[name]), len(bundle.tokens), crc)
+            for crc in [bundle.tokens_crc]
+            for name, spelled in tables.spellings.items()
+        ]
+    if by != "tables":
+        made += compile_attention(
+            [Spelled(name, found) for name, found in tables.shortest.items()], bundle
+        )
     return Compiled(tuple(made), _few(tables.warnings))
 
 
@@ -101,6 +122,7 @@ def compile_files(
     *,
     weight: float | None = None,
     spellings: int = DEFAULT_SPELLINGS,
+    by: By | None = None,
 ) -> Compiled:
     """The tables of some files, each given as [NAME=]FILE.
 
@@ -111,7 +133,7 @@ def compile_files(
     for source in sources:
         name, path = split_source(source)
         phrases += read_phrases(path, name, weight)
-    return compile_phrases(phrases, bundle, spellings=spellings)
+    return compile_phrases(phrases, bundle, spellings=spellings, by=by)
 
 
 def check_room(compiled: Compiled, bundle: Bundle) -> None:

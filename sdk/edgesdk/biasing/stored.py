@@ -3,11 +3,17 @@
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["tables", "attention"]
 
 
 @dataclass(frozen=True)
 class StoredTable:
-    """A table that a recogniser can use; `in_room`: it arrived after the image."""
+    """A table that a recogniser can use; `in_room`: it arrived after the image.
+
+    `nodes` of an attention table are its rows, the one for no phrase among them.
+    """
 
     name: str
     active: bool
@@ -16,6 +22,7 @@ class StoredTable:
     phrases: int
     size_bytes: int
     crc: int
+    kind: Kind = "tables"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgesdk.biasing.stored import Kind
 from edgesdk.bundle.layout import align
 from edgesdk.errors import BiasError
 
@@ -31,13 +32,17 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Table:
-    """A compiled table and what it was made from; `data` is what a device takes."""
+    """A compiled table and what it was made from; `data` is what a device takes.
+
+    `nodes` of an attention table are its rows, the one for no phrase among them.
+    """
 
     name: str
     data: bytes
     nodes: int
     phrases: int
     spellings: int
+    kind: Kind = "tables"
 
     @property
     def size_bytes(self) -> int:

@@ -14,6 +14,7 @@ from edgesdk.bundle.endpoint import EndpointSection, read_endpoint
 from edgesdk.bundle.image import device_digest, pack_image, unpack_image
 from edgesdk.bundle.layout import (
     BIAS,
+    CATALOG,
     DEBUG,
     ENDPOINT,
     FEATURES,
@@ -78,8 +79,13 @@ class Bundle:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Roles of its graphs: encoder, predictor, joiner; or net."""
+        """Roles of its device's graphs: encoder, predictor, joiner, perhaps adapter; or net."""
         return tuple(role for role, tag in GRAPHS.items() if tag in self.sections)
+
+    @property
+    def tflite_roles(self) -> tuple[str, ...]:
+        """Roles of its .tflite files: also the catalog; none in a device image."""
+        return tuple(role for role, tag in TFLITES.items() if tag in self.sections)
 
     @cached_property
     def graphs(self) -> dict[str, Plan]:
@@ -88,6 +94,25 @@ class Bundle:
             role: read_plan(self.sections[GRAPHS[role]], f"{self.source}: {role}")
             for role in self.roles
         }
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether it can be biased by attention."""
+        return "adapter" in self.roles
+
+    @cached_property
+    def catalog(self) -> Plan:
+        """The graph that turns the tokens of a phrase into its key and its value.
+
+        Raises:
+            BundleError: the bundle lacks it (a device image has none).
+        """
+        return read_plan(self.section(CATALOG), f"{self.source}: catalog")
+
+    @property
+    def adapter_crc(self) -> int:
+        """CRC-32 of the adapter's section, by which an attention table knows its model."""
+        return zlib.crc32(self.section(GRAPHS["adapter"]))
 
     @cached_property
     def features(self) -> Features:

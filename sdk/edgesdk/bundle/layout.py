@@ -17,8 +17,22 @@ META = "meta"
 DEBUG = "dbug"
 SAMPLES = "smpl"
 # Role of a graph -> its device section and the section of its .tflite file.
-GRAPHS = {"encoder": "GENC", "predictor": "GPRE", "joiner": "GJNT", "net": "GNET"}
-TFLITES = {"encoder": "tenc", "predictor": "tpre", "joiner": "tjnt", "net": "tnet"}
+GRAPHS = {
+    "encoder": "GENC",
+    "predictor": "GPRE",
+    "joiner": "GJNT",
+    "adapter": "GADA",
+    "net": "GNET",
+}
+TFLITES = {
+    "encoder": "tenc",
+    "predictor": "tpre",
+    "joiner": "tjnt",
+    "adapter": "tada",
+    "net": "tnet",
+    "catalog": "tcat",
+}
+CATALOG = "gcat"  # the graph that turns phrases into rows, for the host
 
 
 def align(size: int) -> int:

@@ -27,8 +27,9 @@ def recogniser_buffers(
     graphs: dict[str, Plan], features: Features, search: Search, bias_bytes: int
 ) -> tuple[Buffer, ...]:
     """The workspace of edge_recogniser_workspace, part by part in its order."""
-    parts = [("arena", max(graphs[r].arena_bytes for r in ROLES))]
+    parts = [("arena", max(plan.arena_bytes for plan in graphs.values()))]
     parts += [(f"{r} state", graphs[r].state_bytes) for r in ROLES]
+    parts += [("attention tables", graphs[r].state_bytes) for r in ("adapter",) if r in graphs]
     kept_state = 0 if search.beam == 1 else align(graphs["predictor"].state_bytes)
     parts += [
         ("samples", 2 * features.frame_length),

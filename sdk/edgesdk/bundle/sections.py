@@ -246,7 +246,7 @@ def read_search(data: bytes, source: str) -> Search:
 
 
 BIAS_HEADER_BYTES = 16
-MAX_BIAS_TABLES = 4
+MAX_BIAS_TABLES = 4  # of each kind
 MAX_BIAS_ROOM = 1 << 24
 
 
@@ -272,11 +272,11 @@ def read_bias(data: bytes, source: str) -> BiasSection:
     try:
         room, count, *reserved = struct.unpack_from("<4I", data)
         tables, at = [], BIAS_HEADER_BYTES
-        for _ in range(min(count, MAX_BIAS_TABLES)):
+        for _ in range(min(count, 2 * MAX_BIAS_TABLES)):
             size = struct.unpack_from("<I", data, at + 4)[0]
             tables.append(data[at : at + size])
             at += max(size, 1)
-        if at != len(data) or count > MAX_BIAS_TABLES or room % 16 or any(reserved):
+        if at != len(data) or count > 2 * MAX_BIAS_TABLES or room % 16 or any(reserved):
             raise ValueError("its tables do not fill it")
     except (struct.error, ValueError) as err:
         raise BundleError(

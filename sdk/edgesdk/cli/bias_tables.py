@@ -64,7 +64,7 @@ def load_only(device: Device, compiled: Compiled) -> None:
     """Leave these tables and those of the bundle, all active, as `emulate` starts."""
     tables = device.bias
     tables.clear()
-    tables.use(table.name for table in tables.stored.tables)
+    tables.use(dict.fromkeys(table.name for table in tables.stored.tables))
     load_tables(device, compiled)
 
 

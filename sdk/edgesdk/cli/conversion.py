@@ -7,12 +7,14 @@ from pathlib import Path
 from edgesdk_converters.frontends.onnx import check_source, load_source
 from edgesdk_converters.pipeline import Conversion, convert_graph, convert_model
 
+from edgesdk.biasing.phrases import Phrase, read_phrases
 from edgesdk.board import Board
 from edgesdk.cli.clips import find_clips
 from edgesdk.emulate import load_clips
 from edgesdk.errors import ConvertError
 from edgesdk.recipe import Recipe
 
+PHRASES_FILE = "phrases.txt"
 SOURCE_SUFFIXES = (".onnx", ".txt", ".json")
 
 
@@ -44,6 +46,19 @@ def source_digests(source: Path) -> dict[str, str]:
     }
 
 
+def find_phrases(source: Path, calibration: Path) -> tuple[Phrase, ...]:
+    """Phrases to calibrate an adapter with, from beside the model or among the clips; or none.
+
+    Raises:
+        BiasError: the file is wrong.
+    """
+    for folder in (source, calibration):
+        path = folder / PHRASES_FILE
+        if path.is_file():
+            return read_phrases(path, path.stem)
+    return ()
+
+
 def _name_of(source: Path) -> str:
     """Name of a model's folder; the one above where it is only called after the format."""
     folder = source.resolve()
@@ -62,7 +77,7 @@ def convert_folder(
     Raises:
         ConvertError: the model, its features or the clips do not allow it.
     """
-    model = load_source(source, recipe.window_frames or None)
+    model = load_source(source, recipe.window_frames or None, recipe.attention.phrases)
     clips = load_clips(find_clips([calibration]), int(model.features["sample_rate"]))
     digests = source_digests(source)
     return convert_model(
@@ -73,6 +88,7 @@ def convert_folder(
         digests=digests,
         board=board,
         progress=progress,
+        phrases=find_phrases(source, calibration),
     )
 
 

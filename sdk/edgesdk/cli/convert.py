@@ -22,7 +22,7 @@ from edgesdk.cli.output_folder import check_replaceable, write_folder
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import ConvertError, EdgeError, FitError
 from edgesdk.fit import MemoryUse, check_fit, memory_use, peak_of
-from edgesdk.recipe import Recipe, load_recipe, recipe_toml
+from edgesdk.recipe import AttentionRecipe, Recipe, load_recipe, recipe_toml
 
 if TYPE_CHECKING:
     from edgesdk_converters.pipeline import Conversion
@@ -175,8 +175,9 @@ def _compresses(recipe: dict[str, Any]) -> bool:
 def _choices(recipe: dict[str, Any]) -> str:
     """The recipe on one line; compression only where some is asked for."""
     compress = recipe["compress"]
-    tables = ("compress", "search", "endpoint")
-    shown = {name: value for name, value in recipe.items() if name not in tables}
+    shown = {name: value for name, value in recipe.items() if type(value) is not dict}
+    if recipe["attention"] != asdict(AttentionRecipe()):
+        shown |= {f"attention {name}": value for name, value in recipe["attention"].items()}
     if recipe["search"]["beam"] > 1:
         shown |= recipe["search"]
     if recipe["endpoint"]["kind"] != "none":
@@ -266,7 +267,7 @@ def command(
         if not as_json:
             term.result(document, *views)
         raise fit.refusal
-    files = {f"{role}.tflite": made.bundle.tflite(role) for role in made.bundle.roles}
+    files = {f"{role}.tflite": made.bundle.tflite(role) for role in made.bundle.tflite_roles}
     files[BUNDLE_FILE] = made.bundle.to_bytes()
     write_folder(out, files, _facts(made, document))
     document["files"] = [str(out / name) for name in files]

@@ -227,7 +227,7 @@ def folder_sweep(
     `spoken` are clips and what is said in them. Instructions are of the first of them, or of the
     first calibration clips.
     """
-    model = load_source(source, recipe.window_frames or None)
+    model = load_source(source, recipe.window_frames or None, phrases=0)
     rate = int(model.features["sample_rate"])
     clips = load_clips(spoken, rate, {path.name: text for path, text in spoken.items()})
     heard = clips or load_clips(find_clips([calibration]), rate)

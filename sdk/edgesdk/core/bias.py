@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgesdk.biasing.stored import StoredTable, StoredTables, encode_names
+from edgesdk.biasing.stored import Kind, StoredTable, StoredTables, encode_names
 from edgesdk.core.library import address, aligned_copy, aligned_zeros, load_library
 
 Deltas = npt.NDArray[np.int32]
@@ -112,11 +112,13 @@ class BiasStore:
     @property
     def stored(self) -> StoredTables:
         """What is there."""
-        room, values = (ctypes.c_uint32 * 2)(), (ctypes.c_uint32 * 6)()
+        room, values = (ctypes.c_uint32 * 2)(), (ctypes.c_uint32 * 7)()
         self._library.call("edge_binding_bias_room", self._at, ctypes.addressof(room))
         tables: list[StoredTable] = []
         entry = "edge_binding_bias_entry"
         while name := self._library.call(entry, self._at, len(tables), ctypes.addressof(values)):
-            active, in_room, *facts = map(int, values)
+            active, in_room, nodes, phrases, size, crc, rows = map(int, values)
+            kind: Kind = "attention" if rows else "tables"
+            facts = (nodes, phrases, size, crc, kind)
             tables.append(StoredTable(name.decode(), bool(active), bool(in_room), *facts))
         return StoredTables(int(room[0]), int(room[1]), tuple(tables))

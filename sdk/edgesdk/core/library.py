@@ -41,6 +41,7 @@ ResetFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER)
 EncodeFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER)
 PredictFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER)
 JoinFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER, _POINTER)
+AdaptFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _POINTER, _POINTER, _POINTER)
 PlaceFn = ctypes.CFUNCTYPE(ctypes.c_int, _POINTER, _U32)
 WriteFn = ctypes.CFUNCTYPE(None, _POINTER, _POINTER, _U32)
 TokenFn = ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int32, ctypes.c_int32, _U32)
@@ -60,6 +61,7 @@ class RunnerStruct(ctypes.Structure):
         ("save", PlaceFn),
         ("restore", PlaceFn),
         ("restart", ResetFn),
+        ("adapt", AdaptFn),
     )
 
 
@@ -110,11 +112,13 @@ class CostsStruct(ctypes.Structure):
     _fields_ = (
         ("features", ctypes.c_uint64),
         ("encoder", ctypes.c_uint64),
+        ("adapter", ctypes.c_uint64),
         ("predictor", ctypes.c_uint64),
         ("joiner", ctypes.c_uint64),
         ("search", ctypes.c_uint64),
         ("endpoint", ctypes.c_uint64),
         ("encoder_calls", _U32),
+        ("adapter_calls", _U32),
         ("predictor_calls", _U32),
         ("joiner_calls", _U32),
         ("predictor_hits", _U32),
@@ -123,7 +127,7 @@ class CostsStruct(ctypes.Structure):
 
 _OPAQUE = (
     *("image", "graph", "features", "search", "tokens", "recogniser"),
-    *("bias", "bias_table", "bias_state", "bias_store", "endpoint"),
+    *("bias", "bias_table", "bias_state", "bias_store", "endpoint", "attention"),
 )
 _MIRRORED = (
     *(SpanStruct, TensorStruct, RunnerStruct, ListenerStruct, CostsStruct, SinkStruct),
@@ -171,7 +175,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_bias_deltas": (_B, (_P, _P, _P, _U32)),
     "edge_bias_step": (None, (_P, _P, _U32)),
     "edge_bias_finish": (_I, (_P, _P)),
-    "edge_bias_store_open": (_STATUS, (_P, _P, _U32, _U32, _U32)),
+    "edge_bias_store_open": (_STATUS, (_P, _P, _U32, _U32, _U32, _P)),
     "edge_bias_store_memory": (_U32, (_P,)),
     "edge_bias_store_bind": (None, (_P, _P)),
     "edge_bias_store_begin": (_STATUS, (_P, _U32, _U32)),
@@ -206,6 +210,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_recogniser_search": (_P, (_P,)),
     "edge_binding_search_bias": (None, (_P, _P)),
     "edge_binding_costs": (_P, (_P,)),
+    "edge_binding_attention": (None, (_P, _P)),
     "edge_binding_bias_add": (_STATUS, (_P, _P)),
     "edge_binding_recogniser_bias": (_P, (_P,)),
     "edge_binding_bias_room": (None, (_P, _P)),

@@ -14,6 +14,7 @@ from edgesdk.core.bias import BiasStore
 from edgesdk.core.features import Quantised, Samples
 from edgesdk.core.graph import Image
 from edgesdk.core.library import (
+    AdaptFn,
     CostsStruct,
     EncodeFn,
     EndpointEventStruct,
@@ -52,6 +53,9 @@ class Runner(Protocol):
 
     def restart(self) -> None:
         """Set the states of predictor and joiner, but not the encoder's, to their start values."""
+
+    def adapt(self, keys: Quantised, values: Quantised, encoder_out: Quantised) -> Quantised:
+        """encoder_out as phrases change it; called where the image has an adapter and phrases."""
 
     def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
         """decoder_out [joiner_dim] of history [context_size], oldest first."""
@@ -116,6 +120,7 @@ class Costs:
     predictor_calls: int
     joiner_calls: int
     predictor_hits: int
+    adapter_calls: int = 0
 
 
 class _Bridge:
@@ -128,6 +133,7 @@ class _Bridge:
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self.features = self.encoder_out = self.context = self.joiner_dim = self.vocab = 0
+        self.phrases = 0  # keys, and as many values
 
     def guard(self, action: Callable[[], None]) -> int:
         if self.error is not None:
@@ -182,6 +188,14 @@ def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
 
         return bridge.guard(action)
 
+    def adapt(_: int, keys: int, values: int, out: int) -> int:
+        def action() -> None:
+            left, right = _read(keys, bridge.phrases), _read(values, bridge.phrases)
+            adapted = runner.adapt(left, right, _read(out, bridge.encoder_out))
+            _write(out, adapted, bridge.encoder_out)
+
+        return bridge.guard(action)
+
     return RunnerStruct(
         None,
         ResetFn(lambda _: bridge.guard(runner.reset)),
@@ -190,6 +204,7 @@ def _runner_struct(bridge: _Bridge, runner: Runner) -> RunnerStruct:
         JoinFn(join),
         *_place_functions(bridge, runner),
         ResetFn(lambda _: bridge.guard(runner.restart)),
+        AdaptFn(adapt),
     )
 
 
@@ -289,6 +304,9 @@ class Recogniser:
         bridge.features = int(features[3]) * int(features[4])
         bridge.encoder_out = frames_out * bridge.joiner_dim
         self.sample_rate = int(features[0])
+        attention = (ctypes.c_uint32 * 3)()
+        self._library.call("edge_binding_attention", self._at, ctypes.addressof(attention))
+        bridge.phrases = int(attention[0]) * int(attention[1]) * int(attention[2])
 
     def _check(self, name: str, *arguments: object) -> None:
         self._bridge.error = None
@@ -349,11 +367,11 @@ class Recogniser:
 
     @property
     def costs(self) -> Costs:
-        """Calls of the three graphs since the last reset."""
+        """Calls of the graphs since the last reset."""
         at = self._library.call("edge_binding_costs", self._at)
         costs = CostsStruct.from_address(at)
         calls = costs.encoder_calls, costs.predictor_calls, costs.joiner_calls
-        return Costs(*calls, costs.predictor_hits)
+        return Costs(*calls, costs.predictor_hits, costs.adapter_calls)
 
     @property
     def bias(self) -> BiasStore:

@@ -44,11 +44,12 @@ class Emulation:
 
 
 class TfliteRunner:
-    """The three .tflite files of a bundle behind the core's runner interface."""
+    """The .tflite files of a bundle behind the core's runner interface."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.graphs = {
-            role: TfliteGraph(bundle.tflite(role), f"{bundle.source}: {role}") for role in ROLES
+            role: TfliteGraph(bundle.tflite(role), f"{bundle.source}: {role}")
+            for role in bundle.roles
         }
         self._kept: dict[int, State] = {}
         predictor = self.graphs["predictor"]
@@ -71,6 +72,10 @@ class TfliteRunner:
     def encode(self, features: Quantised) -> Quantised:
         """Encoder frames of one window of features."""
         return self._run("encoder", features)
+
+    def adapt(self, keys: Quantised, values: Quantised, encoder_out: Quantised) -> Quantised:
+        """Encoder frames as phrases change them."""
+        return self._run("adapter", encoder_out, keys, values)
 
     def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
         """Predictor output of a history."""

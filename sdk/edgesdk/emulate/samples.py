@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesdk.bundle import Bundle
-from edgesdk.bundle.layout import SEARCH
+from edgesdk.bundle import BiasSection, Bundle
+from edgesdk.bundle.layout import BIAS, SEARCH
 from edgesdk.core import Image, Recogniser
 from edgesdk.core.features import Quantised
-from edgesdk.emulate.recognise import ROLES, Clip, TfliteRunner
+from edgesdk.emulate.recognise import Clip, TfliteRunner
 from edgesdk.emulate.tflite import TfliteGraph
 from edgesdk.errors import BundleError
 
 Array = npt.NDArray[Any]
 
 MAX_STEPS = 24
+MAX_ADAPTER_STEPS = 2  # each with all keys and values, which take time on a slow link
 
 _DAMAGE = (
     OSError,
@@ -59,11 +60,11 @@ class _Recorder(TfliteRunner):
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
-        self.steps: dict[str, list[Step]] = {role: [] for role in ROLES}
+        self.steps: dict[str, list[Step]] = {role: [] for role in bundle.roles}
 
     def _run(self, role: str, *inputs: npt.NDArray[np.generic]) -> Quantised:
         graph, kept = self.graphs[role], self.steps[role]
-        if len(kept) >= MAX_STEPS:
+        if len(kept) >= (MAX_ADAPTER_STEPS if role == "adapter" else MAX_STEPS):
             return super()._run(role, *inputs)
         state = graph.state
         shaped = tuple(
@@ -74,8 +75,10 @@ class _Recorder(TfliteRunner):
         return np.asarray(outputs[0], np.int8)
 
 
-def make_samples(bundle: Bundle, clips: Sequence[Clip]) -> bytes:
-    """The `smpl` section: steps of the clip that visits most of the predictor.
+def make_samples(bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] = ()) -> bytes:
+    """The `smpl` section: steps of the clip that visits most of the predictor, with bias tables.
+
+    An adapter has samples where one of them is for attention.
 
     Raises:
         BundleError: no clips, or a bundle that is no recogniser.
@@ -85,7 +88,8 @@ def make_samples(bundle: Bundle, clips: Sequence[Clip]) -> bytes:
     best: dict[str, list[Step]] = {}
     # Consecutive steps are those of a greedy search: a beam jumps from state to state.
     greedy = replace(bundle.search, beam=1, max_tokens=1, cache=2, nbest=0, max_arcs=0)
-    bundle = bundle.with_sections(**{SEARCH: greedy.encode()})
+    biased = BiasSection(0, tuple(tables)).encode()
+    bundle = bundle.with_sections(**{SEARCH: greedy.encode(), BIAS: biased})
     image = Image(bundle.device_bytes())
     for clip in clips:
         recorder = _Recorder(bundle)

@@ -94,6 +94,7 @@ class GraphId(IntEnum):
     PREDICTOR = 1
     JOINER = 2
     SINGLE = 3
+    ADAPTER = 4
 
 
 class TensorKind(IntEnum):
@@ -360,11 +361,13 @@ class Metrics:
 
     features: int
     encoder: int
+    adapter: int
     predictor: int
     joiner: int
     search: int
     endpoint: int
     encoder_calls: int
+    adapter_calls: int
     predictor_calls: int
     joiner_calls: int
     predictor_hits: int
@@ -381,14 +384,14 @@ class Metrics:
     @property
     def total(self) -> int:
         """Sum of all parts' costs."""
-        graphs = self.encoder + self.predictor + self.joiner
+        graphs = self.encoder + self.adapter + self.predictor + self.joiner
         return self.features + graphs + self.search + self.endpoint
 
 
 def read_metrics(payload: bytes) -> Metrics:
     """Payload of METRIC_VALUES."""
     cursor = Cursor(payload, "METRIC_VALUES")
-    metrics = Metrics(*cursor.numbers("6Q13I"))
+    metrics = Metrics(*cursor.numbers("7Q14I"))
     cursor.end()
     return metrics
 

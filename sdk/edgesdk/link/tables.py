@@ -4,11 +4,11 @@ import struct
 import zlib
 from collections.abc import Iterable
 
-from edgesdk.biasing.stored import StoredTable, StoredTables, encode_names
+from edgesdk.biasing.stored import Kind, StoredTable, StoredTables, encode_names
 from edgesdk.link.channel import Channel
 from edgesdk.link.messages import Cursor, Message
 
-ACTIVE, IN_ROOM = 1, 2
+ACTIVE, IN_ROOM, ROWS = 1, 2, 4
 
 
 def read_bias_tables(payload: bytes) -> tuple[int, StoredTables]:
@@ -19,7 +19,10 @@ def read_bias_tables(payload: bytes) -> tuple[int, StoredTables]:
     while cursor.at < len(payload):
         flags, *facts = cursor.numbers("B4I")
         name = cursor.text()
-        tables.append(StoredTable(name, bool(flags & ACTIVE), bool(flags & IN_ROOM), *facts))
+        kind: Kind = "attention" if flags & ROWS else "tables"
+        active, in_room = bool(flags & ACTIVE), bool(flags & IN_ROOM)
+        nodes, phrases, size, crc = facts
+        tables.append(StoredTable(name, active, in_room, nodes, phrases, size, crc, kind))
     return total, StoredTables(room, used, tuple(tables))
 
 

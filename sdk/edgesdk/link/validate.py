@@ -20,6 +20,7 @@ GRAPH_IDS = {
     "encoder": GraphId.ENCODER,
     "predictor": GraphId.PREDICTOR,
     "joiner": GraphId.JOINER,
+    "adapter": GraphId.ADAPTER,
     "net": GraphId.SINGLE,
 }
 

@@ -24,7 +24,12 @@ from edgesdk.report.records import (
 )
 from edgesdk.report.wer import sum_errors, word_errors
 
-ROLES = {GraphId.ENCODER: "encoder", GraphId.PREDICTOR: "predictor", GraphId.JOINER: "joiner"}
+ROLES = {
+    GraphId.ENCODER: "encoder",
+    GraphId.ADAPTER: "adapter",
+    GraphId.PREDICTOR: "predictor",
+    GraphId.JOINER: "joiner",
+}
 LEAST_AUDIO_S = 0.1  # below it a cost per second says nothing
 COST_UNITS = {ClockKind.INSTRUCTIONS: "instructions", ClockKind.CYCLES: "cycles"}
 
@@ -121,10 +126,10 @@ def _values(
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
-    for stage in ("features", "encoder", "predictor", "joiner", "search", "endpoint"):
+    for stage in ("features", "encoder", "adapter", "predictor", "joiner", "search", "endpoint"):
         cost = sum(getattr(clip.metrics, stage) for clip in clips)
-        if stage == "endpoint" and cost == 0:
-            continue  # off
+        if stage in ("adapter", "endpoint") and cost == 0:
+            continue  # no phrases; off
         calls = [getattr(clip.metrics, f"{stage}_calls", None) for clip in clips]
         counted = [count for count in calls if count is not None]
         yield StageCost(stage, sum(counted) if counted else None, cost)
@@ -140,6 +145,8 @@ def _operators(
     calls = {stage.stage: stage.calls or 0 for stage in stages}
     whole = {stage.stage: stage.cost for stage in stages}
     for graph, role in ROLES.items():
+        if role not in calls:
+            continue
         records = bundle.graphs[role].records
         named = bundle.debug.get(role, {}).get("ops", [])
         spent = 0

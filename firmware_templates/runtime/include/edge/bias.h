@@ -25,13 +25,16 @@
 #define EDGE_BIAS_MAX_SCORE (1 << 28) /* Q16.16, so that the deltas of all tables fit an int32 */
 
 /* One table, a view of its bytes: nodes in the order of breadth-first search, so that the children
- * of node n are nodes first[n] .. first[n + 1] - 1, their tokens ascending. */
+ * of node n are nodes first[n] .. first[n + 1] - 1, their tokens ascending. Or, for
+ * edge/attention.h, `rows` of numbers, as many as there are nodes; then what follows `rows` is
+ * NULL. */
 typedef struct edge_bias_table {
   const uint8_t *data;
   uint32_t bytes;
   uint32_t nodes;
   uint32_t phrases;         /* that it was made from */
   const char *name;         /* terminated */
+  const int8_t *rows;       /* NULL: a table of nodes */
   const int32_t *potential; /* Q16.16 */
   const int32_t *value;     /* Q16.16: potential and the boosts kept on arrival */
   const uint16_t *first;    /* nodes + 1 */
@@ -56,7 +59,8 @@ typedef struct edge_bias_state {
 edge_status_t edge_bias_table_open(edge_bias_table_t *table, const uint8_t *data, uint32_t size,
                                    uint32_t vocab, uint32_t tokens_crc);
 
-/* The view of bytes that edge_bias_table_open has accepted, perhaps at another place. */
+/* The view of bytes that edge_bias_table_open or edge_attention_table_open has accepted, perhaps at
+ * another place. */
 void edge_bias_table_view(edge_bias_table_t *table, const uint8_t *data);
 
 /* deltas[k] (natural log, Q16.16) = what token k adds to the bias score from `state`. Returns false

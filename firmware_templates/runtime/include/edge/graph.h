@@ -55,7 +55,7 @@ edge_status_t edge_graph_bind(edge_graph_t *graph, void *arena, void *state);
 void edge_graph_reset(edge_graph_t *graph);
 
 /* Run operators [0, op_count). Write all inputs through edge_graph_input before every run: a run
- * may use their memory for other tensors. */
+ * may use their memory for other tensors. Inputs in the state block stay until a reset. */
 edge_status_t edge_graph_invoke(edge_graph_t *graph);
 
 /* Run operators [0, stop) only: for finding the first operator that differs. */

@@ -25,7 +25,8 @@
 #define EDGE_TAG_ENCODER EDGE_TAG('G', 'E', 'N', 'C')
 #define EDGE_TAG_PREDICTOR EDGE_TAG('G', 'P', 'R', 'E')
 #define EDGE_TAG_JOINER EDGE_TAG('G', 'J', 'N', 'T')
-#define EDGE_TAG_SINGLE EDGE_TAG('G', 'N', 'E', 'T') /* a bundle of one graph, no recogniser */
+#define EDGE_TAG_ADAPTER EDGE_TAG('G', 'A', 'D', 'A') /* may lack */
+#define EDGE_TAG_SINGLE EDGE_TAG('G', 'N', 'E', 'T')  /* a bundle of one graph, no recogniser */
 
 typedef struct edge_span {
   const uint8_t *data; /* 16-byte aligned when the image is */

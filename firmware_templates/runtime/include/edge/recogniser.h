@@ -1,4 +1,5 @@
-/* The streaming recogniser: PCM in, tokens out. Features -> encoder -> transducer search.
+/* The streaming recogniser: PCM in, tokens out. Features -> encoder (-> adapter, where phrases are
+ * active for attention) -> transducer search.
  *
  * One recogniser serves the device (graphs of the image) and emulation (the caller's graphs, by
  * edge_runner_t), so both share features, search and chunking to the last bit. edge_runner_t and
@@ -6,8 +7,10 @@
 #ifndef EDGE_RECOGNISER_H
 #define EDGE_RECOGNISER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "edge/attention.h"
 #include "edge/bias_store.h"
 #include "edge/endpoint.h"
 #include "edge/features.h"
@@ -20,8 +23,8 @@
 
 /* Costs in the port's clock, summed since the last edge_recogniser_reset. */
 typedef struct edge_costs {
-  uint64_t features, encoder, predictor, joiner, search, endpoint;
-  uint32_t encoder_calls, predictor_calls, joiner_calls;
+  uint64_t features, encoder, adapter, predictor, joiner, search, endpoint;
+  uint32_t encoder_calls, adapter_calls, predictor_calls, joiner_calls;
   uint32_t predictor_hits; /* outputs of the predictor that were there already */
 } edge_costs_t;
 
@@ -31,6 +34,9 @@ typedef struct edge_recogniser {
   edge_clock_fn clock;
   edge_costs_t costs;
   edge_graph_t encoder, predictor, joiner; /* unused with a caller's runner */
+  edge_graph_t adapter;                    /* without a section where the image lacks it */
+  edge_attention_t attention;
+  bool attending; /* phrases are active in this utterance */
   edge_features_t features;
   edge_search_t search;
   edge_endpoint_t endpoint;

@@ -38,6 +38,10 @@ typedef struct edge_runner {
   /* Set predictor and joiner, but not the encoder, to their start states, for the next utterance of
    * a stream. NULL where they have no state. */
   edge_status_t (*restart)(void *context);
+  /* Let the adapter change encoder_out in place, with keys and values as in edge/attention.h.
+   * Called only where the image has an adapter and phrases are active. */
+  edge_status_t (*adapt)(void *context, const int8_t *keys, const int8_t *values,
+                         int8_t *encoder_out);
 } edge_runner_t;
 
 /* What the search tells its owner; every pointer is valid only during the call. Functions may be
