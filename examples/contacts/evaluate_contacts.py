@@ -1,6 +1,9 @@
 """Prints word error rates and name recall on voices and names that training never heard.
 
 python examples/contacts/evaluate_contacts.py
+
+With --write FOLDER, writes the same clips for `edgesdk emulate --expect` instead: a folder of .wav
+files and clips.tsv for each set.
 """
 
 import argparse
@@ -13,7 +16,7 @@ import commands_path  # noqa: F401
 import espeak
 import torch
 from decode import recognise
-from demo_clips import quiet_ends
+from demo_clips import quiet_ends, write_clips
 from evaluate import with_tail
 from letters import decode
 from model import Transducer, load_checkpoint
@@ -196,9 +199,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, default=HERE / "checkpoint.pt")
     parser.add_argument("--seed", type=int, default=TEST_SEED)
+    parser.add_argument("--limit", type=int, help="clips of each set")
+    parser.add_argument("--write", type=Path, help="folder to write the clips to")
     args = parser.parse_args()
     torch.set_num_threads(1)  # the matrices are small: a second thread only waits
-    sets = test_sets(args.seed, with_other=True)
+    sets = test_sets(args.seed, args.limit, with_other=True)
+    if args.write is not None:
+        for title, clips in sets.items():
+            folder = args.write / title.replace(",", "").replace(" ", "-")
+            write_clips(folder, [(clip.text, clip.samples) for clip in clips], "clips.tsv")
+        return
     print(f"{'set':20s} clips     WER  recall  carrier WER")
     for title, scores in evaluate(torch_decoder(load_checkpoint(args.checkpoint)), sets).items():
         print(f"{title:20s} {scores.line()}")
