@@ -258,6 +258,7 @@ def recogniser_image(front: FrontEnd, search: Search, pieces: list[str]) -> dict
         "TOKS": tokens_section(pieces),
         "SRCH": search_section(search),
         "ENDP": endpoint_section(),
+        "GEND": _constant_plan([("int8", (1, 8), 0.01, 3)], 1, 0.5),
         "GENC": _constant_plan([(*encoder, front.input_zero_point)], outputs, 0.02),
         "GPRE": _constant_plan(
             [("int32", (1, search.context_size), 0.0, 0)], search.joiner_dim, 0.02

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 from edgesdk.bundle import Bundle, Plan
 from edgesdk.bundle.plan import Fill, Port, Record, Ref, Value
+from edgesdk_converters.endpoint_graph import quantise_scorer
+from edgesdk_converters.lower.scorer import lower_scorer
 from front_sections import (
     FrontEnd,
     Search,
@@ -119,6 +121,18 @@ def _joiner(operators: int) -> Plan:
     inputs = (_port("arena", 0, (1, VOCAB)), _port("arena", 32, (1, VOCAB)))
     records = (_add(out, left, right, VOCAB),) * operators
     return Plan(records, inputs, (_port("arena", 64, (1, VOCAB)),), (), b"", 96, 0)
+
+
+def with_scorer(bundle: Bundle, seed: int = 1) -> Bundle:
+    """The bundle with a graph of 5 hidden cells that scores end points, and its .tflite file."""
+    rng = np.random.default_rng(seed)
+    sizes = ((5, 8), (1, 5))
+    layers = [
+        (rng.normal(0, 1.5, size).astype(np.float32), rng.normal(0, 0.5, size[0]).astype("<f4"))
+        for size in sizes
+    ]
+    tflite = quantise_scorer(layers, rng.uniform(-1, 1, (200, 8)).astype(np.float32))
+    return bundle.with_sections(GEND=lower_scorer(tflite).encode(), tend=tflite)
 
 
 def recogniser_bundle(

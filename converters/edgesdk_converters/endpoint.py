@@ -9,18 +9,19 @@ from edgesdk.bundle import EndpointRule, EndpointSection, EndpointSettings
 from edgesdk.bundle.endpoint import FEATURES, MOST_WEIGHT, NO_RULE
 from edgesdk.errors import ConvertError
 
-_NUMBERS = ("bias", "speculative", "final", "resume")
+_THRESHOLDS = ("speculative", "final", "resume")
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A linear score of `FEATURES` in natural log odds, and its three thresholds."""
+    """A score of `FEATURES` in natural log odds, and its three thresholds; linear, or a graph."""
 
     bias: float
     weights: tuple[float, ...]
     speculative: float
     final: float
     resume: float
+    graph: bytes | None = None  # .tflite; bias and weights are not used then
 
 
 # What `examples/commands/endpoint.py --train` finds on the training speakers.
@@ -69,21 +70,24 @@ def make_endpoint(times: EndpointTimes, scorer: Scorer | None) -> EndpointSectio
 
 
 def load_scorer(path: Path) -> Scorer:
-    """A score from JSON: `bias`, `weights` by feature, and thresholds `speculative`, `final`,
-    `resume`.
+    """A score from JSON: thresholds `speculative`, `final`, `resume`, and either `bias` and
+    `weights` by feature or `graph`, a .tflite file beside it.
 
     Raises:
         ConvertError: unreadable, or a number is missing, unknown or too large.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        weights = values["weights"]
-        numbers = {name: float(values[name]) for name in _NUMBERS}
+        graph = (path.parent / values["graph"]).read_bytes() if "graph" in values else None
+        own = {"graph"} if graph is not None else {"bias", "weights"}
+        weights = dict.fromkeys(FEATURES, 0.0) if graph is not None else values["weights"]
+        numbers = {name: float(values[name]) for name in _THRESHOLDS}
+        numbers["bias"] = 0.0 if graph is not None else float(values["bias"])
         ordered = tuple(float(weights[name]) for name in FEATURES)
-        unknown = (set(values) - {*_NUMBERS, "weights"}) | (set(weights) - set(FEATURES))
+        unknown = (set(values) - {*_THRESHOLDS, *own}) | (set(weights) - set(FEATURES))
     except OSError as error:
         raise ConvertError(
-            f"{path}: cannot be read ({error.strerror}); check endpoint.scorer"
+            f"{path}: cannot be read ({error.filename}: {error.strerror}); check endpoint.scorer"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConvertError(
@@ -95,4 +99,4 @@ def load_scorer(path: Path) -> Scorer:
         raise ConvertError(
             f"{path}: {what}; numbers lie within +-{MOST_WEIGHT:g}, see docs/endpointing.md"
         )
-    return Scorer(weights=ordered, **numbers)
+    return Scorer(weights=ordered, graph=graph, **numbers)

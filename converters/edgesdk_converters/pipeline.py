@@ -27,7 +27,13 @@ from edgesdk_converters.compress.options import Compression, load_masks
 from edgesdk_converters.compress.prune import Progress
 from edgesdk_converters.compress.tensors import with_packing
 from edgesdk_converters.convert import GraphReport, Options, convert_source
-from edgesdk_converters.endpoint import TRAINED, EndpointTimes, load_scorer, make_endpoint
+from edgesdk_converters.endpoint import (
+    TRAINED,
+    EndpointTimes,
+    Scorer,
+    load_scorer,
+    make_endpoint,
+)
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
 from edgesdk_converters.source import BLANK, Source
@@ -65,7 +71,8 @@ def convert_model(
         ConvertError: the model, its features or the clips do not allow it.
     """
     options = Options(recipe.ranges, _compression(recipe))
-    endpoint = chosen_endpoint(recipe.endpoint)
+    scorer = chosen_scorer(recipe.endpoint)
+    endpoint = chosen_endpoint(recipe.endpoint, scorer)
     spelled = _spelled(source, phrases) if source.attention is not None else []
     converted = convert_source(source, _normalised(source, clips), options, progress, spelled)
     meta = {**_origin(recipe, digests), "calibration_clips": len(clips)}
@@ -88,6 +95,7 @@ def convert_model(
         endpoint=endpoint,
         adapter=converted.adapter,
         catalog=converted.catalog,
+        endpoint_graph=None if scorer is None else scorer.graph,
     )
     graphs = {
         role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
@@ -101,12 +109,19 @@ def convert_model(
     return Conversion(bundle, graphs, (*converted.notes, *notes))
 
 
-def chosen_endpoint(chosen: EndpointRecipe) -> EndpointSection | None:
-    """The ENDP section; None where the recipe asks for none.
+def chosen_scorer(chosen: EndpointRecipe) -> Scorer | None:
+    """The score; None where the recipe asks for none.
 
     Raises:
         ConvertError: the file of a score of one's own is not as `load_scorer` wants it.
     """
+    if chosen.kind != "scored":
+        return None
+    return load_scorer(Path(chosen.scorer)) if chosen.scorer else TRAINED
+
+
+def chosen_endpoint(chosen: EndpointRecipe, scorer: Scorer | None) -> EndpointSection | None:
+    """The ENDP section; None where the recipe asks for none."""
     if chosen.kind == "none":
         return None
     times = EndpointTimes(
@@ -116,9 +131,7 @@ def chosen_endpoint(chosen: EndpointRecipe) -> EndpointSection | None:
         early_s=chosen.early,
         min_pause_s=chosen.min_pause,
     )
-    if chosen.kind == "rules":
-        return make_endpoint(times, None)
-    return make_endpoint(times, load_scorer(Path(chosen.scorer)) if chosen.scorer else TRAINED)
+    return make_endpoint(times, scorer)
 
 
 def _spelled(source: Source, phrases: Sequence[Phrase]) -> list[tuple[int, ...]]:

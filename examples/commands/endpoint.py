@@ -1,16 +1,18 @@
 """Trains the score of the end-pointers, and measures how soon and how rightly they decide.
 
+The score is linear, or with --graph a small int8 network.
+
 Streams are joined from clips of people: words with pauses between them, then silence, all over
 noise. Their true end is where the energy of the last clip ends.
 
-python examples/commands/endpoint.py MODEL.edge --data SPEECH --train scorer.json
+python examples/commands/endpoint.py MODEL.edge --data SPEECH --train scorer.json [--graph]
 python examples/commands/endpoint.py MODEL.edge --data SPEECH --out REPORT
 """
 
 import argparse
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,16 +20,20 @@ import numpy as np
 import numpy.typing as npt
 from data import Clip, Corpus, background, load_noises, load_real_clips, trim
 from edgesdk.bundle import Bundle, EndpointSection, EndpointSettings, load_bundle
-from edgesdk.bundle.endpoint import FEATURES
+from edgesdk.bundle.endpoint import FEATURES, RANGES
+from edgesdk.bundle.layout import ENDPOINT_TFLITE
 from edgesdk.core import EndpointMode, Image, Recogniser
 from edgesdk.emulate import Clip as EmulatedClip
-from edgesdk.emulate import Emulator
+from edgesdk.emulate import Emulator, TfliteGraph
 from edgesdk.endpoints import EndpointSummary, summarise
 from edgesdk.report.plots import plot_trade_off
 from edgesdk.report.trade_off import TradePoint, trade_off_document
+from edgesdk_converters.endpoint_graph import Layer, quantise_scorer
 from features import SAMPLE_RATE
 
 Floats = npt.NDArray[np.float64]
+Score = Callable[[Floats], Floats]  # of features [frames, 8]
+HIDDEN = 16
 SILENCE_S = 2.5
 PIECE = SAMPLE_RATE // 100
 TRAILING, TOKENS = FEATURES.index("trailing_s"), FEATURES.index("tokens")
@@ -120,14 +126,20 @@ def trace_streams(bundle: Bundle, streams: Sequence[Stream]) -> list[Trace]:
     return traces
 
 
-def train_score(traces: Sequence[Trace], steps: int = 30, decay: float = 1e-3) -> Floats:
-    """Bias and weights of a logistic regression: has speech ended? (Newton's method.)
+def examples(traces: Sequence[Trace]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Features, and whether speech has ended.
 
     Frames in which the score does not count are left out, and what follows 1.2 s after the end.
     """
     used = [t.eligible & (t.times_s < t.end_s + 1.2) for t in traces]
     x = np.concatenate([t.features[keep] for t, keep in zip(traces, used, strict=True)])
     y = np.concatenate([(t.times_s >= t.end_s)[keep] for t, keep in zip(traces, used, strict=True)])
+    return x, y
+
+
+def train_score(traces: Sequence[Trace], steps: int = 30, decay: float = 1e-3) -> Floats:
+    """Bias and weights of a logistic regression: has speech ended? (Newton's method.)"""
+    x, y = examples(traces)
     x = np.hstack([np.ones((len(x), 1)), x])
     weights = np.zeros(x.shape[1])
     for _ in range(steps):
@@ -135,6 +147,48 @@ def train_score(traces: Sequence[Trace], steps: int = 30, decay: float = 1e-3) -
         curvature = (x * (p * (1 - p))[:, None]).T @ x / len(x) + decay * np.eye(x.shape[1])
         weights -= np.linalg.solve(curvature, x.T @ (p - y) / len(x) + decay * weights)
     return weights
+
+
+def train_layers(traces: Sequence[Trace], steps: int = 1500) -> list[Layer]:
+    """A network of one hidden layer, on features divided by their ranges."""
+    import torch
+
+    x, y = examples(traces)
+    torch.manual_seed(1)
+    features = torch.tensor(x / RANGES, dtype=torch.float32)
+    ended = torch.tensor(y, dtype=torch.float32)
+    first, last = torch.nn.Linear(len(FEATURES), HIDDEN), torch.nn.Linear(HIDDEN, 1)
+    parameters = [*first.parameters(), *last.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=2e-2, weight_decay=1e-2)
+    rate = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
+    for _ in range(steps):
+        rows = torch.randint(len(x), (1024,))
+        scores = last(torch.tanh(first(features[rows])))[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, ended[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        rate.step()
+    return [(one.weight.detach().numpy(), one.bias.detach().numpy()) for one in (first, last)]
+
+
+def linear(weights: Floats) -> Score:
+    """The score of a bias and eight weights."""
+    return lambda features: features @ weights[1:] + weights[0]
+
+
+def integer(tflite: bytes) -> Score:
+    """The score of an int8 graph, as the device quantises its features."""
+    graph = TfliteGraph(tflite, "endpoint.tflite")
+    given, out = graph.inputs[0], graph.outputs[0]
+
+    def score(features: Floats) -> Floats:
+        steps = np.round(features / RANGES / given.scale) + given.zero_point
+        rows = steps.clip(-128, 127).astype(np.int8)
+        found = [int(graph.run(row)[0].ravel()[0]) for row in rows]
+        return (np.array(found, np.float64) - out.zero_point) * out.scale
+
+    return score
 
 
 @dataclass(frozen=True)
@@ -148,11 +202,11 @@ class Point:
     missed_pct: float
 
 
-def decide(traces: Sequence[Trace], weights: Floats, threshold: float) -> Point:
+def decide(traces: Sequence[Trace], scores: Sequence[Floats], threshold: float) -> Point:
     """How early and how rightly the first decision of every stream comes."""
     late, early, missed = [], 0, 0
-    for trace in traces:
-        at = trace.decision_s(trace.features @ weights[1:] + weights[0], threshold)
+    for trace, found in zip(traces, scores, strict=True):
+        at = trace.decision_s(found, threshold)
         if at is None:
             missed += 1
         elif at < trace.end_s:
@@ -164,9 +218,10 @@ def decide(traces: Sequence[Trace], weights: Floats, threshold: float) -> Point:
     return Point(threshold, early * share, float(median), float(p90), missed * share)
 
 
-def curve(traces: Sequence[Trace], weights: Floats) -> list[Point]:
+def curve(traces: Sequence[Trace], score: Score) -> list[Point]:
     """The trade-off, from eager to patient."""
-    return [decide(traces, weights, float(t)) for t in np.arange(-4.0, 8.01, 0.25)]
+    scores = [score(trace.features) for trace in traces]
+    return [decide(traces, scores, float(t)) for t in np.arange(-4.0, 8.01, 0.25)]
 
 
 def choose(points: Sequence[Point]) -> tuple[Point, Point]:
@@ -178,9 +233,8 @@ def choose(points: Sequence[Point]) -> tuple[Point, Point]:
 
 def by_silence(traces: Sequence[Trace]) -> list[Point]:
     """The same curve for the plainest end-pointer: silence since the last token alone."""
-    weights = np.zeros(1 + len(FEATURES))
-    weights[1 + TRAILING] = 1.0
-    return [decide(traces, weights, float(t)) for t in np.arange(0.2, 1.61, 0.1)]
+    scores = [trace.features[:, TRAILING] for trace in traces]
+    return [decide(traces, scores, float(t)) for t in np.arange(0.2, 1.61, 0.1)]
 
 
 def measure(bundle: Bundle, streams: Sequence[Stream]) -> EndpointSummary:
@@ -212,14 +266,20 @@ def describe(summary: EndpointSummary) -> str:
     return "\n".join(lines)
 
 
-def train(bundle: Bundle, data: Path, count: int, out: Path) -> None:
+def train(bundle: Bundle, data: Path, count: int, out: Path, graph: bool) -> None:
     """Train on the training speakers and write the file that a recipe names as its scorer."""
     traces = trace_streams(bundle, make_streams(data, "train", count, seed=1))
-    weights = train_score(traces)
-    early, final = choose(curve(traces, weights))
-    scorer = {
-        "bias": round(float(weights[0]), 3),
-        "weights": dict(zip(FEATURES, weights[1:].round(3).tolist(), strict=True)),
+    scorer: dict[str, object]
+    if graph:
+        tflite = quantise_scorer(train_layers(traces), examples(traces)[0] / RANGES)
+        out.with_suffix(".tflite").write_bytes(tflite)
+        scorer, score = {"graph": out.with_suffix(".tflite").name}, integer(tflite)
+    else:
+        weights = train_score(traces)
+        named = dict(zip(FEATURES, weights[1:].round(3).tolist(), strict=True))
+        scorer, score = {"bias": round(float(weights[0]), 3), "weights": named}, linear(weights)
+    early, final = choose(curve(traces, score))
+    scorer |= {
         "speculative": early.threshold,
         "final": final.threshold,
         "resume": early.threshold - 1.0,
@@ -241,8 +301,10 @@ def evaluate(bundle: Bundle, data: Path, count: int, out: Path) -> None:
     streams = make_streams(data, "dev", count, seed=2)
     summary = measure(bundle, streams)
     traces = trace_streams(bundle, streams)
-    weights = np.array([section.final.bias, *section.final.weights])
-    lines = {"trained score": curve(traces, weights), "silence alone": by_silence(traces)}
+    score = linear(np.array([section.final.bias, *section.final.weights]))
+    if bundle.endpoint_plan is not None:
+        score = integer(bundle.section(ENDPOINT_TFLITE))
+    lines = {"trained score": curve(traces, score), "silence alone": by_silence(traces)}
     out.mkdir(parents=True, exist_ok=True)
     curves = {name: _trade(points) for name, points in lines.items()}
     (out / "endpoint.svg").write_text(plot_trade_off(curves), encoding="utf-8")
@@ -258,12 +320,13 @@ def main() -> None:
     parser.add_argument("bundle", type=Path, help="model.edge of this recogniser")
     parser.add_argument("--data", type=Path, required=True, help="the speech folder")
     parser.add_argument("--train", type=Path, help="write the score that training finds there")
+    parser.add_argument("--graph", action="store_true", help="train an int8 graph")
     parser.add_argument("--out", type=Path, default=Path("out/endpoint"), help="folder of results")
     parser.add_argument("--streams", type=int, default=200)
     chosen = parser.parse_args()
     bundle = load_bundle(chosen.bundle)
     if chosen.train is not None:
-        train(bundle, chosen.data, chosen.streams, chosen.train)
+        train(bundle, chosen.data, chosen.streams, chosen.train, chosen.graph)
     else:
         evaluate(bundle, chosen.data, chosen.streams, chosen.out)
 

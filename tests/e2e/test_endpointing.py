@@ -14,7 +14,7 @@ from edgesdk.audio import read_wav
 from edgesdk.bundle import load_bundle, save_bundle
 from edgesdk.recipe import EndpointRecipe
 from edgesdk.report.trade_off import TradePoint, trade_off_document
-from edgesdk_converters.pipeline import chosen_endpoint
+from edgesdk_converters.pipeline import chosen_endpoint, chosen_scorer
 
 RATE = 16000
 BOARDS = [
@@ -74,7 +74,8 @@ def test_end_points_on_every_board(
     greedy, made = load_bundle(convert(board)), tmp_path / "beam.edge"
     sizes = {"cache": 8, "max_tokens": 256, "nbest": 4, "max_arcs": 64}
     search = dataclasses.replace(greedy.search, beam=4, prune=12.0, **sizes)
-    settings = chosen_endpoint(EndpointRecipe(kind="scored"))
+    recipe = EndpointRecipe(kind="scored")
+    settings = chosen_endpoint(recipe, chosen_scorer(recipe))
     assert settings is not None
     save_bundle(greedy.with_sections(SRCH=search.encode(), ENDP=settings.encode()), made)
     curve = tmp_path / "endpoint.json"
@@ -134,7 +135,7 @@ def _check_segments(clip: dict[str, Any]) -> None:
 def test_words_say_what_was_decided(
     edgesdk: CommandLine, convert: Callable[[str], Path], streams: Path, tmp_path: Path
 ) -> None:
-    settings = chosen_endpoint(EndpointRecipe(kind="rules", pause=0.8))
+    settings = chosen_endpoint(EndpointRecipe(kind="rules", pause=0.8), None)
     assert settings is not None
     made = tmp_path / "rules.edge"
     save_bundle(load_bundle(convert("host")).with_sections(ENDP=settings.encode()), made)

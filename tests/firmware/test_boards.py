@@ -28,7 +28,7 @@ from edgesdk.link.status import Status
 from edgesdk.session import run_clip
 from firmware_boards import QEMU, firmware
 from front_sections import endpoint_section
-from small_bundle import recogniser_bundle, single_bundle
+from small_bundle import recogniser_bundle, single_bundle, with_scorer
 
 RATE = 16000
 
@@ -39,7 +39,8 @@ def _noise(seconds: float, seed: int = 3) -> np.ndarray:
 
 
 def without_endpoint(bundle: Bundle) -> Bundle:
-    return Bundle({tag: data for tag, data in bundle.sections.items() if tag != "ENDP"}, "plain")
+    kept = {tag: data for tag, data in bundle.sections.items() if tag not in ("ENDP", "GEND")}
+    return Bundle(kept, "plain")
 
 
 def _pieces(samples: np.ndarray, size: int) -> list[np.ndarray]:
@@ -122,11 +123,13 @@ def test_beam_and_its_results_equal_the_laptop(device: Device, stateful: bool) -
     assert (costs.predictor_hits > 0) == (not stateful)
 
 
-@pytest.mark.parametrize("beam", [1, 4])
-def test_end_points_equal_the_laptop(device: Device, beam: int) -> None:
-    """All modes: the same end points, tokens and results, at any length of pieces."""
+@pytest.mark.parametrize(("beam", "graph"), [(1, False), (4, False), (4, True)])
+def test_end_points_equal_the_laptop(device: Device, beam: int, graph: bool) -> None:
+    """All modes: the same end points, tokens and results, by weights and by a graph."""
     settings = endpoint_section(pause_ms=300 if beam == 1 else 100)
     bundle = recogniser_bundle(beam=beam, stateful=beam > 1).with_sections(ENDP=settings)
+    if graph:
+        bundle = with_scorer(bundle, seed=15)
     device.load(bundle.device_bytes())
     loud = np.random.default_rng(5).random(40) < 0.5
     samples = (_noise(8.0) * np.repeat(loud, 8 * RATE // 40) // 4).astype(np.int16)

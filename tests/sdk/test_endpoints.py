@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from edgesdk.bundle import EndpointSection
 from edgesdk.bundle.endpoint import FEATURES, read_endpoint
 from edgesdk.cli.clips import read_ends
 from edgesdk.cli.endpoint_choice import EndpointChoice, endpoint_mode
@@ -11,7 +12,7 @@ from edgesdk.core import EndpointEvent, EndpointKind, EndpointMode
 from edgesdk.endpoints import Endpoint, describe_endpoints, make_endpoint, summarise
 from edgesdk.errors import ConvertError, EdgeError
 from edgesdk.recipe import EndpointRecipe
-from edgesdk_converters.pipeline import chosen_endpoint
+from edgesdk_converters.pipeline import chosen_endpoint, chosen_scorer
 from small_bundle import recogniser_bundle
 
 EARLY, RESUMED, FINAL = EndpointKind.SPECULATIVE, EndpointKind.RESUMED, EndpointKind.FINAL
@@ -19,6 +20,10 @@ EARLY, RESUMED, FINAL = EndpointKind.SPECULATIVE, EndpointKind.RESUMED, Endpoint
 
 def point(kind: EndpointKind, version: int, time_ms: int, utterance: int = 0) -> Endpoint:
     return Endpoint(kind, utterance, version, time_ms, "")
+
+
+def settings(recipe: EndpointRecipe) -> EndpointSection | None:
+    return chosen_endpoint(recipe, chosen_scorer(recipe))
 
 
 def test_words_say_what_became_of_a_provisional_result() -> None:
@@ -71,8 +76,8 @@ def test_summary_counts_until_the_first_final_decision() -> None:
 
 
 def test_recipe_becomes_settings() -> None:
-    assert chosen_endpoint(EndpointRecipe()) is None
-    rules = chosen_endpoint(EndpointRecipe(kind="rules", pause=1.0, early=0.3, no_speech=3.0))
+    assert settings(EndpointRecipe()) is None
+    rules = settings(EndpointRecipe(kind="rules", pause=1.0, early=0.3, no_speech=3.0))
     assert rules is not None
     early, final = rules.speculative, rules.final
     assert [(it.trailing_ms, it.must_speak) for it in early.rules if it.enabled] == [(700, True)]
@@ -82,7 +87,7 @@ def test_recipe_becomes_settings() -> None:
         (0, 20_000),
     ]
     assert not early.scored
-    scored = chosen_endpoint(EndpointRecipe(kind="scored"))
+    scored = settings(EndpointRecipe(kind="scored"))
     assert scored is not None
     assert scored.final.scored
     assert scored.speculative.threshold < scored.final.threshold
@@ -114,15 +119,34 @@ SCORE = {
 def test_a_score_of_ones_own_is_checked(tmp_path: Path, change: dict, said: str) -> None:
     path = tmp_path / "score.json"
     path.write_text(json.dumps(SCORE))
-    section = chosen_endpoint(EndpointRecipe(kind="scored", scorer=str(path)))
+    section = settings(EndpointRecipe(kind="scored", scorer=str(path)))
     assert section is not None
     assert section.final.weights == (0.5,) * 8
     path.write_text(json.dumps({**SCORE, **change}))
     with pytest.raises(ConvertError, match=said):
-        chosen_endpoint(EndpointRecipe(kind="scored", scorer=str(path)))
+        settings(EndpointRecipe(kind="scored", scorer=str(path)))
     path.unlink()
     with pytest.raises(ConvertError, match="cannot be read"):
-        chosen_endpoint(EndpointRecipe(kind="scored", scorer=str(path)))
+        settings(EndpointRecipe(kind="scored", scorer=str(path)))
+
+
+def test_a_score_may_be_a_graph_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "score.json"
+    score = {"graph": "net.tflite", "speculative": 1.0, "final": 2.0, "resume": 0.0}
+    path.write_text(json.dumps(score))
+    recipe = EndpointRecipe(kind="scored", scorer=str(path))
+    with pytest.raises(ConvertError, match=r"net\.tflite: No such file"):
+        chosen_scorer(recipe)
+    (tmp_path / "net.tflite").write_bytes(b"net")
+    scorer = chosen_scorer(recipe)
+    assert scorer is not None
+    assert scorer.graph == b"net"
+    made = settings(recipe)
+    assert made is not None
+    assert (made.final.threshold, made.final.weights) == (2.0, (0.0,) * 8)
+    path.write_text(json.dumps({**score, "weights": {}}))
+    with pytest.raises(ConvertError, match="'weights' is unknown"):
+        chosen_scorer(recipe)
 
 
 def test_choice_follows_the_bundle() -> None:

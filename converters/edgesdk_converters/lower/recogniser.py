@@ -12,6 +12,8 @@ from edgesdk.bundle.layout import (
     CATALOG,
     DEBUG,
     ENDPOINT,
+    ENDPOINT_GRAPH,
+    ENDPOINT_TFLITE,
     FEATURES,
     GRAPHS,
     META,
@@ -26,6 +28,7 @@ from edgesdk.errors import ConvertError
 
 from edgesdk_converters.lower.graph import Lowered, lower_graph
 from edgesdk_converters.lower.packing import Packing
+from edgesdk_converters.lower.scorer import lower_scorer
 from edgesdk_converters.lower.sections import make_features
 
 _MAX_CONTEXT = 8
@@ -51,6 +54,7 @@ def lower_recogniser(
     endpoint: EndpointSection | None = None,
     adapter: bytes | None = None,
     catalog: bytes | None = None,
+    endpoint_graph: bytes | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
@@ -59,7 +63,8 @@ def lower_recogniser(
     one encoder call to the next (default: the whole window), `packing` says for which core weights
     are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
     greedy), `bias_bytes` the RAM kept for bias tables, `endpoint` the settings of its end-pointers
-    (default: none). `adapter` and `catalog` are .tflite files too, for biasing by attention.
+    (default: none), `endpoint_graph` the .tflite file of their score (default: linear). `adapter`
+    and `catalog` are .tflite files too, for biasing by attention.
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
@@ -94,6 +99,9 @@ def lower_recogniser(
         sections[BIAS] = BiasSection(align(bias_bytes)).encode()
     if endpoint is not None:
         sections[ENDPOINT] = endpoint.encode()
+    if endpoint_graph is not None:
+        sections[ENDPOINT_GRAPH] = lower_scorer(endpoint_graph).encode()
+        sections[ENDPOINT_TFLITE] = endpoint_graph
     return _bundle(sections, graphs, files, {"features": dict(features), **(meta or {})}, name)
 
 

@@ -122,6 +122,9 @@ static int32_t seconds_q8(uint64_t us) {
   return q8 > LONGEST_Q8 ? LONGEST_Q8 : (int32_t)q8;
 }
 
+const int32_t edge_endpoint_range_q8[EDGE_ENDPOINT_FEATURES] = {
+    LONGEST_Q8, LONGEST_Q8, RANGE_Q8, ONE_Q8, ONE_Q8, LONGEST_Q8, RANGE_Q8, RANGE_Q8};
+
 void edge_endpoint_features(const edge_endpoint_t *e, int32_t features_q8[EDGE_ENDPOINT_FEATURES]) {
   const uint32_t tokens = e->last.tokens - e->first_token;
   const int32_t noise = noise_q8(e);
@@ -164,7 +167,7 @@ static bool same_path(const edge_endpoint_t *e, const edge_endpoint_facts_t *fac
 }
 
 /* Times since the last token and since the last change of the best hypothesis. */
-static void take_facts(edge_endpoint_t *e, const edge_endpoint_facts_t *facts) {
+void edge_endpoint_take(edge_endpoint_t *e, const edge_endpoint_facts_t *facts) {
   const bool longer = facts->tokens > e->last.tokens;
   const bool changed = !same_path(e, facts);
   e->length_us += e->frame_us;
@@ -185,11 +188,17 @@ void edge_endpoint_settle(edge_endpoint_t *e, const edge_endpoint_facts_t *facts
 }
 
 edge_endpoint_kind_t edge_endpoint_step(edge_endpoint_t *e, const edge_endpoint_facts_t *facts) {
+  edge_endpoint_take(e, facts);
+  return edge_endpoint_decide(e, NULL);
+}
+
+edge_endpoint_kind_t edge_endpoint_decide(edge_endpoint_t *e, const int32_t *score_q16) {
   int32_t features[EDGE_ENDPOINT_FEATURES];
-  take_facts(e, facts);
   edge_endpoint_features(e, features);
-  const int64_t early = edge_endpoint_score(&e->speculative, features);
-  if (fires(e, &e->final, edge_endpoint_score(&e->final, features))) {
+  const bool own = score_q16 == NULL;
+  const int64_t early = own ? edge_endpoint_score(&e->speculative, features) : *score_q16;
+  const int64_t late = own ? edge_endpoint_score(&e->final, features) : *score_q16;
+  if (fires(e, &e->final, late)) {
     e->confirmed = e->speculating && !e->revised;
     e->version += !e->confirmed;
     e->speculating = false;

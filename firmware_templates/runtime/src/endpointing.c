@@ -5,13 +5,40 @@
 
 static uint64_t now(const edge_recogniser_t *r) { return r->clock != NULL ? r->clock() : 0; }
 
+/* Steps of these sizes keep every product below within 32 bits. */
+static bool scale_valid(float scale) { return scale > 1e-6f && scale < 64.0f; }
+
+/* GEND may lack: features in, one number out, no state. */
+static edge_status_t open_graph(edge_recogniser_t *r, const edge_image_t *image) {
+  edge_span_t section;
+  edge_graph_t *graph = &r->endpoint_graph;
+  edge_tensor_t in, out;
+  (void)edge_image_find(image, EDGE_TAG_ENDPOINT_GRAPH, &section);
+  if (section.data == NULL) {
+    return EDGE_OK;
+  }
+  const edge_status_t status = edge_graph_open(graph, section.data, section.size);
+  if (status != EDGE_OK) {
+    return status;
+  }
+  const bool fits = r->has_endpoint && graph->input_count == 1 && graph->output_count == 1 &&
+                    graph->state_bytes == 0 && edge_graph_input(graph, 0, &in) == EDGE_OK &&
+                    edge_graph_output(graph, 0, &out) == EDGE_OK && in.dtype == EDGE_S8 &&
+                    in.bytes == EDGE_ENDPOINT_FEATURES && out.dtype == EDGE_S8 && out.bytes == 1 &&
+                    scale_valid(in.scale) && scale_valid(out.scale) && in.zero_point >= -128 &&
+                    in.zero_point <= 127 && out.zero_point >= -128 && out.zero_point <= 127;
+  return fits ? EDGE_OK : EDGE_BAD_LAYOUT;
+}
+
 edge_status_t edge_endpointing_open(edge_recogniser_t *r, const edge_image_t *image) {
   edge_span_t section;
   (void)edge_image_find(image, EDGE_TAG_ENDPOINT, &section);
   r->has_endpoint = section.data != NULL;
   const edge_features_t *f = &r->features;
   const uint32_t level_us = (uint32_t)((uint64_t)f->frame_shift * 1000000u / f->sample_rate);
-  return edge_endpoint_open(&r->endpoint, section.data, section.size, r->search.frame_us, level_us);
+  const edge_status_t status =
+      edge_endpoint_open(&r->endpoint, section.data, section.size, r->search.frame_us, level_us);
+  return status == EDGE_OK ? open_graph(r, image) : status;
 }
 
 edge_status_t edge_recogniser_endpoint(edge_recogniser_t *r, edge_endpoint_mode_t mode) {
@@ -116,13 +143,51 @@ static edge_status_t end_utterance(edge_recogniser_t *r) {
   return r->stopped ? EDGE_OK : next_utterance(r);
 }
 
+/* The graph's score of the features, each divided by its range. */
+static edge_status_t graph_score(edge_recogniser_t *r, int32_t *score_q16) {
+  edge_graph_t *graph = &r->endpoint_graph;
+  int32_t features[EDGE_ENDPOINT_FEATURES];
+  edge_tensor_t in, out;
+  edge_status_t status = edge_graph_input(graph, 0, &in);
+  if (status != EDGE_OK) {
+    return status;
+  }
+  edge_endpoint_features(&r->endpoint, features);
+  int8_t *values = (int8_t *)in.data;
+  const float steps = 1.0f / in.scale;
+  for (uint32_t i = 0; i < EDGE_ENDPOINT_FEATURES; i++) {
+    const float share = (float)features[i] / (float)edge_endpoint_range_q8[i];
+    const float scaled = share * steps;
+    const float bounded = scaled < 256.0f ? (scaled > -256.0f ? scaled : -256.0f) : 256.0f;
+    const int32_t q = (int32_t)(bounded + (bounded < 0.0f ? -0.5f : 0.5f)) + in.zero_point;
+    values[i] = (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
+  }
+  status = edge_graph_invoke(graph);
+  if (status == EDGE_OK) {
+    status = edge_graph_output(graph, 0, &out);
+  }
+  if (status == EDGE_OK) {
+    const int32_t unit_q16 = (int32_t)(out.scale * 65536.0f + 0.5f);
+    *score_q16 = (*(const int8_t *)out.data - out.zero_point) * unit_q16;
+  }
+  return status;
+}
+
 edge_status_t edge_endpointing_frame(edge_recogniser_t *r) {
   if (r->endpoint_mode == EDGE_ENDPOINT_OFF) {
     return EDGE_OK;
   }
   const uint64_t start = now(r);
+  const bool has_graph = r->endpoint_graph.op_count > 0;
   const edge_endpoint_facts_t facts = best_path(r);
-  const edge_endpoint_kind_t kind = edge_endpoint_step(&r->endpoint, &facts);
+  int32_t score_q16 = 0;
+  edge_endpoint_take(&r->endpoint, &facts);
+  const edge_status_t status = has_graph ? graph_score(r, &score_q16) : EDGE_OK;
+  if (status != EDGE_OK) {
+    return status;
+  }
+  const edge_endpoint_kind_t kind =
+      edge_endpoint_decide(&r->endpoint, has_graph ? &score_q16 : NULL);
   r->costs.endpoint += now(r) - start;
   if (kind == EDGE_ENDPOINT_FINAL && r->endpoint_mode != EDGE_ENDPOINT_WATCH) {
     return end_utterance(r);

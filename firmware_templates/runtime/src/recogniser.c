@@ -162,9 +162,11 @@ static uint64_t predictor_states_bytes(const edge_recogniser_t *r) {
   return r->search.beam == 1 ? 0 : (uint64_t)r->search.cache * align16(r->predictor.state_bytes);
 }
 
+/* All graphs share it: none keeps anything there between two runs. */
 static uint32_t arena_bytes(const edge_recogniser_t *r) {
   const uint32_t step = larger(r->predictor.arena_bytes, r->joiner.arena_bytes);
-  return align16(larger(larger(r->encoder.arena_bytes, r->adapter.arena_bytes), step));
+  const uint32_t other = larger(r->adapter.arena_bytes, r->endpoint_graph.arena_bytes);
+  return align16(larger(larger(r->encoder.arena_bytes, other), step));
 }
 
 /* Bytes that the opened parts need; graphs that were not opened count nothing. docs/image.md has
@@ -279,8 +281,9 @@ static edge_status_t graphs_restore(void *context, uint32_t place) {
 static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
   uint8_t *shared = at;
   at += arena_bytes(r);
-  edge_graph_t *graphs[] = {&r->encoder, &r->predictor, &r->joiner, &r->adapter};
-  for (uint32_t i = 0; i < 4; i++) {
+  edge_graph_t *graphs[] = {&r->encoder, &r->predictor, &r->joiner, &r->adapter,
+                            &r->endpoint_graph};
+  for (uint32_t i = 0; i < 5; i++) {
     if (graphs[i]->section == NULL) {
       continue;
     }

@@ -17,6 +17,7 @@ from edgesdk.bundle.layout import (
     CATALOG,
     DEBUG,
     ENDPOINT,
+    ENDPOINT_GRAPH,
     FEATURES,
     GRAPHS,
     META,
@@ -141,6 +142,18 @@ class Bundle:
         section = self.sections.get(ENDPOINT)
         return None if section is None else read_endpoint(section, self.source)
 
+    @cached_property
+    def endpoint_plan(self) -> Plan | None:
+        """The graph that scores end points; None where ENDP's own weights do."""
+        section = self.sections.get(ENDPOINT_GRAPH)
+        return None if section is None else read_plan(section, f"{self.source}: endpoint")
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """All plans that a device runs."""
+        scorer = () if self.endpoint_plan is None else (self.endpoint_plan,)
+        return (*self.graphs.values(), *scorer)
+
     @property
     def tokens_crc(self) -> int:
         """CRC-32 of the TOKS section, by which a bias table knows its token set."""
@@ -167,7 +180,9 @@ class Bundle:
     def memory(self) -> tuple[Buffer, ...]:
         """The device's workspace, part by part; their sum is what the device reports."""
         if self.is_recogniser:
-            return recogniser_buffers(self.graphs, self.features, self.search, self.bias.room_bytes)
+            arena = max(plan.arena_bytes for plan in self.plans)
+            room = self.bias.room_bytes
+            return recogniser_buffers(self.graphs, arena, self.features, self.search, room)
         return graph_buffers(self.graphs["net"])
 
     @property

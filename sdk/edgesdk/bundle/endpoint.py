@@ -16,6 +16,7 @@ FEATURES = (
     "above_noise",
     "below_peak",
 )
+RANGES = (4.0, 4.0, 8.0, 1.0, 1.0, 4.0, 8.0, 8.0)  # greatest size of each
 KIND = 1
 ENABLED = 1
 MUST_SPEAK = 2

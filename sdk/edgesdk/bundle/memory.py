@@ -24,10 +24,10 @@ class Buffer:
 
 
 def recogniser_buffers(
-    graphs: dict[str, Plan], features: Features, search: Search, bias_bytes: int
+    graphs: dict[str, Plan], arena_bytes: int, features: Features, search: Search, bias_bytes: int
 ) -> tuple[Buffer, ...]:
     """The workspace of edge_recogniser_workspace, part by part in its order."""
-    parts = [("arena", max(plan.arena_bytes for plan in graphs.values()))]
+    parts = [("arena", arena_bytes)]
     parts += [(f"{r} state", graphs[r].state_bytes) for r in ROLES]
     parts += [("attention tables", graphs[r].state_bytes) for r in ("adapter",) if r in graphs]
     kept_state = 0 if search.beam == 1 else align(graphs["predictor"].state_bytes)

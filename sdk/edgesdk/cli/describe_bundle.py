@@ -101,6 +101,8 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
             "nbest": search.nbest,
             "max_arcs": search.max_arcs,
         }
+    if bundle.endpoint_plan is not None:
+        described["graphs"].append(_graph("endpoint", bundle.endpoint_plan, {}))
     if bundle.endpoint is not None:
         described["endpoint"] = asdict(bundle.endpoint)
     return described

@@ -9,7 +9,7 @@ from edgesdk.errors import BuildError
 
 def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
     """Kernels that the bundle's operators need, in the list's order."""
-    return tuple(sorted({record.op for plan in bundle.graphs.values() for record in plan.records}))
+    return tuple(sorted({record.op for plan in bundle.plans for record in plan.records}))
 
 
 def firmware_sizes(board: Board, bundle: Bundle) -> tuple[Sizes | None, str]:

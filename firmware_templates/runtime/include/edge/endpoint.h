@@ -100,8 +100,14 @@ void edge_endpoint_next(edge_endpoint_t *e, uint32_t tokens);
 /* Take the level of a feature frame. */
 void edge_endpoint_level(edge_endpoint_t *e, int32_t level_q8);
 
-/* Take the best hypothesis after an encoder frame; says what it means. After FINAL, the caller
- * goes on with edge_endpoint_next. */
+/* Take the best hypothesis after an encoder frame. */
+void edge_endpoint_take(edge_endpoint_t *e, const edge_endpoint_facts_t *facts);
+
+/* What that means, by the caller's score of the features, or by the settings' own where it is NULL.
+ * After FINAL, the caller goes on with edge_endpoint_next. */
+edge_endpoint_kind_t edge_endpoint_decide(edge_endpoint_t *e, const int32_t *score_q16);
+
+/* Both, by the settings' own score. */
 edge_endpoint_kind_t edge_endpoint_step(edge_endpoint_t *e, const edge_endpoint_facts_t *facts);
 
 /* After FINAL, take the best hypothesis of a search that has finished since, and may have chosen
@@ -110,6 +116,9 @@ void edge_endpoint_settle(edge_endpoint_t *e, const edge_endpoint_facts_t *facts
 
 /* The features that the last step looked at. */
 void edge_endpoint_features(const edge_endpoint_t *e, int32_t features_q8[EDGE_ENDPOINT_FEATURES]);
+
+/* A feature's greatest size. */
+extern const int32_t edge_endpoint_range_q8[EDGE_ENDPOINT_FEATURES];
 
 /* Score of features: bias and weighted sum. */
 int64_t edge_endpoint_score(const edge_endpoint_settings_t *settings,

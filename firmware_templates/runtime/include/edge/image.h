@@ -20,8 +20,9 @@
 #define EDGE_TAG_FEATURES EDGE_TAG('F', 'E', 'A', 'T')
 #define EDGE_TAG_TOKENS EDGE_TAG('T', 'O', 'K', 'S')
 #define EDGE_TAG_SEARCH EDGE_TAG('S', 'R', 'C', 'H')
-#define EDGE_TAG_BIAS EDGE_TAG('B', 'I', 'A', 'S')     /* may lack */
-#define EDGE_TAG_ENDPOINT EDGE_TAG('E', 'N', 'D', 'P') /* may lack */
+#define EDGE_TAG_BIAS EDGE_TAG('B', 'I', 'A', 'S')           /* may lack */
+#define EDGE_TAG_ENDPOINT EDGE_TAG('E', 'N', 'D', 'P')       /* may lack */
+#define EDGE_TAG_ENDPOINT_GRAPH EDGE_TAG('G', 'E', 'N', 'D') /* may lack */
 #define EDGE_TAG_ENCODER EDGE_TAG('G', 'E', 'N', 'C')
 #define EDGE_TAG_PREDICTOR EDGE_TAG('G', 'P', 'R', 'E')
 #define EDGE_TAG_JOINER EDGE_TAG('G', 'J', 'N', 'T')

@@ -40,6 +40,7 @@ typedef struct edge_recogniser {
   edge_features_t features;
   edge_search_t search;
   edge_endpoint_t endpoint;
+  edge_graph_t endpoint_graph; /* its score, where the image has one; without operators: none */
   edge_endpoint_mode_t endpoint_mode; /* changed only between two streams; resets keep it */
   bool has_endpoint;                  /* the image has settings for it */
   bool frame_begins;                  /* the next joiner call is its frame's first */
