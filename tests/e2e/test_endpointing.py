@@ -13,7 +13,7 @@ from command_line import CommandLine
 from edgesdk.audio import read_wav
 from edgesdk.bundle import load_bundle, save_bundle
 from edgesdk.recipe import EndpointRecipe
-from edgesdk.report.trade_off import TradePoint, trade_off_document
+from edgesdk.report.trade_off import TradePoint, read_trade_off, trade_off_document
 from edgesdk_converters.pipeline import chosen_endpoint, chosen_scorer
 
 RATE = 16000
@@ -150,3 +150,38 @@ def test_words_say_what_was_decided(
     lonely = edgesdk("run", streams, "--board", "host", "--endpoint-curve", tmp_path / "x.json")
     assert lonely.code == 2
     assert "--report" in lonely.error_line()
+
+
+@pytest.mark.needs_cc
+@pytest.mark.needs_shared
+def test_a_graph_is_trained_converted_and_measured(
+    edgesdk: CommandLine,
+    shared: Path,
+    model: Path,
+    convert: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(str(model))
+    from endpoint import evaluate, train
+
+    data, score = shared / "data" / "speech", tmp_path / "score.json"
+    train(load_bundle(convert("host")), data, 24, score, graph=True)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'schema = 1\n[endpoint]\nkind = "scored"\nscorer = "{score}"\n')
+    edgesdk.ok(
+        *("convert", model / "onnx", "--calibration", model / "calibration"),
+        *("--board", "host", "--recipe", recipe, "-o", tmp_path / "out"),
+    )
+    bundle = load_bundle(tmp_path / "out" / "model.edge")
+    assert bundle.endpoint_plan is not None
+    evaluate(bundle, data, 16, tmp_path / "found")
+    assert "16 streams" in capsys.readouterr().out
+    curves = read_trade_off(tmp_path / "found" / "endpoint.json")
+    assert set(curves) == {"trained score", "silence alone"}
+    found = json.loads((tmp_path / "found" / "endpoint.json").read_text())["summary"]
+    gap_ms = found["final"]["median_ms"] - found["early"]["median_ms"]
+    assert 80 < gap_ms < 400
+    assert found["final_cut_off_pct"] < 20
+    assert found["stood_pct"] > 50
