@@ -42,7 +42,8 @@ Full-integer graphs with static shapes at batch 1, made by edgesdk or by anybody
 |---|---|---|
 {kernels}
 
-A build takes the kernels that its bundle needs; `edgesdk flash --all-kernels` takes all.
+A build takes the kernels that its bundle needs, and of biasing, end-pointers and lattices what
+its sections ask for; `edgesdk flash --all-kernels` takes all.
 """
 
 

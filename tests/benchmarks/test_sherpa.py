@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
+import sherpa_onnx
 from edgesdk.emulate import Clip, emulate
 from sherpa import Heard, Sherpa, convert, difference, hear, phrase_counts, read_clips
 from sherpa_model import write_model
-
-ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "commands"
 TIMES = 3
@@ -103,8 +103,7 @@ def test_difference_is_that_of_the_rates_and_nothing_for_equal_errors() -> None:
 
 
 def test_greedy_search_of_sherpa_equals_ours_on_the_example(wrapped: Path) -> None:
-    package = pytest.importorskip("sherpa_onnx", reason="sherpa-onnx is not installed")
     clips = read_clips(EXAMPLE / "clips")[:4]
-    theirs = Sherpa(package, wrapped, 40).recogniser(1)
+    theirs = Sherpa(sherpa_onnx, wrapped, 40).recogniser(1)
     laptop = emulate(convert(EXAMPLE, 1), clips, engine="core").transcripts
     assert [theirs(clip) for clip in clips] == [heard.text for heard in laptop]

@@ -63,6 +63,9 @@ static edge_status_t open_tables(edge_recogniser_t *r, const edge_image_t *image
     status = edge_search_open(&r->search, search.data, search.size);
   }
   if (status == EDGE_OK) {
+    status = edge_lattice_open(&r->search);
+  }
+  if (status == EDGE_OK) {
     status = edge_tokens_open(&r->tokens, tokens.data, tokens.size);
   }
   if (status == EDGE_OK &&

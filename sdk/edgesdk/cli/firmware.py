@@ -1,8 +1,9 @@
-"""The firmware that goes with a bundle: its kernels, and what it takes of the board."""
+"""The firmware that goes with a bundle: its kernels and parts, and what it takes of the board."""
 
 from edgesdk.board import Board
 from edgesdk.build import BuildOptions, build
 from edgesdk.bundle import Bundle
+from edgesdk.bundle.layout import BIAS, ENDPOINT, GRAPHS
 from edgesdk.elf import Sizes
 from edgesdk.errors import BuildError
 
@@ -10,6 +11,26 @@ from edgesdk.errors import BuildError
 def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
     """Kernels that the bundle's operators need, in the list's order."""
     return tuple(sorted({record.op for plan in bundle.plans for record in plan.records}))
+
+
+def needed_parts(bundle: Bundle) -> tuple[str, ...]:
+    """Parts of the firmware (`edgesdk.build.PARTS`) that the bundle's sections ask for."""
+    if not bundle.is_recogniser:
+        return ()
+    search = bundle.search
+    attends = GRAPHS["adapter"] in bundle.sections
+    asked = {
+        "attention": attends,
+        "bias": attends or BIAS in bundle.sections,
+        "endpoint": ENDPOINT in bundle.sections,
+        "lattice": search.nbest > 0 or search.max_arcs > 0,
+    }
+    return tuple(part for part, wanted in asked.items() if wanted)
+
+
+def needed_options(bundle: Bundle) -> BuildOptions:
+    """Firmware with what the bundle needs and nothing else."""
+    return BuildOptions(kernels=needed_kernels(bundle), parts=needed_parts(bundle))
 
 
 def firmware_sizes(board: Board, bundle: Bundle) -> tuple[Sizes | None, str]:
@@ -21,7 +42,7 @@ def firmware_sizes(board: Board, bundle: Bundle) -> tuple[Sizes | None, str]:
     if not (board.has_role("code") or board.has_role("data")):
         return None, ""  # the operating system finds room for it
     try:
-        image = build(board, bundle, BuildOptions(kernels=needed_kernels(bundle)))
+        image = build(board, bundle, needed_options(bundle))
     except BuildError as error:
         reason = str(error).partition(";")[0]
         return None, f"firmware not counted ({reason}); flash adds its code and variables"

@@ -1,5 +1,6 @@
 """`edgesdk flash`: build the firmware and put it on the board with a bundle."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from rich.table import Table
 from edgesdk.board import Board, load_board
 from edgesdk.build import BuildOptions, Image, build, build_commands, link_of
 from edgesdk.bundle import Bundle, load_bundle
-from edgesdk.cli.firmware import needed_kernels
+from edgesdk.cli.firmware import needed_options
 from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
 from edgesdk.cli.target import find_board, open_target
@@ -128,7 +129,7 @@ def command(
     ] = None,
     all_kernels: Annotated[
         bool,
-        typer.Option("--all-kernels", help="Not only the kernels that this bundle needs."),
+        typer.Option("--all-kernels", help="All kernels and parts, not only those needed."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the commands; build and write nothing.")
@@ -144,8 +145,8 @@ def command(
         return
     if board is None:
         raise EdgeError("--board is needed, or --port of a device that runs; see --help")
-    kernels = None if all_kernels else needed_kernels(loaded)
-    options = BuildOptions(compiler=compiler, link=link, kernels=kernels)
+    needed = BuildOptions() if all_kernels else needed_options(loaded)
+    options = replace(needed, compiler=compiler, link=link)
     chosen = load_board(board)
     try:
         link_of(chosen, options)

@@ -32,6 +32,7 @@ class Status(IntEnum):
     BAD_MESSAGE = -14, "link message is unknown or has the wrong length"
     FAULT = -16, "the processor took a fault"
     FOREIGN = -17, "made for the tokens of another model"
+    NO_PART = -18, "firmware was built without a part that this image needs"
 
 
 def status_text(code: int) -> str:

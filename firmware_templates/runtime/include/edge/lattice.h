@@ -14,6 +14,9 @@ typedef struct edge_sink {
   void (*write)(void *context, const uint8_t *data, uint32_t size);
 } edge_sink_t;
 
+/* EDGE_OK, or EDGE_NO_PART where the search asks for results that this firmware cannot write. */
+edge_status_t edge_lattice_open(const edge_search_t *search);
+
 /* Build the lattice of a search that has ended: a path per hypothesis, the best one first, while
  * its memory holds whole paths. Paths share what they begin with, and what they end with where
  * words, times and all that follows are the same; the scores along each path still add up to its

@@ -21,7 +21,8 @@
   EDGE_STATUS(TOO_LONG, -13, "link frame is longer than this side accepts")                        \
   EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")                 \
   EDGE_STATUS(FAULT, -16, "the processor took a fault")                                            \
-  EDGE_STATUS(FOREIGN, -17, "made for the tokens of another model")
+  EDGE_STATUS(FOREIGN, -17, "made for the tokens of another model")                                \
+  EDGE_STATUS(NO_PART, -18, "firmware was built without a part that this image needs")
 
 typedef enum edge_status {
 #define EDGE_STATUS_ENUM(name, value, text) EDGE_##name = (value),
