@@ -229,6 +229,7 @@ CASES = [
         ],
         {"first": np.array(-1, np.int64), "pair": ints(0, 1), "axis": ints(1)},
     ),
+    Case("Softmax of many", [("Softmax", ["x"], ["y"], {"axis": -1})], x=(1, 2, 300), floor_db=9),
     Case(
         "attention",
         [

@@ -101,7 +101,7 @@ def test_bias_loads_lists_checks_and_switches(
     assert stored == {"phrases": False, "dialog": True}
     assert all(table["transfer_s"] > 0 for table in loaded["tables"])
     text = edgesdk.ok("bias", f"home={phrases}", "--board", "host").out
-    assert "home: replaced in " in text and "ms on this computer's clock" in text
+    assert "home (tables): replaced in " in text and "ms on this computer's clock" in text
     assert edgesdk.ok("bias", "--list", "--board", "host", "--json").document["stored"] == []
     edgesdk.ok("bias", "--clear", "--board", "host")
 

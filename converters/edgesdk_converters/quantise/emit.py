@@ -23,6 +23,7 @@ from edgesdk_converters.tflite.model import OptionValue, Quantisation, Tensor
 
 _INT32_MAX = 2**31 - 1
 _RSQRT_BINS = 512
+_MOST_CLASSES = 256  # of SOFTMAX in int8: lower/pointwise.py
 _WIDE_BIAS_MAX = 2**47  # TFLite requantises 48-bit sums
 
 
@@ -173,10 +174,27 @@ def _curve(code: str) -> Emit:
 
 
 def _softmax(e: Emitter, node: Node) -> None:
-    own = PRESCRIBED[("softmax", "int8")]
-    x = e.read(node.inputs[0], wide=False)
-    with e.result(node.outputs[0], wide=False, own=own) as result:
-        e.op("SOFTMAX", [x], [result], "SoftmaxOptions", {"beta": float(node.attrs["beta"])})
+    """In int8 while TFLite's sums of exponentials hold them; more classes in int16.
+
+    A CAST moves all values by the zero point, which no softmax sees.
+    """
+    name, output = node.inputs[0], node.outputs[0]
+    x, shape = e.read(name, wide=False), e.graph.shapes[name]
+    options: dict[str, OptionValue] = {"beta": float(node.attrs["beta"])}
+    if shape[-1] <= _MOST_CLASSES:
+        with e.result(output, wide=False, own=PRESCRIBED[("softmax", "int8")]) as result:
+            e.op("SOFTMAX", [x], [result], "SoftmaxOptions", options)
+        return
+    scale = float(e.quantisation(x).scale[0])
+    wide = e.tensor(f"{name}.wide", Spec("int16", Quantisation.single(scale)), shape)
+    cast: dict[str, OptionValue] = {
+        "in_data_type": tflite.TensorType.INT8,
+        "out_data_type": tflite.TensorType.INT16,
+    }
+    e.op("CAST", [x], [wide], "CastOptions", cast)
+    raw = e.tensor(f"{output}.raw", Spec("int16", PRESCRIBED[("softmax", "int16")]), shape)
+    e.op("SOFTMAX", [wide], [raw], "SoftmaxOptions", options)
+    e.op("QUANTIZE", [raw], [e.value(output)], "QuantizeOptions")
 
 
 def _matmul(e: Emitter, node: Node) -> None:

@@ -28,6 +28,7 @@ VERSIONS = {
     ("MUL", "int16"): 4,
     ("BATCH_MATMUL", "int8"): 2,
     ("SOFTMAX", "int8"): 2,
+    ("SOFTMAX", "int16"): 3,
     ("LOGISTIC", "int8"): 2,
     ("LOGISTIC", "int16"): 3,
     ("TANH", "int8"): 2,

@@ -22,6 +22,7 @@ PRESCRIBED = {
     ("sigmoid", "int8"): Quantisation.single(1 / 256, -128),
     ("tanh", "int8"): Quantisation.single(1 / 128, 0),
     ("softmax", "int8"): Quantisation.single(1 / 256, -128),
+    ("softmax", "int16"): Quantisation.single(1 / 32768, 0),
     ("sigmoid", "int16"): Quantisation.single(1 / 32768, 0),
     ("tanh", "int16"): Quantisation.single(1 / 32768, 0),
 }

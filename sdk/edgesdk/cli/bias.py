@@ -19,6 +19,7 @@ from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.bias_tables import compile_tables, load_tables
 from edgesdk.cli.options import (
     BundleOption,
+    ByOption,
     JsonOption,
     OptionalBoardOption,
     PortOption,
@@ -32,23 +33,23 @@ from edgesdk.link.device import Device
 
 
 def _compiled_view(compiled: Compiled) -> View:
-    view = View("table", box=None, pad_edge=False)
+    view = View("table", "by", box=None, pad_edge=False)
     for column in ("phrases", "spellings", "nodes", "bytes"):
         view.add_column(column, justify="right")
     for table in compiled.tables:
         numbers = (table.phrases, table.spellings, table.nodes, table.size_bytes)
-        view.add_row(table.name, *(f"{number:,}" for number in numbers))
+        view.add_row(table.name, table.kind, *(f"{number:,}" for number in numbers))
     return view
 
 
 def _stored_view(stored: StoredTables) -> View:
-    view = View("on the device", "active", "from", box=None, pad_edge=False)
+    view = View("on the device", "by", "active", "from", box=None, pad_edge=False)
     for column in ("phrases", "nodes", "bytes"):
         view.add_column(column, justify="right")
     for table in stored.tables:
         numbers = (table.phrases, table.nodes, table.size_bytes)
         origin = "the link" if table.in_room else "the bundle"
-        row = (table.name, "yes" if table.active else "no", origin)
+        row = (table.name, table.kind, "yes" if table.active else "no", origin)
         view.add_row(*row, *(f"{number:,}" for number in numbers))
     return view
 
@@ -58,6 +59,7 @@ def _compiled_document(compiled: Compiled | None, seconds: Sequence[float]) -> l
     return [
         {
             "name": table.name,
+            "kind": table.kind,
             "phrases": table.phrases,
             "spellings": table.spellings,
             "nodes": table.nodes,
@@ -103,8 +105,8 @@ def _work(
     views: list[Any] = [] if compiled is None else [_compiled_view(compiled)]
     if compiled is not None:
         views += [
-            f"{table.name}: replaced in {took * 1000:.1f} ms on this computer's clock, "
-            f"over {device.channel.where}"
+            f"{table.name} ({table.kind}): replaced in {took * 1000:.1f} ms on this computer's "
+            f"clock, over {device.channel.where}"
             for table, took in zip(compiled.tables, seconds, strict=True)
         ]
         views.append("")
@@ -152,6 +154,7 @@ def command(
         int,
         typer.Option("--spellings", help="Most ways to spell a phrase.", min=1, max=MAX_SPELLINGS),
     ] = DEFAULT_SPELLINGS,
+    by: ByOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,11 +166,11 @@ def command(
         if not phrases:
             raise BiasError("--check needs phrases; give a file of them")
         loaded = load_bundle(bundle) if bundle else find_target(board, port, None)[1]
-        compiled = compile_tables(term, phrases, loaded, weight=weight, spellings=spellings)
+        compiled = compile_tables(term, phrases, loaded, weight=weight, spellings=spellings, by=by)
         assert compiled is not None and loaded is not None
         _check(term, compiled, loaded)
         return
     target, loaded = find_target(board, port, bundle)
-    compiled = compile_tables(term, phrases, loaded, weight=weight, spellings=spellings)
+    compiled = compile_tables(term, phrases, loaded, weight=weight, spellings=spellings, by=by)
     with open_target(target, port, loaded, timeout) as device:
         _work(term, device, compiled, clear, use)

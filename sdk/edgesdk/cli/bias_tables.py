@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from edgesdk.biasing.compile import Compiled, check_room, compile_files
 from edgesdk.biasing.spell import DEFAULT_SPELLINGS
 from edgesdk.bundle import Bundle
+from edgesdk.cli.options import By
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import BiasError
 from edgesdk.link.device import Device
@@ -18,6 +19,7 @@ def compile_tables(
     *,
     weight: float | None = None,
     spellings: int = DEFAULT_SPELLINGS,
+    by: By | None = None,
 ) -> Compiled | None:
     """The tables of some files, each [NAME=]FILE; None without files. Warnings go to stderr.
 
@@ -30,14 +32,22 @@ def compile_tables(
         raise BiasError(
             "the tokens of a device behind a port are not known; name its bundle with --bundle"
         )
-    compiled = compile_files(phrases, bundle, weight=weight, spellings=spellings)
+    compiled = compile_files(
+        phrases,
+        bundle,
+        weight=weight,
+        spellings=spellings,
+        by=None if by is None else by.value,
+    )
     for warning in compiled.warnings:
         term.note(warning)
     check_room(compiled, bundle)
     return compiled
 
 
-def compile_shipped(phrases: Sequence[str] | None, bundle: Bundle) -> Compiled | None:
+def compile_shipped(
+    phrases: Sequence[str] | None, bundle: Bundle, by: By | None = None
+) -> Compiled | None:
     """The tables that go into a bundle, which need none of its room; None without files.
 
     Raises:
@@ -47,7 +57,7 @@ def compile_shipped(phrases: Sequence[str] | None, bundle: Bundle) -> Compiled |
         return None
     if not bundle.is_recogniser:
         raise BiasError(f"{bundle.source}: a single graph has no tokens; leave --phrases out")
-    return compile_files(phrases, bundle)
+    return compile_files(phrases, bundle, by=None if by is None else by.value)
 
 
 def load_tables(device: Device, compiled: Compiled) -> list[float]:

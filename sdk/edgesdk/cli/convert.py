@@ -17,7 +17,14 @@ from edgesdk.cli.bias_tables import compile_shipped
 from edgesdk.cli.compression_view import tensor_table
 from edgesdk.cli.firmware import firmware_sizes
 from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
-from edgesdk.cli.options import ExpectOption, JsonOption, OptionalBoardOption, terminal
+from edgesdk.cli.options import (
+    By,
+    ByOption,
+    ExpectOption,
+    JsonOption,
+    OptionalBoardOption,
+    terminal,
+)
 from edgesdk.cli.output_folder import check_replaceable, write_folder
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import ConvertError, EdgeError, FitError
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
     from edgesdk_converters.pipeline import Conversion
 
 BUNDLE_FILE = "model.edge"
+_UNITS = {"tables": "nodes", "attention": "rows"}
 
 
 def _convert(
@@ -67,13 +75,15 @@ def _graph_table(graphs: Mapping[str, Any]) -> Table:
     return table
 
 
-def _with_phrases(made: "Conversion", phrases: list[str] | None) -> "Conversion":
+def _with_phrases(made: "Conversion", phrases: list[str] | None, by: By | None) -> "Conversion":
     """The conversion with tables of these phrases in its bundle."""
-    compiled = compile_shipped(phrases, made.bundle)
+    compiled = compile_shipped(phrases, made.bundle, by)
     if compiled is None:
         return made
     section = BiasSection(made.bundle.bias.room_bytes, tuple(t.data for t in compiled.tables))
-    tables = ", ".join(f"{t.name}: {t.phrases} phrases, {t.nodes} nodes" for t in compiled.tables)
+    tables = ", ".join(
+        f"{t.name}: {t.phrases} phrases, {t.nodes} {_UNITS[t.kind]}" for t in compiled.tables
+    )
     notes = (*made.notes, *compiled.warnings, f"bias tables in the bundle: {tables}")
     bundle = made.bundle.with_sections(**{BIAS: section.encode()})
     return replace(made, bundle=bundle, notes=notes)
@@ -226,6 +236,7 @@ def command(
             "--phrases", metavar="[NAME=]PHRASES", help="A file of phrases to ship as bias tables."
         ),
     ] = None,
+    by: ByOption = None,
     sweep: Annotated[
         str | None,
         typer.Option(
@@ -259,7 +270,7 @@ def command(
         return
     if clips or expect:
         raise EdgeError("--clips and --expect belong to --sweep; add it, or use edgesdk emulate")
-    made = _with_phrases(_convert(term, source, calibration, chosen, target), phrases)
+    made = _with_phrases(_convert(term, source, calibration, chosen, target), phrases, by)
     fit = _fit(term, target, made.bundle)
     document = _document(made, target, chosen, fit)
     views = _views(document, fit.uses)

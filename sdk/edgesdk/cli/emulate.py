@@ -12,7 +12,15 @@ from edgesdk.cli.bias_tables import compile_tables
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.endpoint_choice import EndpointChoice, EndpointOption, endpoint_mode
 from edgesdk.cli.graph_outputs import show_graph
-from edgesdk.cli.options import BiasOption, ExpectOption, JsonOption, LogitsOption, terminal
+from edgesdk.cli.options import (
+    BiasOption,
+    By,
+    ByOption,
+    ExpectOption,
+    JsonOption,
+    LogitsOption,
+    terminal,
+)
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.emulate import (
@@ -40,9 +48,10 @@ def _emulate_clips(
     expect: Path | None,
     logits: bool,
     bias: list[str] | None,
+    by: By | None,
     endpoint: EndpointChoice | None,
 ) -> None:
-    compiled = compile_tables(term, bias, bundle)
+    compiled = compile_tables(term, bias, bundle, by=by)
     tables = [table.data for table in compiled.tables] if compiled else []
     paths = find_clips(inputs)
     references = read_expected(expect, paths) if expect else None
@@ -93,6 +102,7 @@ def command(
     expect: ExpectOption = None,
     logits: LogitsOption = False,
     bias: BiasOption = None,
+    by: ByOption = None,
     endpoint: EndpointOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,7 +121,7 @@ def command(
         return
     bundle = load_bundle(model)
     if bundle.is_recogniser:
-        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias, endpoint)
+        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias, by, endpoint)
         return
     arrays = _arrays(model, inputs)
     show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))

@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,24 @@ BiasOption = Annotated[
     list[str] | None,
     typer.Option(
         "--bias", metavar="[NAME=]PHRASES", help="A file of phrases to prefer; may come repeatedly."
+    ),
+]
+
+
+class By(StrEnum):
+    """Kinds of tables that phrases become."""
+
+    TABLES = "tables"
+    ATTENTION = "attention"
+    BOTH = "both"
+
+
+ByOption = Annotated[
+    By | None,
+    typer.Option(
+        "--by",
+        help="How phrases bias: by tables in the search, by attention, or both, which is the "
+        "default for a bundle with an adapter.",
     ),
 ]
 BundleOption = Annotated[

@@ -17,6 +17,7 @@ from edgesdk.cli.graph_outputs import graph_document, graph_views
 from edgesdk.cli.options import (
     BiasOption,
     BundleOption,
+    ByOption,
     ExpectOption,
     JsonOption,
     LogitsOption,
@@ -265,6 +266,7 @@ def command(
     ] = None,
     logits: LogitsOption = False,
     bias: BiasOption = None,
+    by: ByOption = None,
     endpoint: EndpointOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
@@ -285,7 +287,7 @@ def command(
     paths = find_clips(clips or [])
     spoken = load_clips(paths, rate, read_expected(expect, paths) if expect else None)
     lacking = _lacking_judge(loaded)
-    compiled = compile_tables(term, bias, loaded)
+    compiled = compile_tables(term, bias, loaded, by=by)
     mode = endpoint_mode(endpoint, loaded)
     ends = read_ends(expect) if expect else {}
     with open_target(target, port, loaded, timeout) as device:
