@@ -74,7 +74,7 @@ def test_sdk_never_imports_the_converters_at_import_time(path: Path) -> None:
 def test_converters_know_only_the_sdks_formats(path: Path) -> None:
     may_import = CONVERTERS_MAY_IMPORT
     if path == CONVERTERS / "pipeline.py":
-        may_import += ("edgesdk.core", "edgesdk.emulate", "edgesdk.recipe")
+        may_import += ("edgesdk.biasing", "edgesdk.core", "edgesdk.emulate", "edgesdk.recipe")
     for name in _imports(path, lazy=True):
         if _root_is(name, "edgesdk") and name != "edgesdk":
             assert any(_root_is(name, allowed) for allowed in may_import), name

@@ -17,6 +17,8 @@ from edgesdk.core.features import Quantised
 from edgesdk.emulate import Clip, Emulator, TfliteGraph, find_interpreter
 from edgesdk.emulate.recognise import TfliteRunner
 from edgesdk.errors import BundleError
+from edgesdk.recipe import AttentionRecipe
+from edgesdk_converters.frontends.onnx_attention import DEFAULT_PHRASES
 
 pytestmark = pytest.mark.needs_cc
 CLIPS = [Clip(str(seed), noise(0.8, seed)) for seed in (11, 12)]
@@ -215,3 +217,7 @@ def test_image_whose_adapter_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(BundleError, match="outside its bounds"):
             Recogniser(with_ports(*inputs))
+
+
+def test_a_source_reads_as_many_phrases_as_a_recipe_asks_for_by_default() -> None:
+    assert AttentionRecipe().phrases == DEFAULT_PHRASES
