@@ -298,6 +298,22 @@ static void hear_endpoint(void *context, const edge_endpoint_event_t *event) {
   }
 }
 
+/* Rows of any numbers, as a table for this adapter would bring them. */
+static void attend(edge_recogniser_t *r) {
+  const edge_attention_t *a = &r->attention;
+  if (a->rows == 0) {
+    return;
+  }
+  const uint32_t rows = 2 + draw(a->rows < 40 ? a->rows - 1 : 40);
+  const uint32_t bytes = rows * 2 * a->heads * a->width;
+  int8_t *numbers = malloc(bytes);
+  draw_bytes(numbers, bytes);
+  const edge_bias_table_t table = {.nodes = rows, .rows = numbers};
+  const edge_bias_table_t *const tables[] = {&table};
+  r->attending = edge_attention_fill(a, tables, 1) > 0;
+  free(numbers);
+}
+
 static void use_recogniser(edge_recogniser_t *r) {
   const edge_endpoint_mode_t mode = (edge_endpoint_mode_t)draw(5);
   const bool possible = mode <= EDGE_ENDPOINT_SEGMENT && (mode == 0 || r->has_endpoint);
@@ -305,6 +321,7 @@ static void use_recogniser(edge_recogniser_t *r) {
       edge_recogniser_reset(r) != EDGE_OK) {
     abort();
   }
+  attend(r);
   int16_t samples[MAX_SAMPLES];
   const uint32_t count = draw(MAX_SAMPLES + 1);
   fill_samples(samples, count);

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import front_sections
 import pytest
+from attention_bundle import attention_bundle
 from edgesdk.bundle.image import pack_image
+from edgesdk.bundle.layout import for_host
 from edgesdk.core.compile import find_compiler
 from front_sections import FrontEnd, Search
 
@@ -50,13 +52,20 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("front", FRONTS)
+def _sections(name: str) -> dict[str, bytes]:
+    if name != "attending":
+        return front_sections.recogniser_image(FRONTS[name], SEARCHES[name], PIECES)
+    sections = attention_bundle().sections
+    kept = {tag: data for tag, data in sections.items() if not for_host(tag) and tag != "BIAS"}
+    return kept | {"ENDP": front_sections.endpoint_section()}
+
+
+@pytest.mark.parametrize("name", [*FRONTS, "attending"])
 def test_damaged_sections_and_images_then_stay_in_their_buffers(
-    fuzzer: Path, tmp_path: Path, front: str
+    fuzzer: Path, tmp_path: Path, name: str
 ) -> None:
     image = tmp_path / "image.edge"
-    sections = front_sections.recogniser_image(FRONTS[front], SEARCHES[front], PIECES)
-    image.write_bytes(pack_image(sections))
+    image.write_bytes(pack_image(_sections(name)))
     seed = random.randrange(1 << 31)
     done = subprocess.run(
         [str(fuzzer), str(image), str(seed), "6000"], capture_output=True, text=True, timeout=300
