@@ -179,11 +179,26 @@ def test_header_and_ports_are_checked() -> None:
     _refused(replace(plan, arena_bytes=(1 << 28) + 16), "lies outside")
     _refused(replace(plan, outputs=()), "lies outside")
     _refused(replace(plan, inputs=plan.inputs * 17), "lies outside")
-    state_input = Port(Ref("state", 0), "int8", (1, 32), 0.1, 0)
-    _refused(replace(plan, inputs=(state_input,)), "lies outside")
+    constant_input = Port(Ref("const", 0), "int8", (1, 32), 0.1, 0)
+    _refused(replace(plan, inputs=(constant_input,)), "lies outside")
     long_fill = replace(plan.fills[0], count=33)
     _refused(replace(plan, fills=(long_fill,)), "lies outside")
     _refused(replace(plan, fills=(replace(plan.fills[0], width=3),)), "lies outside")
+
+
+@pytest.mark.needs_cc
+def test_input_in_the_state_block_stays_until_a_reset() -> None:
+    """state = table[arena] + state, where the state is an input too."""
+    plan = echo_plan()
+    resident = Port(Ref("state", 0), "int8", (1, 32), 0.1, 0)
+    graph = Graph(replace(plan, inputs=(*plan.inputs, resident)).encode())
+    graph.write(1, np.full((1, 32), 9, np.int8))
+    for expected in (8, 7):
+        graph.write(0, np.zeros((1, 32), np.int8))  # table[0] is -1
+        graph.invoke()
+        assert (graph.read(0) == expected).all()
+    graph.reset()
+    assert graph.state == bytes([5]) * 32
 
 
 @pytest.mark.needs_cc
