@@ -2,6 +2,7 @@
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
@@ -24,8 +25,9 @@ from edgesdk.recipe import EndpointRecipe, Recipe, SearchRecipe
 from numpy.typing import NDArray
 
 from edgesdk_converters.compress.options import Compression, load_masks
+from edgesdk_converters.compress.pattern import Pattern, parse_pattern
 from edgesdk_converters.compress.prune import Progress
-from edgesdk_converters.compress.tensors import with_packing
+from edgesdk_converters.compress.tensors import given_reports, with_packing
 from edgesdk_converters.convert import GraphReport, Options, convert_source
 from edgesdk_converters.endpoint import (
     TRAINED,
@@ -37,6 +39,7 @@ from edgesdk_converters.endpoint import (
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
 from edgesdk_converters.source import BLANK, Source
+from edgesdk_converters.tflite.read import read_tflite
 
 
 @dataclass(frozen=True)
@@ -175,14 +178,33 @@ def convert_graph(
     Raises:
         ConvertError: it is damaged, or an operator is not covered.
     """
+    packing = _packing(recipe, board)
     bundle = lower_single(
-        tflite,
-        name=recipe.name or name,
-        meta=_origin(recipe, digests),
-        packing=_packing(recipe, board),
+        tflite, name=recipe.name or name, meta=_origin(recipe, digests), packing=packing
     )
+    graphs = {"net": _given(tflite, recipe, packing, bundle)}
     bundle, notes = _with_random_samples(bundle, recipe)
-    return Conversion(bundle, notes=notes)
+    chosen = recipe.compress
+    if chosen.sparsity or chosen.palette or chosen.masks or chosen.layers:
+        notes += ("[compress] changes nothing here: a .tflite keeps its values",)
+    return Conversion(bundle, graphs, notes)
+
+
+def _given(tflite: bytes, recipe: Recipe, packing: Packing, bundle: Bundle) -> GraphReport:
+    """A graph that was quantised by others; blocks are the core's tiles, else the recipe's."""
+    graph, tile = read_tflite(tflite).graphs[0], packing.shape
+    pattern = Pattern(tile.rows, tile.columns) if tile else parse_pattern(recipe.compress.block)
+    constants = [it.data.size for it in graph.tensors if it.data is not None and it.quantisation]
+    return GraphReport(
+        operators=dict(sorted(Counter(op.code for op in graph.operators).items())),
+        parameters=sum(constants),
+        bytes=len(tflite),
+        method="as given",
+        sqnr_db={},
+        tried_db={},
+        ranges={},
+        tensors=with_packing(tuple(given_reports(graph, pattern)), bundle.debug["net"]),
+    )
 
 
 def _packing(recipe: Recipe, board: Board | None) -> Packing:

@@ -8,6 +8,7 @@ import pytest
 from edgesdk.bundle import load_bundle
 from edgesdk.cli import main
 from scipy.io import wavfile
+from weight_forms import fully_connected, shaped
 
 pytestmark = pytest.mark.needs_cc
 
@@ -70,6 +71,47 @@ def test_plain_conversion_shows_no_compression(
     assert code == 0
     assert "zero blocks" not in out
     assert "sparsity" not in out
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse palette"])
+def test_what_a_given_graph_holds_is_found_by_its_values(
+    capsys: pytest.CaptureFixture[str], noise: Path, tmp_path: Path, kind: str
+) -> None:
+    rng = np.random.default_rng(4)
+    weights = shaped(rng, (40, 64), kind, "dsp")
+    if kind != "dense":
+        weights = np.sign(weights)
+    source = tmp_path / "given.tflite"
+    source.write_bytes(fully_connected(rng, weights, 1))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('schema = 1\ncore = "dsp"\nweights = "small"\n')
+    more = ("--recipe", recipe, "-o", tmp_path / "out")
+    code, out, err = _run(capsys, source, noise, *more)
+    assert code == 0, err
+    assert "FULLY_CONNECTED" in out
+    assert ("zero blocks" in out) is (kind != "dense")
+    assert "SQNR of a matrix" not in out
+    code, out, err = _run(capsys, source, noise, *more, "--json")
+    (report,) = json.loads(out)["graphs"]["net"]["tensors"]
+    tiles = weights.reshape(10, 4, 16, 4).any(axis=(1, 3))
+    assert (report["blocks"], report["zero_blocks"]) == (160, 160 - tiles.sum())
+    assert report["zeros"] == (weights == 0).sum()
+    assert report["distinct"] == len(np.unique(weights))
+    assert report["form"] == kind
+    assert report["sqnr_db"] is None
+    assert (report["bytes_after"] < report["bytes_before"]) is (kind != "dense")
+
+
+def test_compression_of_a_given_graph_is_said_to_do_nothing(
+    capsys: pytest.CaptureFixture[str], noise: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    source = tmp_path / "given.tflite"
+    source.write_bytes(fully_connected(rng, shaped(rng, (8, 16), "dense", "dsp"), 1))
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("schema = 1\n[compress]\nsparsity = 0.5\n")
+    _, out, _ = _run(capsys, source, noise, "--recipe", recipe, "-o", tmp_path / "out")
+    assert "[compress] changes nothing here" in out
 
 
 def test_sweep_writes_table_json_and_plot(

@@ -20,12 +20,17 @@ from edgesdk_converters.compress.layers import (
 )
 from edgesdk_converters.compress.options import Compression
 from edgesdk_converters.compress.palette import palettised_rows
-from edgesdk_converters.compress.pattern import zero_blocks
+from edgesdk_converters.compress.pattern import Pattern, zero_blocks
 from edgesdk_converters.graph import Graph
 from edgesdk_converters.tflite.model import Graph as TfliteGraph
 from edgesdk_converters.tflite.model import Tensor
 
 _INT32_MAX = 2**31 - 1
+_MATRICES = {  # where operators of TFLite have matrices
+    "FULLY_CONNECTED": (1,),
+    "CONV_2D": (1,),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": range(1, 9),
+}
 Found = Sequence[tuple[Product, Moments]]
 
 
@@ -33,7 +38,7 @@ Found = Sequence[tuple[Product, Moments]]
 class TensorReport:
     """One int8 matrix of a .tflite and how the image holds it: plain until lowering packs it.
 
-    The SQNR is that of its products against the dense float weights.
+    The SQNR is that of its products against the dense float weights; None of given weights.
     """
 
     name: str
@@ -47,7 +52,7 @@ class TensorReport:
     bits_after: float
     bytes_before: int
     bytes_after: int
-    sqnr_db: float
+    sqnr_db: float | None
 
     def packed(self, form: str, size: int) -> "TensorReport":
         """As the image holds it, in `size` bytes."""
@@ -183,21 +188,43 @@ def tensor_reports(
             q = _data(tensor)
             wanted = weight[piece.rows, piece.columns]
             gram = moments.gram[piece.columns, piece.columns]
-            empty, blocks = zero_blocks(q, options.pattern)
-            yield TensorReport(
-                name=piece.weight,
-                shape=(q.shape[0], q.shape[1]),
-                zeros=int((q == 0).sum()),
-                blocks=blocks,
-                zero_blocks=empty,
-                distinct=len(np.unique(q)),
-                form="plain",
-                bits_before=8.0,
-                bits_after=8.0,
-                bytes_before=q.size,
-                bytes_after=q.size,
-                sqnr_db=_product_sqnr(wanted, q * _scale(tensor), gram),
-            )
+            noise = _product_sqnr(wanted, q * _scale(tensor), gram)
+            yield _plain_report(piece.weight, q, options.pattern, noise)
+
+
+def given_reports(integer: TfliteGraph, pattern: Pattern) -> Iterator[TensorReport]:
+    """The int8 matrices [out, in] of a graph that others quantised, which nothing changed."""
+    indices = dict.fromkeys(
+        operator.inputs[position]
+        for operator in integer.operators
+        for position in _MATRICES.get(operator.code, ())
+    )
+    for index in indices:
+        tensor = integer.tensors[index]
+        if tensor.dtype != "int8" or tensor.data is None:
+            continue
+        matrix = _data(tensor).reshape(tensor.shape[0], -1)
+        yield _plain_report(tensor.name, matrix, pattern, None)
+
+
+def _plain_report(
+    name: str, matrix: NDArray[np.int8], pattern: Pattern, sqnr_db: float | None
+) -> TensorReport:
+    empty, blocks = zero_blocks(matrix, pattern)
+    return TensorReport(
+        name=name,
+        shape=(matrix.shape[0], matrix.shape[1]),
+        zeros=int((matrix == 0).sum()),
+        blocks=blocks,
+        zero_blocks=empty,
+        distinct=len(np.unique(matrix)),
+        form="plain",
+        bits_before=8.0,
+        bits_after=8.0,
+        bytes_before=matrix.size,
+        bytes_after=matrix.size,
+        sqnr_db=sqnr_db,
+    )
 
 
 def _product_sqnr(wanted: Floats, made: Floats, gram: Floats) -> float:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 
 def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
-    """One row per int8 matrix and a sum; None where nothing was compressed."""
+    """One row per int8 matrix and a sum; None where there is none."""
     tensors = [(role, it) for role, graph in graphs.items() for it in graph["tensors"]]
     if not tensors:
         return None
@@ -28,7 +28,7 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
             it["form"],
             f"{it['bits_before']:.1f} -> {it['bits_after']:.2f}",
             f"{it['bytes_before']:,} -> {it['bytes_after']:,}",
-            f"{it['sqnr_db']:.1f}",
+            "" if it["sqnr_db"] is None else f"{it['sqnr_db']:.1f}",
         )
     before, after, weights, zeros = (
         sum(values)
@@ -52,6 +52,12 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
         "",
     )
     return table
+
+
+def found_by_values(graphs: Mapping[str, Any]) -> bool:
+    """Whether lowering found zero blocks or few values that nobody asked for."""
+    forms = (it["form"] for graph in graphs.values() for it in graph["tensors"])
+    return any("sparse" in form or "palette" in form for form in forms)
 
 
 def _weights(tensor: Mapping[str, Any]) -> int:

@@ -14,7 +14,7 @@ from edgesdk.board import Board, load_board
 from edgesdk.bundle import BiasSection, Bundle
 from edgesdk.bundle.layout import BIAS
 from edgesdk.cli.bias_tables import compile_shipped
-from edgesdk.cli.compression_view import tensor_table
+from edgesdk.cli.compression_view import found_by_values, tensor_table
 from edgesdk.cli.firmware import firmware_sizes
 from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
 from edgesdk.cli.options import (
@@ -139,8 +139,13 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
             views += [f"{role}: {choice}" for choice in graph["choices"]]
         views.append("")
     matrices = tensor_table(document["graphs"])
-    if matrices is not None and _compresses(document["recipe"]):
-        views += [matrices, "SQNR of a matrix: its products against dense float weights", ""]
+    if matrices is not None and (
+        _compresses(document["recipe"]) or found_by_values(document["graphs"])
+    ):
+        views.append(matrices)
+        if "net" not in document["graphs"]:  # of a given .tflite, the dense weights are unknown
+            views.append("SQNR of a matrix: its products against dense float weights")
+        views.append("")
     views += [memory_table(uses), f"peak of the arena: {document['peak']}"]
     views.append("")
     views.append(f"recipe: {_choices(document['recipe'])}")
