@@ -23,6 +23,10 @@
 #define EDGE_PROFILE_OPS 512u
 #define EDGE_GRAPHS 5u /* encoder, predictor, joiner, single, adapter */
 
+/* A text of 255 bytes behind any message's fields. */
+#define EDGE_PAYLOAD_LEAST 512u
+_Static_assert(EDGE_PAYLOAD_MAX >= EDGE_PAYLOAD_LEAST, "messages do not fit");
+
 #define EDGE_RESET_UTTERANCE 0u /* forget the utterance and an unfinished load */
 #define EDGE_RESET_REBOOT 1u    /* answer, then start again */
 #define EDGE_RESET_TRAP 2u      /* answer, then take a fault: proves that faults are reported */

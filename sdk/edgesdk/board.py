@@ -18,6 +18,7 @@ COMPILERS = ("gcc", "clang")
 LINKS = ("mailbox", "uart", "stdio")
 EMULATORS = ("qemu", "process")
 COUNTERS = ("instructions", "cycles")
+LEAST_PAYLOAD = 512  # bytes: a text of 255 behind any message's fields, as app/session.h has it
 CORE_ISA: dict[str, frozenset[str]] = {
     "cortex-m0plus": frozenset(),
     "cortex-m3": frozenset(),
@@ -332,8 +333,8 @@ def _check_stack(board: Board) -> str | None:
 
 def _check_link(board: Board) -> str | None:
     payload = board.link.payload_bytes
-    if not 256 <= payload <= 65536:
-        return f"[link] payload_bytes = {payload} must lie in 256..65536"
+    if not LEAST_PAYLOAD <= payload <= 65536:
+        return f"[link] payload_bytes = {payload} must lie in {LEAST_PAYLOAD}..65536"
     encoded = 2 * (payload + 6) + 2
     rings = {}
     if board.has_role("mailbox"):

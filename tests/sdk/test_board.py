@@ -64,7 +64,7 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
         ('holds = ["workspace"]', "holds = [7]", "must be a list of texts"),
         ("size_bytes = 0x8000", "size_bytes = 100", "multiple of 16, at least 4096"),
         ("size_bytes = 0x8000", "size_bytes = 0x100_0000", "exceeds memory 'dtcm'"),
-        ("payload_bytes = 4096", "payload_bytes = 32", "must lie in 256..65536"),
+        ("payload_bytes = 4096", "payload_bytes = 511", "must lie in 512..65536"),
         ("payload_bytes = 4096", "payload_bytes = 60000", "one frame may take 120014"),
         ("receive_bytes = 16384", "receive_bytes = 9000", "must be a power of two"),
         ("interrupt = 33", "interrupt = 333", "must lie in 0..95"),
