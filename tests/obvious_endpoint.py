@@ -12,7 +12,7 @@ class Facts:
     """The best hypothesis after an encoder frame."""
 
     tokens: int
-    context: tuple[int, ...]
+    path: int  # a number for the tokens
     open_word: bool
     margin_q8: int
 
@@ -35,7 +35,7 @@ class ObviousEndpoint:
     level_us: int
     levels: tuple[int, int, int] | None = None  # smoothed level, floor, peak; Q8
     quiet_us: int = 0
-    last: Facts = field(default_factory=lambda: Facts(0, (0,) * 8, False, 0))
+    last: Facts = field(default_factory=lambda: Facts(0, 0, False, 0))
     margin_q8: int = 0
     first: int = 0
     length_us: int = 0
@@ -92,7 +92,7 @@ class ObviousEndpoint:
         return settings.scored and spoke and paused and high
 
     def step(self, facts: Facts) -> int:
-        changed = (facts.tokens, facts.context) != (self.last.tokens, self.last.context)
+        changed = (facts.tokens, facts.path) != (self.last.tokens, self.last.path)
         self.length_us += self.frame_us
         self.trailing_us = (
             0 if facts.tokens > self.last.tokens else self.trailing_us + self.frame_us

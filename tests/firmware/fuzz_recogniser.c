@@ -230,7 +230,7 @@ static void try_endpoint(const uint8_t *data, uint32_t size) {
     for (uint32_t i = draw(60); i > 0; i--) {
       edge_endpoint_level(&e, (int32_t)draw(UINT32_MAX));
       facts.tokens += draw(8) == 0 ? draw(3) : 0;
-      facts.context[draw(EDGE_ENDPOINT_CONTEXT)] = (uint16_t)draw(3);
+      facts.path = draw(3);
       facts.open_word = draw(2) == 0;
       facts.margin_q8 = (int32_t)draw(UINT32_MAX);
       if (edge_endpoint_step(&e, &facts) == EDGE_ENDPOINT_FINAL) {

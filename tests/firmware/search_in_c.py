@@ -130,6 +130,11 @@ class SearchInC:
             "frame", "edge_search_frame", self._at, *arguments, address(encoder_out)
         )
 
+    @property
+    def path(self) -> int:
+        """The number of the best hypothesis' tokens."""
+        return int(self._library.call("edge_search_path", self._at))
+
     def finish(self) -> Results:
         self._library.call("edge_search_finish", self._at, ctypes.addressof(self._listener))
         self._library.call("edge_lattice_build", self._at, address(self._tokens))

@@ -70,11 +70,14 @@ def _compare(
         biased,
     )
     fast = SearchInC(search, graphs, PIECES, asked)
+    paths: dict[tuple[int, ...], int] = {}
     for frame in np.random.default_rng(seed).integers(-128, 128, (frames, search.joiner_dim)):
         fast.decode(frame.astype(np.int8))
         slow.decode(frame.astype(np.int8))
         told = [(t.id, t.logprob, t.frame * search.frame_us // 1000) for t in slow.told]
         assert fast.told == told
+        assert paths.setdefault(slow.live[0].history, fast.path) == fast.path
+    assert len(set(paths.values())) == len(paths)
     results = fast.finish()
     slow.finish()
     told = [(t.id, t.logprob, t.frame * search.frame_us // 1000) for t in slow.told]

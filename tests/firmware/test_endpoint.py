@@ -60,9 +60,7 @@ class CoreEndpoint:
         self.library.call("edge_endpoint_level", self.at, level_q8)
 
     def step(self, facts: Facts) -> int:
-        struct_ = EndpointFactsStruct(
-            facts.tokens, (ctypes.c_uint16 * 8)(*facts.context), facts.open_word, facts.margin_q8
-        )
+        struct_ = EndpointFactsStruct(facts.tokens, facts.path, facts.open_word, facts.margin_q8)
         return int(self.library.call("edge_endpoint_step", self.at, ctypes.addressof(struct_)))
 
     def features(self) -> list[int]:
@@ -78,11 +76,9 @@ def drawn_facts(rng: np.random.Generator, last: Facts) -> Facts:
     """Mostly nothing new; sometimes tokens, another best hypothesis, or a shorter one."""
     kind = rng.integers(20)
     tokens = last.tokens + int(kind < 3) - int(kind == 3 and last.tokens > 0)
-    context = last.context
-    if kind < 5:
-        context = (*last.context[1:], int(rng.integers(65536)))
+    path = int(rng.integers(2**32)) if kind < 5 else last.path
     margin = int(rng.choice([rng.integers(-3000, 3000), -(2**31), 2**31 - 1, 512]))
-    return Facts(tokens, context, bool(kind == 0), margin)
+    return Facts(tokens, path, bool(kind == 0), margin)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -92,7 +88,7 @@ def test_core_equals_oracle(seed: int) -> None:
     frame_us, level_us = int(rng.choice([1, 10_000, 40_000, 320_001])), int(rng.choice([1, 10_000]))
     obvious = ObviousEndpoint(section, frame_us, level_us)
     core = CoreEndpoint(section.encode(), frame_us, level_us)
-    facts = Facts(0, (0,) * 8, False, 0)
+    facts = Facts(0, 0, False, 0)
     level = -2000
     for _ in range(400):
         for _ in range(int(rng.integers(0, 5))):
@@ -107,7 +103,7 @@ def test_core_equals_oracle(seed: int) -> None:
         if kind == FINAL:
             tokens = facts.tokens if rng.integers(2) else 0
             if tokens == 0:
-                facts = Facts(0, facts.context, False, 0)
+                facts = Facts(0, facts.path, False, 0)
             obvious.next(tokens)
             core.next(tokens)
 
@@ -117,7 +113,7 @@ def test_every_kind_is_drawn() -> None:
     for seed in range(10):
         rng = np.random.default_rng(seed)
         obvious = ObviousEndpoint(drawn_section(rng), 40_000, 10_000)
-        facts = Facts(0, (0,) * 8, False, 0)
+        facts = Facts(0, 0, False, 0)
         for _ in range(200):
             obvious.level(int(rng.integers(-3000, 3000)))
             facts = drawn_facts(rng, facts)

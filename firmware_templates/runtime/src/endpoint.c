@@ -1,7 +1,6 @@
 #include "edge/endpoint.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include "load.h"
 
@@ -162,8 +161,7 @@ static bool fires(const edge_endpoint_t *e, const edge_endpoint_settings_t *s, i
 }
 
 static bool same_path(const edge_endpoint_t *e, const edge_endpoint_facts_t *facts) {
-  return facts->tokens == e->last.tokens &&
-         memcmp(facts->context, e->last.context, sizeof facts->context) == 0;
+  return facts->tokens == e->last.tokens && facts->path == e->last.path;
 }
 
 /* Times since the last token and since the last change of the best hypothesis. */

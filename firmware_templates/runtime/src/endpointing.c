@@ -95,12 +95,12 @@ static bool only_mark(const edge_recogniser_t *r, uint32_t token) {
 static edge_endpoint_facts_t best_path(const edge_recogniser_t *r) {
   const edge_search_t *s = &r->search;
   const edge_hypothesis_t *best = &s->live[0];
-  edge_endpoint_facts_t facts = {.tokens = best->length, .margin_q8 = r->margin_q8};
-  for (uint32_t i = 0; i < s->context_size; i++) {
-    facts.context[i] = best->context[i];
-  }
-  facts.open_word = best->length > 0 && only_mark(r, facts.context[s->context_size - 1]);
-  return facts;
+  return (edge_endpoint_facts_t){
+      .tokens = best->length,
+      .path = edge_search_path(s),
+      .open_word = best->length > 0 && only_mark(r, best->context[s->context_size - 1]),
+      .margin_q8 = r->margin_q8,
+  };
 }
 
 static void tell(edge_recogniser_t *r, edge_endpoint_kind_t kind) {

@@ -25,7 +25,7 @@ void edge_hypotheses_reset(edge_search_t *s) {
   }
   s->live_count = 1;
   s->candidate_count = 0;
-  s->told = s->committed = 0;
+  s->told = s->told_path = s->committed = 0;
   s->committed_acoustic = s->committed_bias = 0;
 }
 
@@ -88,6 +88,13 @@ static uint32_t common_node(const edge_search_t *s, uint32_t *length) {
   return node;
 }
 
+uint32_t edge_hypotheses_mark(uint32_t position, uint32_t token) {
+  uint32_t mark = (position * 0x9E3779B1u) ^ (token * 0x85EBCA77u);
+  mark = (mark ^ mark >> 15) * 0x2C1B3C6Du;
+  mark = (mark ^ mark >> 12) * 0x297A2D39u;
+  return mark ^ mark >> 15;
+}
+
 void edge_hypotheses_tell(edge_search_t *s, const edge_listener_t *listener,
                           const edge_hypothesis_t *h, uint32_t length) {
   while (s->told < length) {
@@ -97,6 +104,7 @@ void edge_hypotheses_tell(edge_search_t *s, const edge_listener_t *listener,
       node = s->nodes[node].parent;
     }
     const edge_node_t *at = &s->nodes[node];
+    s->told_path += edge_hypotheses_mark(s->told, at->token);
     if (listener->token != NULL) {
       const uint64_t time_us = (uint64_t)at->frame * s->frame_us;
       listener->token(listener->context, at->token, at->logprob, (uint32_t)(time_us / 1000));

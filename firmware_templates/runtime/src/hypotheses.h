@@ -24,6 +24,9 @@ void edge_hypotheses_select(edge_search_t *search, const edge_listener_t *listen
 bool edge_hypotheses_same(const edge_search_t *search, const edge_hypothesis_t *a,
                           const edge_hypothesis_t *b);
 
+/* What token number `position` adds to edge_search_path; sums do not depend on who adds it when. */
+uint32_t edge_hypotheses_mark(uint32_t position, uint32_t token);
+
 /* Tell the tokens of a hypothesis that were not told yet, up to number `length`. */
 void edge_hypotheses_tell(edge_search_t *search, const edge_listener_t *listener,
                           const edge_hypothesis_t *h, uint32_t length);

@@ -309,6 +309,15 @@ uint32_t edge_search_untold_token(const edge_search_t *s, uint32_t index) {
   return s->nodes[node].token;
 }
 
+uint32_t edge_search_path(const edge_search_t *s) {
+  uint32_t node = s->live[0].node, path = s->told_path;
+  for (uint32_t position = s->live[0].length; position > s->told; position--) {
+    path += edge_hypotheses_mark(position, s->nodes[node].token);
+    node = s->nodes[node].parent;
+  }
+  return path;
+}
+
 static void refund(edge_search_t *s, edge_hypothesis_t *h) {
   if (s->bias != NULL) {
     h->bias += edge_bias_finish(s->bias, &h->bias_state);

@@ -100,7 +100,7 @@ class EndpointFactsStruct(ctypes.Structure):
 
     _fields_ = (
         ("tokens", _U32),
-        ("context", ctypes.c_uint16 * 8),
+        ("path", _U32),
         ("open_word", ctypes.c_bool),
         ("margin_q8", ctypes.c_int32),
     )
@@ -192,6 +192,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_recogniser_reset": (_STATUS, (_P,)),
     "edge_recogniser_endpoint": (_STATUS, (_P, ctypes.c_int)),
     "edge_search_untold_token": (_U32, (_P, _U32)),
+    "edge_search_path": (_U32, (_P,)),
     "edge_endpoint_open": (_STATUS, (_P, _P, _U32, _U32, _U32)),
     "edge_endpoint_reset": (None, (_P,)),
     "edge_endpoint_next": (None, (_P, _U32)),

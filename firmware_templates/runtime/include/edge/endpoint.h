@@ -14,7 +14,6 @@
 
 #define EDGE_ENDPOINT_RULES 3u
 #define EDGE_ENDPOINT_FEATURES 8u
-#define EDGE_ENDPOINT_CONTEXT 8u
 
 /* What a recogniser does with end points. */
 typedef enum edge_endpoint_mode {
@@ -49,9 +48,9 @@ typedef struct edge_endpoint_settings {
 
 /* The best hypothesis after an encoder frame. */
 typedef struct edge_endpoint_facts {
-  uint32_t tokens;                         /* since the search's reset */
-  uint16_t context[EDGE_ENDPOINT_CONTEXT]; /* its last tokens; unused places are 0 */
-  bool open_word;                          /* the last token only begins a word */
+  uint32_t tokens;   /* since the search's reset */
+  uint32_t path;     /* a number for these tokens: another where one of them is another */
+  bool open_word;    /* the last token only begins a word */
   int32_t margin_q8; /* natural log odds of the blank against the best token */
 } edge_endpoint_facts_t;
 

@@ -146,6 +146,7 @@ typedef struct edge_search {
   uint32_t free_node, free_count;             /* of the pool */
   uint32_t frame;                             /* encoder frames decoded */
   uint32_t told;                              /* tokens since the reset */
+  uint32_t told_path;                         /* of these, as edge_search_path */
   uint32_t committed;                         /* of these, those that left the pool */
   int64_t committed_acoustic, committed_bias; /* their scores */
   uint32_t clock;                             /* counts predictor calls and hits */
@@ -177,6 +178,10 @@ void edge_search_finish(edge_search_t *search, const edge_listener_t *listener);
 /* Tokens of the best hypothesis that were not told yet, and the one with `index` among them. */
 uint32_t edge_search_untold(const edge_search_t *search);
 uint32_t edge_search_untold_token(const edge_search_t *search, uint32_t index);
+
+/* A number for the best hypothesis' tokens since the reset: equal where they are equal, and of two
+ * other sequences almost never. */
+uint32_t edge_search_path(const edge_search_t *search);
 
 /* Index of the largest logit, the lowest one where several are. */
 uint32_t edge_search_argmax(const int8_t *logits, uint32_t count);
