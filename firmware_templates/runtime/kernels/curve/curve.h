@@ -4,9 +4,8 @@
 
 #include "../check.h"
 
-/* A logistic function's interpolation, p = round(table value * 2^(bits - right)), becomes p -
- * middle
- * + centre for x >= 0, middle - p + centre below. */
+/* A logistic function's interpolation, p = round(table value * 2^(bits - right)), becomes
+ * p - middle + centre for x >= 0, middle - p + centre below. */
 typedef struct edge_curve {
   int32_t bits; /* of the argument's fraction */
   int32_t right;
