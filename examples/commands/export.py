@@ -42,13 +42,14 @@ def _state_shapes_to_outputs(graph: onnx.ModelProto) -> None:
             output.type.tensor_type.shape.dim[0].dim_value = 1
 
 
-def _write(
+def write_graph(
     module: nn.Module,
     example: tuple[torch.Tensor, ...],
     names: tuple[list[str], list[str]],
     path: Path,
     metadata: dict[str, str],
 ) -> None:
+    """Write a module as a checked ONNX graph; `names` are those of its inputs and outputs."""
     buffer = io.BytesIO()
     torch.onnx.export(
         module.eval(),
@@ -67,6 +68,14 @@ def _write(
     onnx.save(graph, path)
 
 
+def write_tokens_and_features(model: Transducer, folder: Path, tokens: Sequence[str]) -> None:
+    """Write tokens.txt and features.json."""
+    lines = [f"{token} {index}\n" for index, token in enumerate(tokens)]
+    (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
+    features = features_config(model.feature_mean, model.feature_inv_std)
+    (folder / "features.json").write_text(json.dumps(features, indent=1) + "\n", encoding="utf-8")
+
+
 def export(model: Transducer, folder: Path, tokens: Sequence[str] = TOKENS) -> None:
     """Write encoder.onnx, decoder.onnx, joiner.onnx, tokens.txt and features.json."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,14 +83,14 @@ def export(model: Transducer, folder: Path, tokens: Sequence[str] = TOKENS) -> N
     states = state_names()
     limit = {"max_symbols_per_frame": str(MAX_SYMBOLS_PER_FRAME)}
     chunk = str(CHUNK_FRAMES)
-    _write(
+    write_graph(
         model.encoder,
         (torch.zeros(1, 2 * CHUNK_FRAMES, config.num_bins), *model.encoder.initial_state()),
         (["x", *states], ["encoder_out", *(f"new_{name}" for name in states)]),
         folder / "encoder.onnx",
         {"decode_chunk_len": chunk, "T": chunk, **limit},
     )
-    _write(
+    write_graph(
         model.decoder,
         (torch.zeros(1, CONTEXT_SIZE, dtype=torch.long),),
         (["y"], ["decoder_out"]),
@@ -89,17 +98,14 @@ def export(model: Transducer, folder: Path, tokens: Sequence[str] = TOKENS) -> N
         {"context_size": str(CONTEXT_SIZE), "vocab_size": str(config.vocab_size), **limit},
     )
     vector = torch.zeros(1, config.joiner_dim)
-    _write(
+    write_graph(
         model.joiner,
         (vector, vector),
         (["encoder_out", "decoder_out"], ["logit"]),
         folder / "joiner.onnx",
         {"joiner_dim": str(config.joiner_dim), **limit},
     )
-    lines = [f"{token} {index}\n" for index, token in enumerate(tokens)]
-    (folder / "tokens.txt").write_text("".join(lines), encoding="utf-8")
-    features = features_config(model.feature_mean, model.feature_inv_std)
-    (folder / "features.json").write_text(json.dumps(features, indent=1) + "\n", encoding="utf-8")
+    write_tokens_and_features(model, folder, tokens)
 
 
 def main() -> None:

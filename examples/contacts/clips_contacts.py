@@ -1,4 +1,4 @@
-"""Writes the demo and calibration clips, the phrase lists, and from a checkpoint the graphs.
+"""Writes the demo and calibration clips, the phrase lists, and a checkpoint in half precision.
 
 python examples/contacts/clips_contacts.py
 """
@@ -11,8 +11,6 @@ import commands_path  # noqa: F401
 import torch
 from demo_clips import noisy_clip, write_clips
 from evaluate_contacts import speak, test_voices
-from export import export
-from letters import TOKENS
 from model import Transducer, load_checkpoint
 from sentences import contacts_and_distractors, read_list, split_names, training_text
 from synthesis import training_voices
@@ -54,13 +52,12 @@ def write_contact_clips(out: Path) -> None:
 
 
 def write_shipped_files(model: Transducer, out: Path) -> None:
-    """Write the checkpoint in half precision, the ONNX graphs of the same values, all the rest."""
+    """Write the checkpoint in half precision and all that goes with it but the ONNX graphs."""
     out.mkdir(parents=True, exist_ok=True)
     halves = {name: value.half() for name, value in model.state_dict().items()}
     model.load_state_dict(halves)
     config = {key: getattr(model.config, key) for key in model.config.__dataclass_fields__}
     torch.save({"config": config, "state_dict": halves}, out / "checkpoint.pt")
-    export(model, out / "onnx", TOKENS)
     write_phrases(out)
     write_contact_clips(out)
 

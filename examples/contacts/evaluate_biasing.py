@@ -1,17 +1,18 @@
-"""Prints what tables of phrases do to unseen names, and to sentences without any.
+"""Prints what phrases do to unseen names, and to sentences without any: by tables, by attention.
 
 edgesdk convert examples/contacts/onnx --calibration examples/contacts/calibration \\
     --recipe examples/contacts/recipe.toml --board host -o out/contacts
-python examples/contacts/evaluate_biasing.py out/contacts/model.edge --weights 0.3 0.6
+python examples/contacts/evaluate_biasing.py out/contacts/model.edge --by tables attention
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import commands_path  # noqa: F401
 import torch
-from edgesdk.biasing.compile import Compiled, compile_phrases
+from edgesdk.biasing.compile import By, Compiled, compile_phrases
 from edgesdk.biasing.phrases import Phrase
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.emulate import Clip, Emulator
@@ -38,15 +39,15 @@ def phrases_for(clip: Spoken, count: int) -> tuple[str, ...]:
 class Biased:
     """The C core's recogniser of a bundle, with one emulator for each list of phrases."""
 
-    def __init__(self, bundle: Bundle, weight: float | None) -> None:
-        """Take phrases of a weight a letter; None is the default."""
-        self._bundle, self._weight = bundle, weight
+    def __init__(self, bundle: Bundle, by: By, weight: float | None) -> None:
+        """Take phrases of a weight a letter in tables for the search; None is the default."""
+        self._bundle, self._by, self._weight = bundle, by, weight
         self._emulators: dict[tuple[str, ...], Emulator] = {}
         self.table_bytes = 0
 
     def _compile(self, phrases: Sequence[str]) -> Compiled:
         lines = [Phrase(p, self._weight, "contacts", f"phrase {i}") for i, p in enumerate(phrases)]
-        return compile_phrases(lines, self._bundle)
+        return compile_phrases(lines, self._bundle, by=self._by)
 
     def recognise(self, clip: Spoken, phrases: tuple[str, ...]) -> str:
         """Return the text of a clip; the device adds the tail of zeros itself."""
@@ -58,11 +59,22 @@ class Biased:
         return self._emulators[phrases].recognise(Clip(clip.text, clip.samples)).text
 
 
+def configurations(args: argparse.Namespace) -> list[tuple[int, By, float | None]]:
+    """Return the rows to print: how many phrases, how they bias, the weight in tables."""
+    rows: list[tuple[int, By, float | None]] = []
+    for count in args.counts:
+        for by in args.by if count else ["tables"]:
+            weighted = count and by != "attention"
+            rows += [(count, by, weight) for weight in (args.weights if weighted else [None])]
+    return rows
+
+
 def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="the converted model.edge")
-    parser.add_argument("--weights", type=float, nargs="+", help="nats a letter")
+    parser.add_argument("--by", nargs="+", choices=get_args(By), default=["tables"])
+    parser.add_argument("--weights", type=float, nargs="+", default=[None], help="nats a letter")
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--sets", nargs="+", default=["unseen names", "no names"])
     parser.add_argument("--limit", type=int, help="clips of each set")
@@ -71,16 +83,14 @@ def main() -> None:
     torch.set_num_threads(1)
     bundle = load_bundle(args.bundle)
     sets = test_sets(args.seed, args.limit)
-    print(f"{'set':14s} phrases weight   bytes clips     WER  recall  carrier WER")
+    print(f"{'set':14s} phrases by        weight   bytes clips     WER  recall  carrier WER")
     for title in args.sets:
-        for count in args.counts:
-            for weight in (args.weights or [None]) if count else [None]:
-                biased = Biased(bundle, weight)
-                clips = sets[title]
-                texts = [biased.recognise(clip, phrases_for(clip, count)) for clip in clips]
-                shown = f"{weight:6.2f}" if weight else "     -"
-                row = f"{title:14s} {count:7d} {shown} {biased.table_bytes:7d}"
-                print(f"{row} {score(clips, texts).line()}", flush=True)
+        for count, by, weight in configurations(args):
+            biased, clips = Biased(bundle, by, weight), sets[title]
+            texts = [biased.recognise(clip, phrases_for(clip, count)) for clip in clips]
+            shown = f"{by if count else '-':9s} {weight or '-':>6}"
+            row = f"{title:14s} {count:7d} {shown} {biased.table_bytes:7d}"
+            print(f"{row} {score(clips, texts).line()}", flush=True)
 
 
 if __name__ == "__main__":

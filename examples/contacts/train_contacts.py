@@ -1,4 +1,4 @@
-"""Trains the recogniser of names on synthetic speech and writes every shipped file.
+"""Trains the recogniser of names on synthetic speech; writes all but adapter and ONNX graphs.
 
 python examples/contacts/train_contacts.py --minutes 65
 """

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
-ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
 
 from evaluate_biasing import phrases_for  # noqa: E402
 from evaluate_contacts import Spoken, align, score, torch_decoder  # noqa: E402
 from letters import TOKENS, decode, encode  # noqa: E402
-from model import CONTEXT_SIZE, Transducer, load_checkpoint  # noqa: E402
+from model import Transducer, load_checkpoint  # noqa: E402
 from sentences import (  # noqa: E402
     Names,
     carrier_words,
@@ -148,32 +147,6 @@ def test_phrase_files_are_what_the_tests_speak() -> None:
 def test_tokens_file() -> None:
     lines = (EXAMPLE / "onnx" / "tokens.txt").read_text(encoding="utf-8").splitlines()
     assert lines == [f"{token} {index}" for index, token in enumerate(TOKENS)]
-
-
-def test_graphs_equal_checkpoint(model) -> None:
-    torch.manual_seed(1)
-    x, contexts = torch.randn(1, 40, 40), torch.tensor([[0, 0], [1, 28], [2, 5]])
-    with torch.no_grad():
-        states = model.encoder.initial_state()
-        encoder_out, *new_states = model.encoder(x, *states)
-        decoder_out = model.decoder(contexts)
-        logits = model.joiner(encoder_out[0, :3], decoder_out)
-    sessions = {
-        name: ort.InferenceSession(EXAMPLE / "onnx" / f"{name}.onnx")
-        for name in ("encoder", "decoder", "joiner")
-    }
-    names = [node.name for node in sessions["encoder"].get_inputs()]
-    inputs = dict(zip(names, [x.numpy(), *(s.numpy() for s in states)], strict=True))
-    got = sessions["encoder"].run(None, inputs)
-    for mine, other in zip(got, [encoder_out, *new_states], strict=True):
-        assert np.abs(mine - other.numpy()).max() < 1e-4
-    for i in range(3):
-        (vector,) = sessions["decoder"].run(None, {"y": contexts[i : i + 1].numpy()})
-        assert np.abs(vector - decoder_out[i].numpy()).max() < 1e-5
-        feeds = {"encoder_out": got[0][0, i : i + 1], "decoder_out": vector}
-        (logit,) = sessions["joiner"].run(None, feeds)
-        assert np.abs(logit - logits[i].numpy()).max() < 1e-4
-    assert contexts.shape[1] == CONTEXT_SIZE
 
 
 def test_carrier_words_of_the_demo_clips_are_heard(model) -> None:
