@@ -154,6 +154,19 @@ def test_classes_make_tables_and_what_is_left_out_is_said(tmp_path: Path) -> Non
     warnings = compile_files([str(many)], _bundle(LETTERS)).warnings
     assert len(warnings) == 11
     assert warnings[-1] == "490 more like these"
+    strange = _file(tmp_path, "on\n" + "".join(chr(0x4E00 + i) for i in range(3000)) + "\n")
+    (line,) = compile_files([str(strange)], _bundle(LETTERS)).warnings
+    assert line.endswith("'万' and 2992 more")
+    assert len(line) < 300
+
+
+def test_page_on_one_line_then_is_left_out_at_once(tmp_path: Path) -> None:
+    """Sub-words write it in more ways than memory holds: none of them may be built."""
+    page = _file(tmp_path, "turn on\n" + "turn on " * 20_000 + "\n")
+    (line,) = compile_files([str(page)], _bundle(PIECES), spellings=64).warnings
+    assert "turn on turn on" in line
+    assert "more than 128" in line
+    assert len(line) < 300
 
 
 def test_phrases_that_make_no_table_then_are_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from edgesdk.errors import BiasError
 By = Literal["tables", "attention", "both"]
 
 MAX_WARNINGS = 10
+MOST_SHOWN = 8  # characters without a token
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,16 @@ class _Tables:
         written = self.tokens.written(phrase.text)
         unknown = self.tokens.unknown(written)
         if unknown:
-            characters = ", ".join(repr(c) for c in unknown)
+            characters = ", ".join(repr(c) for c in unknown[:MOST_SHOWN])
+            more = f" and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
             self.warnings.append(
-                f"{phrase.where}: {phrase.text!r} is left out: no token has {characters}"
+                f"{phrase.where}: {_quoted(phrase)} is left out: no token has {characters}{more}"
             )
             return
         spellings = self.tokens.spellings(phrase, self.most)
         if not spellings:
             self.warnings.append(
-                f"{phrase.where}: {phrase.text!r} is left out: no tokens spell it, or more than "
+                f"{phrase.where}: {_quoted(phrase)} is left out: no tokens spell it, or more than "
                 f"{MAX_DEPTH}"
             )
             return
@@ -61,12 +63,17 @@ class _Tables:
         known.setdefault(written, phrase.where)
         if first is not None:
             self.warnings.append(
-                f"{phrase.where}: {phrase.text!r} is in table {phrase.table} already ({first}); "
+                f"{phrase.where}: {_quoted(phrase)} is in table {phrase.table} already ({first}); "
                 "the larger weight counts"
             )
         else:
             self.shortest.setdefault(phrase.table, []).append(spellings[0].tokens)
         self.spellings.setdefault(phrase.table, []).extend(spellings)
+
+
+def _quoted(phrase: Phrase) -> str:
+    """Its text for a message, the beginning of a long one."""
+    return repr(phrase.text if len(phrase.text) <= 60 else phrase.text[:57] + "...")
 
 
 def _few(warnings: Sequence[str]) -> tuple[str, ...]:

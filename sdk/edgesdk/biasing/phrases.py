@@ -110,6 +110,6 @@ def check_weight(value: float, where: str) -> float:
     if not (math.isfinite(value) and MIN_WEIGHT <= value <= MAX_WEIGHT):
         raise BiasError(
             f"{where}: weight {value:g} must lie in {MIN_WEIGHT:g}..{MAX_WEIGHT:g}; "
-            "it is natural log per token, 1 to 3 usually"
+            "it is natural log per token, usually 1 to 3, where tokens are letters 0.1 to 1"
         )
     return value

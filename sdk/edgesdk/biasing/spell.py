@@ -27,6 +27,7 @@ class TokenSet:
                 self._ids.setdefault(text, number)
         self._characters = {c for text in self._ids for c in text}
         self._longest = max(map(len, self._ids), default=0)
+        self._lengths = {number: len(text) for text, number in self._ids.items()}
 
     @property
     def default_weight(self) -> float:
@@ -54,7 +55,10 @@ class TokenSet:
         return "".join(dict.fromkeys(c for c in text if c not in self._characters))
 
     def ways(self, text: str, most: int) -> list[tuple[int, ...]]:
-        """Token ids of up to `most` spellings of written text, those of fewest tokens first."""
+        """Token ids of up to `most` spellings of written text, those of fewest tokens first.
+
+        Of MAX_DEPTH tokens at most, also on the way: a text of any length takes little.
+        """
         best: list[list[tuple[int, ...]]] = [[()]]
         for end in range(1, len(text) + 1):
             found = [
@@ -62,6 +66,7 @@ class TokenSet:
                 for begin in range(max(0, end - self._longest), end)
                 if text[begin:end] in self._ids
                 for way in best[begin]
+                if len(way) < MAX_DEPTH
             ]
             best.append(heapq.nsmallest(most, found, key=lambda way: (len(way), way)))
         return best[-1]
@@ -73,7 +78,7 @@ class TokenSet:
         spread over the characters.
         """
         written = self.written(phrase.text)
-        ways = [way for way in self.ways(written, most) if len(way) <= MAX_DEPTH]
+        ways = self.ways(written, most)
         if not ways or not written:
             return []
         weight = self.default_weight if phrase.weight is None else phrase.weight
@@ -81,9 +86,8 @@ class TokenSet:
         return [Spelling(way, self._boosts(way, total, len(written))) for way in ways]
 
     def _boosts(self, way: tuple[int, ...], total: int, characters: int) -> tuple[int, ...]:
-        lengths = {number: len(text) for text, number in self._ids.items()}
         boosts, read = [], 0
         for token in way:
-            read += lengths[token]
+            read += self._lengths[token]
             boosts.append(total * read // characters)
         return tuple(boosts)
