@@ -137,6 +137,14 @@ def test_tables_may_arrive_during_an_utterance_but_change_only_afterwards(device
     assert _crcs(device)["contacts"] == (zlib.crc32(new.data), True)
     _refused(device, Status.BAD_ARGUMENT, Message.BIAS_USE, b"\x07devicesX")
     _refused(device, Status.BAD_ARGUMENT, Message.BIAS_CLEAR, b"devices")
+    with pytest.raises(
+        RefusedError, match=r"BIAS_USE.*its tables are devices, contacts,.*each once"
+    ):
+        device.bias.use(["nobody"])
+    for name in ("second", "third", "fourth"):
+        device.bias.load(_table(name, 1).data)
+    with pytest.raises(RefusedError, match=r"BIAS_END.*third, fourth, .* bytes used.*clear some"):
+        device.bias.load(_table("fifth", 1).data)
     device.bias.clear()
     assert device.bias.stored.used_bytes == 0
 

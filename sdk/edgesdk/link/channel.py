@@ -316,9 +316,14 @@ class Channel:
 class RefusedError(WireError):
     """The device answered a request with a status other than OK, which `code` holds."""
 
-    def __init__(self, where: str, request: str, code: int) -> None:
+    def __init__(
+        self,
+        where: str,
+        request: str,
+        code: int,
+        next_step: str = "check that bundle, board and firmware belong together",
+    ) -> None:
         super().__init__(
-            f"{where}: the device refused {request} ({status_text(code)}); "
-            "check that bundle, board and firmware belong together"
+            f"{where}: the device refused {request} ({status_text(code)}); {next_step}"
         )
         self.code = code

@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Iterable
 
 from edgesdk.biasing.stored import Kind, StoredTable, StoredTables, encode_names
-from edgesdk.link.channel import Channel
+from edgesdk.link.channel import Channel, RefusedError
 from edgesdk.link.messages import Cursor, Message
+from edgesdk.link.status import Status
 
 ACTIVE, IN_ROOM, ROWS = 1, 2, 4
 
@@ -33,6 +34,22 @@ class DeviceTables:
         self._channel = channel
         self._step = payload_max - 4
 
+    def _request(self, message: Message, payload: bytes = b"") -> None:
+        """Ask for a change; a refusal says what is there."""
+        try:
+            self._channel.request(message, payload)
+        except RefusedError as error:
+            if error.code not in (Status.NO_MEMORY, Status.BAD_ARGUMENT):
+                raise
+            stored = self.stored
+            names = ", ".join(dict.fromkeys(table.name for table in stored.tables)) or "none"
+            there = f"its tables are {names}, {stored.used_bytes} of {stored.room_bytes} bytes used"
+            if error.code == Status.NO_MEMORY:
+                step = f"{there}, and an old table stays until the new one is whole: clear some"
+            else:
+                step = f"{there}; name each once, and four of a kind at most"
+            raise RefusedError(self._channel.where, message.name, error.code, step) from None
+
     def load(self, data: bytes) -> None:
         """Send a table; it takes the place of the one with its name.
 
@@ -40,12 +57,12 @@ class DeviceTables:
             RefusedError: no room, damaged, or for other tokens: the old one stays as it was.
         """
         channel = self._channel
-        channel.request(Message.BIAS_BEGIN, struct.pack("<II", len(data), zlib.crc32(data)))
+        self._request(Message.BIAS_BEGIN, struct.pack("<II", len(data), zlib.crc32(data)))
         for offset in range(0, len(data), self._step):
             part = struct.pack("<I", offset) + data[offset : offset + self._step]
             channel.post(Message.BIAS_DATA, part, Message.STATUS)
         channel.drain()
-        channel.request(Message.BIAS_END)
+        self._request(Message.BIAS_END)
 
     def use(self, names: Iterable[str]) -> None:
         """Make exactly these tables active, from the next utterance on.
@@ -53,7 +70,7 @@ class DeviceTables:
         Raises:
             RefusedError: a name is unknown or comes twice, or they are more than four.
         """
-        self._channel.request(Message.BIAS_USE, encode_names(names))
+        self._request(Message.BIAS_USE, encode_names(names))
 
     def clear(self, name: str = "") -> None:
         """Forget one table that was sent, or all of them.
@@ -61,7 +78,7 @@ class DeviceTables:
         Raises:
             RefusedError: no such table was sent.
         """
-        self._channel.request(Message.BIAS_CLEAR, name.encode())
+        self._request(Message.BIAS_CLEAR, name.encode())
 
     @property
     def stored(self) -> StoredTables:
