@@ -242,6 +242,7 @@ BAD_CALLS = [
     (["deep.json"], "deep.json: is no JSON"),
     (["other.json"], "other.json: is no edgesdk.transcripts of version 1"),
     (["greedy.json"], "greedy.json, a.wav: has no lattice; convert with a beam"),
+    (["parts.json"], "parts.json, a.wav: has a lattice for each utterance"),
     (["stuck.json"], "stuck.json, a.wav: no path of the lattice"),
     (["results.json", "--arpa", "lm.arpa", "--scorer", "m:f"], "exclude each other"),
     (["results.json", "--lm-weight", "nan"], "--lm-weight nan: is not finite"),
@@ -270,6 +271,8 @@ def test_bad_call_then_one_line_and_exit_2(
     del greedy["clips"][0]["lattice"]
     stuck["clips"][0]["lattice"]["states"] = 9
     Path("greedy.json").write_text(json.dumps(greedy))
+    greedy["clips"][0]["endpoints"] = [{"kind": "speculative"}, {"kind": "final", "lattice": {}}]
+    Path("parts.json").write_text(json.dumps(greedy))
     Path("stuck.json").write_text(json.dumps(stuck))
     assert main.main(["rescore", *arguments]) == 2
     captured = capsys.readouterr()

@@ -233,6 +233,15 @@ def read_clip(document: Any, where: str) -> HeardClip:
     name = member(document, "clip", str, where)
     where = f"{where}, {name}"
     if "lattice" not in document:
+        listed = document.get("endpoints")
+        ends = (
+            [end for end in listed if isinstance(end, Mapping)] if isinstance(listed, list) else []
+        )
+        if any("lattice" in end for end in ends):
+            raise EdgeError(
+                f"{where}: has a lattice for each utterance, none for the clip; write the results "
+                "with --endpoint watch or stop"
+            )
         raise EdgeError(
             f"{where}: has no lattice; convert with a beam, such as beam = 4 in [search] of the "
             "recipe (docs/search.md)"
