@@ -313,6 +313,7 @@ def test_single_graph_with_wrong_inputs_then_says_what_it_takes(
         ([good], "1 inputs given, it takes 2"),
         ([good, good[:, :5]], r"input 1 is \[1, 5\]; it takes int8\[1, 24\]"),
         ([good, good.astype(np.int32)], "input 1 is int32; it takes int8"),
+        ([good, np.full((1, 24), np.nan, np.float32)], "input 1 holds NaN"),
         ([np.stack([good] * 3), np.stack([good] * 2)], r"inputs of \[2, 3\] steps"),
     ]
     for inputs, reason in cases:

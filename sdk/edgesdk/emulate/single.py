@@ -74,6 +74,8 @@ def _steps(values: Array, info: TensorInfo, index: int, source: str) -> Array:
     if values.dtype == info.dtype:
         return values
     if info.scale > 0 and np.issubdtype(values.dtype, np.floating):
+        if np.isnan(values).any():
+            raise BundleError(f"{source}: input {index} holds NaN, which no integer stands for")
         return _quantise(values, info)
     raise BundleError(f"{source}: input {index} is {values.dtype}; it takes {wanted}")
 
