@@ -64,11 +64,11 @@ def peak_of(bundle: Bundle) -> str:
     role = max(bundle.roles, key=lambda role: bundle.graphs[role].arena_bytes)
     peak = bundle.debug.get(role, {}).get("peak", {})
     if not peak:
-        return f"{role}, arena of {bundle.graphs[role].arena_bytes} bytes"
-    tensors = " + ".join(f"{tensor['name']} {tensor['bytes']}" for tensor in peak["tensors"][:3])
+        return f"{role}, arena of {bundle.graphs[role].arena_bytes:,} bytes"
+    tensors = " + ".join(f"{tensor['name']} {tensor['bytes']:,}" for tensor in peak["tensors"][:3])
     more = f" + {len(peak['tensors']) - 3} more" if len(peak["tensors"]) > 3 else ""
     operator = bundle.debug[role]["ops"][peak["op"]]["tflite_op"]
-    return f"{role}, {operator} (operator {peak['op']}): {tensors}{more}, {peak['bytes']} bytes"
+    return f"{role}, {operator} (operator {peak['op']}): {tensors}{more}, {peak['bytes']:,} bytes"
 
 
 def check_fit(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> None:

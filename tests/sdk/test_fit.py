@@ -1,6 +1,7 @@
 """What a bundle takes of each memory of a board, and the refusal where it is too much."""
 
 import dataclasses
+import json
 import re
 
 import pytest
@@ -63,3 +64,7 @@ def test_firmware_that_is_too_large_is_refused(bundle: Bundle) -> None:
 def test_peak_names_a_graph(bundle: Bundle) -> None:
     role = max(bundle.roles, key=lambda role: bundle.graphs[role].arena_bytes)
     assert peak_of(bundle).startswith(role)
+    peak = {"op": 0, "bytes": 3000, "tensors": [{"name": "x", "bytes": 2048}]}
+    debug = {role: {"ops": [{"tflite_op": "ADD"}], "peak": peak}}
+    told = bundle.with_sections(dbug=json.dumps(debug).encode())
+    assert peak_of(told) == f"{role}, ADD (operator 0): x 2,048, 3,000 bytes"
