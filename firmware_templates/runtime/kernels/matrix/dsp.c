@@ -1,6 +1,7 @@
 /* Panels of 4x4 tiles by the DSP extension: two words of widened x for four words of weights. */
 #include <string.h>
 
+#include "../words_dsp.h"
 #include "matrix.h"
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_FEATURE_MVE)
@@ -70,12 +71,6 @@ static __attribute__((noinline)) void scattered(const edge_matrix_t *m, const in
   } while (bias != end);
 }
 
-static inline int32_t smlad(uint32_t a, uint32_t b, int32_t sum) {
-  int32_t result;
-  __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
-  return result;
-}
-
 /* The 2 * width bytes of a piece as bits; the pairs of row r begin at bit 4 * width * r. */
 static inline uint64_t piece(const uint8_t *tile, uint32_t width) {
   uint64_t bits = 0;
@@ -111,8 +106,8 @@ static inline __attribute__((always_inline)) void palettised(const edge_matrix_t
           p0 |= (high >> 4 * r & 3u) << 2 * width;
           p1 |= (high >> (4 * r + 2) & 3u) << 2 * width;
         }
-        sums[r] = smlad(pairs[p0], x0, sums[r]);
-        sums[r] = smlad(pairs[p1], x1, sums[r]);
+        sums[r] = edge_smlad(pairs[p0], x0, sums[r]);
+        sums[r] = edge_smlad(pairs[p1], x1, sums[r]);
       }
     }
     for (uint32_t r = 0; r < 4; r++)
