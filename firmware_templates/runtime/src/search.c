@@ -213,9 +213,11 @@ static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_s
   const bool alone = biased && s->beam == 1;
   const bool emits = alone && edge_search_argmax(s->logits, s->vocab) != s->blank;
   edge_candidate_t c = {.from = (uint16_t)index};
-  int32_t least = INT8_MIN; /* without biasing, where a logit was too low, so are those below */
+  const int32_t plain = biased ? edge_bias_finish(s->bias, &h->bias_state) : 0;
+  int32_t least = INT8_MIN; /* where a logit was too low, so are those below without a boost */
   for (c.token = alone && !emits ? s->vocab : 0; c.token < s->vocab; c.token++) {
-    if (s->logits[c.token] < least || c.token == s->blank) {
+    const bool low = s->logits[c.token] < least && (!biased || s->deltas[c.token] <= plain);
+    if (low || c.token == s->blank) {
       continue;
     }
     c.distance = (uint8_t)(best - s->logits[c.token]);
@@ -224,7 +226,7 @@ static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_s
     c.acoustic = h->acoustic + c.logprob;
     c.tail = h->tail + c.logprob;
     c.bias = h->bias + c.delta;
-    if (!edge_hypotheses_offer(s, &c) && !biased) {
+    if (!edge_hypotheses_offer(s, &c) && c.delta >= plain) {
       least = s->logits[c.token] + 1;
     }
   }
