@@ -73,6 +73,53 @@ def describe_endpoints(endpoints: Sequence[Endpoint]) -> str:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """A provisional result and what became of it, or a final end point without one; times in s.
+
+    `stood`: the final end point confirmed it; None where none was provisional, or none came after.
+    """
+
+    utterance: int
+    provisional: str | None
+    early_s: float | None
+    resumed_s: float | None  # speech went on: the provisional result is void
+    final: str | None
+    final_s: float | None
+    stood: bool | None
+
+
+def decisions(endpoints: Sequence[Endpoint]) -> tuple[Decision, ...]:
+    """The end points of a stream, each provisional one with the end point that settled it."""
+    decided, early = [], None
+    for endpoint in endpoints:
+        if early is not None:
+            decided.append(_decision(early, endpoint))
+        elif endpoint.kind is EndpointKind.FINAL:
+            decided.append(_decision(None, endpoint))
+        early = endpoint if endpoint.kind is EndpointKind.SPECULATIVE else None
+    if early is not None:
+        decided.append(_decision(early, None))
+    return tuple(decided)
+
+
+def _decision(early: Endpoint | None, settled: Endpoint | None) -> Decision:
+    final = settled if settled is not None and settled.kind is EndpointKind.FINAL else None
+    resumed = settled if settled is not None and settled.kind is EndpointKind.RESUMED else None
+    stood = None
+    if early is not None and settled is not None:
+        stood = final is not None and final.version == early.version
+    return Decision(
+        utterance=next(it.utterance for it in (early, settled) if it is not None),
+        provisional=None if early is None else early.text,
+        early_s=None if early is None else early.time_ms / 1000,
+        resumed_s=None if resumed is None else resumed.time_ms / 1000,
+        final=None if final is None else final.text,
+        final_s=None if final is None else final.time_ms / 1000,
+        stood=stood,
+    )
+
+
+@dataclass(frozen=True)
 class Latency:
     """Decisions after the true end of speech, in ms; None where there are none."""
 

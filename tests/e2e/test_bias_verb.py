@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,9 +56,13 @@ def test_two_hundred_phrases_are_heard_alike_on_every_board(
     assert texts[0] != texts[1]  # so strong a table leaves its mark
     edgesdk.ok("flash", bundle, "--board", board)
     options = ("--board", board, "--bias", phrases, "--logits", "--json")
-    ran = edgesdk.ok("run", clips, *options).document
+    ran = edgesdk.ok("run", clips, *options, "--report", tmp_path / "report").document
     assert ran["device_equals_laptop"] is True
     assert ran["clips"] == expected["clips"]
+    bias = json.loads((tmp_path / "report" / "report.json").read_text())["bias"]
+    (table,) = bias["tables"]
+    assert (table["kind"], table["phrases"], table["active"]) == ("tables", 200, True)
+    assert bias["used_bytes"] == table["size_bytes"] <= bias["room_bytes"]
 
 
 @pytest.mark.needs_cc

@@ -92,6 +92,10 @@ def test_end_points_on_every_board(
         assert list(heard[mode].values()) == laptop
         written = json.loads((tmp_path / mode / "report.json").read_text())
         assert written["endpoint_curves"]["score"][0]["median_ms"] == 500
+        told = {clip["clip"]: clip["endpoints"] for clip in written["clips"]}
+        finals = [it["final_s"] for it in told["far.wav"] if it["final_s"] is not None]
+        points = heard[mode]["far.wav"]["endpoints"]
+        assert finals == [it["time"] for it in points if it["kind"] == "final"]
         stages = {stage["stage"]: stage["cost"] for stage in written["stages"]}
         assert board == "host" or 0 < stages["endpoint"] < stages["encoder"] / 20
     _check_watched(heard["watch"])

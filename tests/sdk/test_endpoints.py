@@ -9,7 +9,14 @@ from edgesdk.bundle.endpoint import FEATURES, read_endpoint
 from edgesdk.cli.clips import read_ends
 from edgesdk.cli.endpoint_choice import EndpointChoice, endpoint_mode
 from edgesdk.core import EndpointEvent, EndpointKind, EndpointMode
-from edgesdk.endpoints import Endpoint, describe_endpoints, make_endpoint, summarise
+from edgesdk.endpoints import (
+    Decision,
+    Endpoint,
+    decisions,
+    describe_endpoints,
+    make_endpoint,
+    summarise,
+)
 from edgesdk.errors import ConvertError, EdgeError
 from edgesdk.recipe import EndpointRecipe
 from edgesdk_converters.pipeline import chosen_endpoint, chosen_scorer
@@ -56,6 +63,27 @@ def test_text_is_that_of_the_utterance(
     event = EndpointEvent(FINAL, 3, 1, 40, tokens, ())
     made = make_endpoint(event, told, untold)
     assert (made.text, made.utterance, made.document()["time"]) == (text, 3, 0.04)
+
+
+def test_each_provisional_result_is_paired_with_what_settled_it() -> None:
+    said = [
+        Endpoint(EARLY, 0, 1, 500, "go"),
+        Endpoint(RESUMED, 0, 1, 600, "go left"),
+        Endpoint(EARLY, 0, 2, 1000, "go left"),
+        Endpoint(FINAL, 0, 2, 1200, "go left"),
+        Endpoint(FINAL, 1, 1, 3600, ""),
+        Endpoint(EARLY, 2, 1, 4000, "one"),
+        Endpoint(FINAL, 2, 2, 4200, "on"),
+        Endpoint(EARLY, 3, 1, 5000, "yes"),
+    ]
+    assert decisions(said) == (
+        Decision(0, "go", 0.5, 0.6, None, None, stood=False),
+        Decision(0, "go left", 1.0, None, "go left", 1.2, stood=True),
+        Decision(1, None, None, None, "", 3.6, stood=None),
+        Decision(2, "one", 4.0, None, "on", 4.2, stood=False),
+        Decision(3, "yes", 5.0, None, None, None, stood=None),
+    )
+    assert decisions(()) == ()
 
 
 def test_summary_counts_until_the_first_final_decision() -> None:

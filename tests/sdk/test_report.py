@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from edgesdk.biasing.stored import StoredTable, StoredTables
+from edgesdk.endpoints import Decision
 from edgesdk.errors import EdgeError
 from edgesdk.fit import MemoryUse
 from edgesdk.report.records import (
@@ -57,21 +59,38 @@ WRONG = dataclasses.replace(
 
 
 class _Balance(HTMLParser):
-    """Fails on tags that are not closed in order."""
+    """Fails on tags that are not closed in order; collects the text of table rows."""
 
     VOID = ("meta", "br", "hr", "use")
 
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
+        self.rows: list[list[str]] = []
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
         if tag not in self.VOID:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.VOID:
             assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
+
+
+def _rows(page: str) -> list[list[str]]:
+    """Cells of every row of every table."""
+    parser = _Balance()
+    parser.feed(page)
+    assert parser.open == []
+    return parser.rows
 
 
 def _table(report: Report) -> str:
@@ -100,9 +119,7 @@ def test_json_holds_schema_and_every_figure(tmp_path: Path) -> None:
 def test_page_is_self_contained_balanced_and_escaped(tmp_path: Path) -> None:
     write_report(REPORT, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    parser = _Balance()
-    parser.feed(page)
-    assert parser.open == []
+    assert _rows(page)
     assert page.count("<svg ") == 3
     assert "<script" not in page
     assert not re.search(r"""(src|href)=["'](?!#)""", page.replace("xlink:href", "href"))
@@ -124,6 +141,65 @@ def test_page_shows_the_trade_off_of_end_pointers(tmp_path: Path) -> None:
     assert "silence alone" in page
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["endpoint_curves"]["silence alone"][0]["median_ms"] == 500
+
+
+def test_page_and_json_tell_end_points_of_each_clip(tmp_path: Path) -> None:
+    decided = (
+        Decision(0, "yes", 0.5, 0.75, None, None, stood=False),
+        Decision(0, "yes go", 1.0, None, "yes go", 1.25, stood=True),
+        Decision(1, None, None, None, "", 3.0, stood=None),
+        Decision(2, "on", 4.0, None, "<one>", 4.2, stood=False),
+        Decision(3, "", 5.0, None, "", 5.2, stood=False),
+        Decision(4, "no", 6.0, None, None, None, stood=None),
+    )
+    first, second = REPORT.clips
+    watched = dataclasses.replace(first, end_s=0.875, endpoints=decided)
+    silent = dataclasses.replace(second, endpoints=())
+    write_report(dataclasses.replace(REPORT, clips=(watched, silent)), tmp_path)
+    rows = _rows((tmp_path / "report.html").read_text())
+    at = rows.index(["clip", "end of speech", "early", "provisional result", "final", "stood"])
+    assert rows[at + 1 : at + 8] == [
+        ["a.wav", "0.88", "0.50", "yes", "", "no: speech went on at 0.75 s"],
+        ["", "", "1.00", "yes go", "1.25", "yes"],
+        ["", "", "", "", "3.00", ""],
+        ["", "", "4.00", "on", "4.20", "no: revised to <one>"],
+        ["", "", "5.00", "(nothing)", "5.20", "no: revised to nothing"],
+        ["", "", "6.00", "no", "", "the clip ended first"],
+        ["b.wav", "", "", "no end point", "", ""],
+    ]
+    clips = json.loads((tmp_path / "report.json").read_text())["clips"]
+    assert clips[0]["end_s"] == 0.875
+    assert clips[0]["endpoints"][1] == dataclasses.asdict(decided[1])
+    assert clips[1]["endpoints"] == []
+    unknown = dataclasses.replace(watched, end_s=None)
+    write_report(dataclasses.replace(REPORT, clips=(unknown, second)), tmp_path)
+    rows = _rows((tmp_path / "report.html").read_text())
+    assert ["a.wav", "0.50", "yes", "", "no: speech went on at 0.75 s"] in rows
+    assert sum(row[:1] == ["b.wav"] for row in rows) == 1  # its end points were off
+    write_report(REPORT, tmp_path)
+    assert "provisional" not in (tmp_path / "report.html").read_text()
+
+
+def test_page_and_json_tell_bias_tables(tmp_path: Path) -> None:
+    tables = (
+        StoredTable("rooms", True, False, 30, 1200, 7296, 7),
+        StoredTable("<names>", False, True, 21, 20, 1984, 8, "attention"),
+    )
+    biased = dataclasses.replace(REPORT, bias=StoredTables(8192, 1984, tables))
+    write_report(biased, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    rows = _rows(page)
+    at = rows.index(["table", "by", "active", "from", "phrases", "bytes"])
+    assert rows[at + 1 : at + 3] == [
+        ["rooms", "tables", "yes", "the bundle", "1,200", "7,296"],
+        ["<names>", "attention", "no", "the link", "20", "1,984"],
+    ]
+    assert "1,984 of 8,192\nbytes of room" in page
+    bias = json.loads((tmp_path / "report.json").read_text())["bias"]
+    assert (bias["room_bytes"], bias["used_bytes"]) == (8192, 1984)
+    assert bias["tables"][1] == dataclasses.asdict(tables[1])
+    write_report(dataclasses.replace(REPORT, bias=StoredTables(8192, 0, ())), tmp_path)
+    assert "bytes of room" not in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

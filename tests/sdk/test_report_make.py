@@ -7,7 +7,7 @@ import pytest
 from edgesdk.board import load_board
 from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
-from edgesdk.endpoints import Endpoint
+from edgesdk.endpoints import Endpoint, decisions
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
 from small_bundle import recogniser_bundle
@@ -147,6 +147,9 @@ def test_end_points_are_counted_and_timed_where_the_end_of_speech_is_known() -> 
     assert report.value("final end point") == 500
     assert report.value("cut off early") == 0
     assert report.value("provisional results that stood") == 100
+    assert report.clips[0].end_s == 1.1
+    assert report.clips[0].endpoints == decisions(points)
+    assert make_report(FACTS, [CLIP]).clips[0].endpoints is None
     assert [(it.stage, it.cost) for it in report.stages][-1] == ("endpoint", 40)
     assert report.value("cost of a second of audio") == 520
     unknown = make_report(FACTS, [dataclasses.replace(clip, end_s=None)])

@@ -116,6 +116,7 @@ def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
         firmware_bytes=None if sizes is None else sizes.text + sizes.data,
         tools={**tools, "firmware": device.identity.firmware_id, "link": device.channel.where},
         memory=() if bundle is None else memory_use(device.board, bundle, sizes),
+        bias=device.bias.stored,
     )
 
 

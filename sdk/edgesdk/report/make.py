@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 
 from edgesdk import __version__
+from edgesdk.biasing.stored import StoredTables
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
 from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
-from edgesdk.endpoints import summarise
+from edgesdk.endpoints import decisions, summarise
 from edgesdk.fit import MemoryUse
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.records import (
@@ -62,6 +63,7 @@ class RunFacts:
     firmware_bytes: int | None
     tools: Mapping[str, str]
     memory: Sequence[MemoryUse] = ()
+    bias: StoredTables | None = None  # the device's bias tables while it recognised
 
     @property
     def fidelity(self) -> Fidelity:
@@ -297,22 +299,27 @@ def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
         correct=correct,
         difference=first_difference(clips) if correct is False else None,
         records=_records(facts, clips, correct),
-        clips=[
-            ClipRecord(
-                clip=clip.clip,
-                audio_s=clip.audio_s,
-                processed_s=clip.audio_s + facts.tail_s,
-                reference=clip.heard.reference,
-                text=clip.heard.text,
-                logits_sha256=clip.heard.logits_sha256 or "",
-                equal=clip.equal,
-                cost=clip.metrics.total if counted else None,
-            )
-            for clip in clips
-        ],
+        clips=[_clip_record(clip, facts.tail_s, counted=counted) for clip in clips],
         stages=stages,
         operators=tuple(_operators(clips, stages, bundle)) if counted and bundle else (),
         memory=facts.memory if correct is not False else (),
+        bias=facts.bias,
+    )
+
+
+def _clip_record(clip: DeviceClip, tail_s: float, *, counted: bool) -> ClipRecord:
+    heard = clip.heard
+    return ClipRecord(
+        clip=clip.clip,
+        audio_s=clip.audio_s,
+        processed_s=clip.audio_s + tail_s,
+        reference=heard.reference,
+        text=heard.text,
+        logits_sha256=heard.logits_sha256 or "",
+        equal=clip.equal,
+        cost=clip.metrics.total if counted else None,
+        end_s=clip.end_s,
+        endpoints=None if heard.endpoints is None else decisions(heard.endpoints),
     )
 
 

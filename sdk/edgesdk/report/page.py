@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import jinja2
 from markupsafe import Markup, escape
 
+from edgesdk.endpoints import Decision
 from edgesdk.report.figures import format_figure
 from edgesdk.report.plots import plot_memory, plot_operators, plot_stages, plot_trade_off
 from edgesdk.report.records import ClipRecord, Report
@@ -27,6 +28,23 @@ def mark_heard(clip: ClipRecord) -> Markup:
         if heard is not None:
             marked.append(Markup("<ins>{}</ins>").format(heard))
     return Markup(" ").join(marked)
+
+
+def verdict(decision: Decision) -> str:
+    """Whether a provisional result stood, in words."""
+    if decision.provisional is None:
+        return ""
+    if decision.stood is None:
+        return "the clip ended first"
+    if decision.stood:
+        return "yes"
+    if decision.resumed_s is not None:
+        return f"no: speech went on at {decision.resumed_s:.2f} s"
+    return f"no: revised to {decision.final}" if decision.final else "no: revised to nothing"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def _plots(report: Report) -> Iterator[Plot]:
@@ -68,6 +86,8 @@ def render_page(report: Report) -> str:
     )
     environment.filters["figure"] = format_figure
     environment.filters["heard"] = mark_heard
+    environment.filters["seconds"] = _seconds
+    environment.filters["verdict"] = verdict
     return environment.get_template("page.html.j2").render(
         report=report,
         plots=list(_plots(report)),

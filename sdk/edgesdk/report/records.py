@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from edgesdk.biasing.stored import StoredTables
+from edgesdk.endpoints import Decision
 from edgesdk.fit import MemoryUse
 from edgesdk.report.trade_off import Curves
 
@@ -79,7 +81,8 @@ class Difference:
 class ClipRecord:
     """One clip: what was said, heard, and at what cost (None where no cost may be shown).
 
-    `processed_s` is the clip and the silence that the device adds behind it.
+    `processed_s` is the clip and the silence that the device adds behind it; `end_s` is the true
+    end of speech, where known; `endpoints` is None where end-pointing is off.
     """
 
     clip: str
@@ -90,6 +93,8 @@ class ClipRecord:
     logits_sha256: str
     equal: bool | None
     cost: int | None
+    end_s: float | None = None
+    endpoints: Sequence[Decision] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Report:
     operators: Sequence[OperatorCost] = field(default_factory=tuple)
     memory: Sequence[MemoryUse] = field(default_factory=tuple)
     endpoint_curves: Curves = field(default_factory=dict)
+    bias: StoredTables | None = None
 
     def document(self) -> dict[str, Any]:
         """The report as plain JSON values, with schema name and version."""
