@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgesdk.core import EndpointEvent, EndpointKind
-from edgesdk.lattice import Results, hypothesis_document, join_tokens, lattice_document
+from edgesdk.lattice import Results, join_tokens, results_document
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,7 @@ class Endpoint:
             "text": self.text,
         }
         if self.results is not None:
-            document["nbest"] = [
-                hypothesis_document(h, self.results) for h in self.results.hypotheses
-            ]
-            document["lattice"] = lattice_document(self.results)
+            document |= results_document(self.results)
         return document
 
 

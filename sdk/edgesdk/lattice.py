@@ -237,3 +237,11 @@ def lattice_document(results: Results) -> dict[str, Any]:
         "committed_bias_q16": results.committed_bias_q16,
         "edges": edges,
     }
+
+
+def results_document(results: Results) -> dict[str, Any]:
+    """The n-best list and the lattice as plain JSON values."""
+    return {
+        "nbest": [hypothesis_document(it, results) for it in results.hypotheses],
+        "lattice": lattice_document(results),
+    }

@@ -68,7 +68,6 @@ def run_clip(
     utterance = device.recognise(
         _pieces(clip.samples, rate), on_token, trace=True, profile=profile, endpoint=endpoint
     )
-    whole = has_whole_results(endpoint, utterance.endpoints)
     # A device knows texts of tokens; ids need not be those of a list that we hold.
     pieces = [token.piece for token in utterance.tokens]
     events = [
@@ -83,7 +82,8 @@ def run_clip(
         utterance.logits_count,
         reference=clip.reference,
         keep_logits=True,
-        results=utterance.results if whole else None,
+        results=utterance.results,
+        whole=has_whole_results(endpoint, utterance.endpoints),
         endpoints=None if endpoint is EndpointMode.OFF else utterance.endpoints,
     )
     metrics = device.metrics()

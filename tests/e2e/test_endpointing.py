@@ -25,9 +25,15 @@ BOARDS = [
 STREAMS = {  # clips and pauses between them, in seconds
     "near.wav": ["02_stop", 0.25, "06_go_left", 2.0],
     "far.wav": ["00_yes", 1.6, "01_no", 0.5, "07_right_up", 2.5],
+    "open.wav": ["00_yes", 1.2, "01_no", 0.0],  # nothing tells that the last word ended
     "silent.wav": [3.0],
 }
-WORDS = {"near.wav": "stop go left", "far.wav": "yes no right up", "silent.wav": ""}
+WORDS = {
+    "near.wav": "stop go left",
+    "far.wav": "yes no right up",
+    "open.wav": "yes no",
+    "silent.wav": "",
+}
 
 
 def _stream(parts: list[str | float], clips: Path) -> np.ndarray:
@@ -103,6 +109,11 @@ def test_end_points_on_every_board(
     assert heard["stop"]["far.wav"]["text"] == "yes"
     assert heard["stop"]["near.wav"]["text"] == "stop go left"
     _check_segments(heard["segment"]["far.wav"])
+    left = heard["segment"]["open.wav"]
+    assert [it["text"] for it in left["endpoints"] if it["kind"] == "final"] == ["yes"]
+    assert left["rest"]["nbest"][0]["text"] == "no"
+    assert "no" in {edge["word"] for edge in left["rest"]["lattice"]["edges"]}
+    assert "rest" not in heard["watch"]["open.wav"]
 
 
 def _check_watched(clips: dict[str, Any]) -> None:
@@ -132,7 +143,8 @@ def _check_segments(clip: dict[str, Any]) -> None:
     for final in finals:
         assert final["nbest"][0]["text"] == final["text"]
         assert final["lattice"]["edges"]
-    assert " ".join(it["text"] for it in finals) == clip["text"]
+    rest = clip["rest"]["nbest"][0]["text"]
+    assert " ".join([*(it["text"] for it in finals), *([rest] if rest else [])]) == clip["text"]
 
 
 @pytest.mark.needs_cc

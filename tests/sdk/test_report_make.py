@@ -8,6 +8,7 @@ from edgesdk.board import load_board
 from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
 from edgesdk.endpoints import Endpoint, decisions
+from edgesdk.lattice import Hypothesis, LatticeToken, Results
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
 from small_bundle import recogniser_bundle
@@ -95,6 +96,21 @@ def test_first_difference_is_named_and_no_figure_shown(
     assert [record.name for record in report.records] == ["device == laptop"]
     assert not report.stages and not report.operators
     assert all(clip.cost is None for clip in report.clips)
+
+
+def test_difference_after_the_last_end_point_is_named() -> None:
+    def left(acoustic: int) -> Transcript:
+        best = Hypothesis((LatticeToken(3, "▁no", 9, -5, 0),), acoustic, 0)
+        return dataclasses.replace(HEARD, rest=Results(40_000, 0, 0, 0, (best,), 0, ()))
+
+    assert [it["text"] for it in left(-5).document()["rest"]["nbest"]] == ["no"]
+    assert "nbest" not in left(-5).document()
+    found = first_difference([dataclasses.replace(CLIP, heard=left(-5), laptop=left(-6))])
+    assert found is not None
+    assert found.place == "last utterance, hypotheses 0"
+    found = first_difference([dataclasses.replace(CLIP, heard=left(-5))])
+    assert found is not None
+    assert found.laptop == "None"
 
 
 def test_graph_whose_operators_were_not_counted_is_one_entry() -> None:

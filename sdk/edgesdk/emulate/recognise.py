@@ -187,7 +187,8 @@ class Emulator:
             len(self._logits),
             reference=clip.reference,
             keep_logits=keep_logits,
-            results=self._results() if has_whole_results(self._mode, self._endpoints) else None,
+            results=self._results(),
+            whole=has_whole_results(self._mode, self._endpoints),
             endpoints=None if self._mode is EndpointMode.OFF else self._endpoints,
         )
 

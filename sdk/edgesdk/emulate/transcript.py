@@ -14,10 +14,9 @@ from edgesdk.lattice import (
     Results,
     Word,
     confidence,
-    hypothesis_document,
     join_tokens,
-    lattice_document,
     posteriors,
+    results_document,
 )
 
 
@@ -41,7 +40,8 @@ class EmittedToken(Protocol):
 class Transcript:
     """One clip's result; `logits` holds the int8 logits of every joiner call where kept.
 
-    `results` are n-best list and lattice, where the bundle asks for them.
+    `results` are n-best list and lattice, where the bundle asks for them; `rest` those of what
+    followed the last final end point, where each of these began a new utterance.
     """
 
     clip: str
@@ -55,6 +55,7 @@ class Transcript:
     logits: tuple[bytes, ...] | None = None
     results: Results | None = None
     endpoints: tuple[Endpoint, ...] | None = None  # where end-pointing is on
+    rest: Results | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -100,11 +101,11 @@ class Transcript:
         if self.reference is not None:
             document["reference"] = self.reference
         if self.results is not None:
-            results = self.results
-            document["nbest"] = [hypothesis_document(h, results) for h in results.hypotheses]
-            document["lattice"] = lattice_document(results)
+            document |= results_document(self.results)
         if self.endpoints is not None:
             document["endpoints"] = [endpoint.document() for endpoint in self.endpoints]
+        if self.rest is not None:
+            document["rest"] = results_document(self.rest)
         if self.logits is not None:
             document["logits"] = [list(memoryview(call).cast("b")) for call in self.logits]
         return document
@@ -120,11 +121,13 @@ def make_transcript(
     reference: str | None = None,
     keep_logits: bool = False,
     results: Results | None = None,
+    whole: bool = True,
     endpoints: Sequence[Endpoint] | None = None,
 ) -> Transcript:
     """A result from what the core or a device reported; `pieces` are the bundle's token texts.
 
-    `logits` are the int8 logits of every joiner call in order, or None where not traced.
+    `logits` are the int8 logits of every joiner call in order, or None where not traced. `results`
+    are those at the end, of the `whole` stream or of its last utterance.
     """
     texts = tuple(pieces[item.token] for item in emitted)
     digest = None if logits is None else hashlib.sha256(b"".join(logits)).hexdigest()
@@ -138,6 +141,7 @@ def make_transcript(
         logits_count=logits_count,
         reference=reference,
         logits=tuple(logits) if keep_logits and logits is not None else None,
-        results=results,
+        results=results if whole else None,
         endpoints=None if endpoints is None else tuple(endpoints),
+        rest=None if whole else results,
     )

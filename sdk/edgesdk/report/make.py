@@ -121,10 +121,12 @@ def _values(
     pairs = zip_longest(device.endpoints or (), laptop.endpoints or ())
     for at, (one, other) in enumerate(pairs):
         yield f"end point {at}", str(one), str(other)
-    for name in ("hypotheses", "arcs"):
-        pairs = zip_longest(getattr(device.results, name, ()), getattr(laptop.results, name, ()))
-        for at, (one, other) in enumerate(pairs):
-            yield f"{name} {at}", str(one), str(other)
+    for results, place in (("results", ""), ("rest", "last utterance, ")):
+        held = getattr(device, results), getattr(laptop, results)
+        for name in ("hypotheses", "arcs"):
+            pairs = zip_longest(*(getattr(it, name, ()) for it in held))
+            for at, (one, other) in enumerate(pairs):
+                yield f"{place}{name} {at}", str(one), str(other)
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
