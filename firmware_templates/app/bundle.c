@@ -55,8 +55,8 @@ void edge_session_open_image(edge_session_t *session, uint32_t bytes) {
 
 edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index) {
   edge_recogniser_t *r = &session->recogniser;
-  edge_graph_t *const graphs[EDGE_GRAPHS] = {&r->encoder, &r->predictor, &r->joiner,
-                                             &session->single, &r->adapter};
+  edge_graph_t *const graphs[EDGE_GRAPHS] = {&r->encoder,      &r->predictor, &r->joiner,
+                                             &session->single, &r->adapter,   &r->endpoint_graph};
   const edge_content_t content = index == 3 ? EDGE_CONTENT_SINGLE : EDGE_CONTENT_RECOGNISER;
   if (index >= EDGE_GRAPHS || session->content != content || graphs[index]->section == NULL) {
     return NULL;

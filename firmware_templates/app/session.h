@@ -21,7 +21,7 @@
 #endif
 /* Operators profiled in all graphs together; a graph that does not fit any more is not profiled. */
 #define EDGE_PROFILE_OPS 512u
-#define EDGE_GRAPHS 5u /* encoder, predictor, joiner, single, adapter */
+#define EDGE_GRAPHS 6u /* encoder, predictor, joiner, single, adapter, end-pointers */
 
 /* A text of 255 bytes behind any message's fields. */
 #define EDGE_PAYLOAD_LEAST 512u
@@ -80,8 +80,8 @@ _Noreturn void edge_session_run(edge_session_t *session);
  * content_status. (bundle.c) */
 void edge_session_open_image(edge_session_t *session, uint32_t bytes);
 
-/* Graph 0 encoder, 1 predictor, 2 joiner, 3 single, 4 adapter; NULL where the content lacks it.
- * (bundle.c) */
+/* Graph 0 encoder, 1 predictor, 2 joiner, 3 single, 4 adapter, 5 end-pointers; NULL where the
+ * content lacks it. (bundle.c) */
 edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index);
 
 /* Let the graphs count per operator, or not; clears the sums. (bundle.c) */

@@ -231,11 +231,14 @@ static void pack_costs(edge_packer_t *p, const edge_costs_t *costs) {
   edge_pack_u64(p, costs->predictor);
   edge_pack_u64(p, costs->joiner);
   edge_pack_u64(p, costs->search);
+  edge_pack_u64(p, costs->bias);
+  edge_pack_u64(p, costs->lattice);
   edge_pack_u64(p, costs->endpoint);
   edge_pack_u32(p, costs->encoder_calls);
   edge_pack_u32(p, costs->adapter_calls);
   edge_pack_u32(p, costs->predictor_calls);
   edge_pack_u32(p, costs->joiner_calls);
+  edge_pack_u32(p, costs->endpoint_calls);
   edge_pack_u32(p, costs->predictor_hits);
 }
 

@@ -87,7 +87,9 @@ def run_clip(
         endpoints=None if endpoint is EndpointMode.OFF else utterance.endpoints,
     )
     metrics = device.metrics()
-    ran = (*GRAPHS, *((GraphId.ADAPTER,) if metrics.adapter_calls else ()))
+    ran = list(GRAPHS)
+    ran += [GraphId.ADAPTER] if metrics.adapter_calls else []
+    ran += [GraphId.ENDPOINT] if metrics.endpoint_calls else []
     operators = {graph: device.op_costs(graph) for graph in ran} if profile else {}
     return Heard(transcript, metrics, operators)
 

@@ -61,8 +61,14 @@ def test_tables_replace_each_other_and_outlive_resets_and_utterances(device: Dev
     )
     noise = np.random.default_rng(1).integers(-3000, 3000, 8000).astype(np.int16)
     device.recognise([noise])
+    costs = device.metrics()
+    assert (costs.bias > 0) == (costs.total > 0)
     device.reset()
     assert device.bias.stored == stored
+    device.bias.use([])
+    device.recognise([noise])
+    assert device.metrics().bias == 0
+    device.bias.use(["devices", "contacts"])
     other = _table("devices", 120, seed=9)
     device.bias.load(other.data)
     device.bias.use(["contacts"])

@@ -121,6 +121,8 @@ def test_beam_and_its_results_equal_the_laptop(device: Device, stateful: bool) -
         costs.joiner_calls,
     )
     assert (costs.predictor_hits > 0) == (not stateful)
+    assert (metrics.lattice > 0) == (metrics.total > 0)
+    assert metrics.bias == metrics.endpoint_calls == 0
 
 
 @pytest.mark.parametrize(("beam", "graph"), [(1, False), (4, False), (4, True)])
@@ -140,6 +142,7 @@ def test_end_points_equal_the_laptop(device: Device, beam: int, graph: bool) -> 
         assert heard == expected
         costs = device.metrics()
         assert (costs.endpoint > 0) == (mode is not EndpointMode.OFF and costs.total > 0)
+        assert (costs.endpoint_calls > 0) == (mode is not EndpointMode.OFF and graph)
         if mode in (EndpointMode.OFF, EndpointMode.WATCH):
             plain = Emulator(without_endpoint(bundle), "core").recognise(clip, keep_logits=True)
             assert dataclasses.replace(heard, endpoints=None) == plain
@@ -149,6 +152,14 @@ def test_end_points_equal_the_laptop(device: Device, beam: int, graph: bool) -> 
             assert all((it.results is not None) == (beam > 1) for it in finals)
         kinds |= {endpoint.kind for endpoint in heard.endpoints or ()}
     assert kinds == set(EndpointKind)
+    profiled = run_clip(device, clip, RATE, profile=True, endpoint=EndpointMode.WATCH)
+    assert (GraphId.ENDPOINT in profiled.operators) == graph
+    if graph:
+        spent = sum(it.cost for it in profiled.operators[GraphId.ENDPOINT])
+        assert bool(spent) == (costs.total > 0)
+        assert spent <= profiled.metrics.endpoint
+        scorer = bundle.endpoint_plan
+        assert device.graph_facts(GraphId.ENDPOINT).op_count == len(scorer.records)
 
 
 def test_end_points_need_settings(device: Device) -> None:

@@ -11,7 +11,8 @@ from edgesdk.endpoints import Endpoint, decisions
 from edgesdk.lattice import Hypothesis, LatticeToken, Results
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
-from small_bundle import recogniser_bundle
+from front_sections import endpoint_section
+from small_bundle import recogniser_bundle, with_scorer
 
 METRICS = Metrics(
     features=100,
@@ -20,11 +21,14 @@ METRICS = Metrics(
     predictor=50,
     joiner=200,
     search=50,
+    bias=0,
+    lattice=0,
     endpoint=0,
     encoder_calls=10,
     adapter_calls=0,
     predictor_calls=3,
     joiner_calls=12,
+    endpoint_calls=0,
     predictor_hits=5,
     samples=16000,
     arena_bytes=4096,
@@ -124,6 +128,32 @@ def test_graph_whose_operators_were_not_counted_is_one_entry() -> None:
     ]
     assert joiner == [(None, "not profiled", METRICS.joiner)]
     assert sum(one.cost for one in report.operators) == 850
+
+
+def test_tables_and_lattice_are_stages_where_they_cost_something() -> None:
+    plain = make_report(FACTS, [CLIP])
+    names = ["features", "encoder", "predictor", "joiner", "search"]
+    assert [it.stage for it in plain.stages] == names
+    metrics = dataclasses.replace(METRICS, bias=30, lattice=20)
+    report = make_report(FACTS, [dataclasses.replace(CLIP, metrics=metrics), CLIP])
+    assert [it.stage for it in report.stages] == [*names, "bias", "lattice"]
+    assert [(it.calls, it.cost) for it in report.stages[-2:]] == [(None, 30), (None, 20)]
+    assert report.value("cost of a second of audio") == round((1000 + 50 + 1000) / 4)
+
+
+def test_operators_of_the_end_pointers_graph_are_counted() -> None:
+    bundle = with_scorer(recogniser_bundle().with_sections(ENDP=endpoint_section()))
+    assert bundle.endpoint_plan is not None
+    count = len(bundle.endpoint_plan.records)
+    metrics = dataclasses.replace(METRICS, endpoint=100, endpoint_calls=7)
+    operators = {graph: [] for graph in ROLES}
+    operators[GraphId.ENDPOINT] = [OpCost(at, 12, 10) for at in range(count)]
+    clip = dataclasses.replace(CLIP, metrics=metrics, operators=operators)
+    report = make_report(dataclasses.replace(FACTS, bundle=bundle), [clip])
+    found = [(it.index, it.calls, it.cost) for it in report.operators if it.graph == "endpoint"]
+    assert found == [*((at, 7, 10) for at in range(count)), (None, 7, 100 - 10 * count)]
+    assert report.operators[-1].operator == "outside its graph"
+    assert (report.stages[-1].calls, report.stages[-1].cost) == (7, 100)
 
 
 def test_without_comparison_there_is_no_cost() -> None:

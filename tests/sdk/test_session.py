@@ -11,7 +11,7 @@ from edgesdk.errors import EdgeError
 from edgesdk.link.device import Utterance
 from edgesdk.link.messages import GraphId, Token
 
-METRICS = SimpleNamespace(adapter_calls=0)
+METRICS = SimpleNamespace(adapter_calls=0, endpoint_calls=1)
 
 CLIP = Clip("a.wav", np.arange(-500, 500, dtype=np.int16), "yes")
 
@@ -78,4 +78,6 @@ def test_clip_is_sent_in_pieces_of_10_ms_and_words_come_back_as_they_grow() -> N
     assert (transcript.timestamps, transcript.ys_probs) == ((0.04, 0.08), (-0.25, -0.5))
     assert (transcript.logits_count, transcript.reference) == (2, "yes")
     assert heard.operators[GraphId.ENCODER] == ("costs of ENCODER",)
+    assert heard.operators[GraphId.ENDPOINT] == ("costs of ENDPOINT",)
+    assert GraphId.ADAPTER not in heard.operators
     assert session.run_clip(device, CLIP, 16000).operators == {}

@@ -134,8 +134,7 @@ static edge_status_t next_utterance(edge_recogniser_t *r) {
 
 /* A final end point of a search that stops here. */
 static edge_status_t end_utterance(edge_recogniser_t *r) {
-  edge_search_finish(&r->search, &r->listener);
-  edge_lattice_build(&r->search, &r->tokens);
+  edge_recogniser_conclude(r);
   const edge_endpoint_facts_t finished = best_path(r);
   edge_endpoint_settle(&r->endpoint, &finished);
   tell(r, EDGE_ENDPOINT_FINAL);
@@ -163,6 +162,7 @@ static edge_status_t graph_score(edge_recogniser_t *r, int32_t *score_q16) {
     values[i] = (int8_t)(q < INT8_MIN ? INT8_MIN : q > INT8_MAX ? INT8_MAX : q);
   }
   status = edge_graph_invoke(graph);
+  r->costs.endpoint_calls++;
   if (status == EDGE_OK) {
     status = edge_graph_output(graph, 0, &out);
   }

@@ -16,4 +16,7 @@ void edge_endpointing_joined(edge_recogniser_t *r, const int8_t *logits);
 /* The search has decoded a frame: tell what it means, and end or change the utterance. */
 edge_status_t edge_endpointing_frame(edge_recogniser_t *r);
 
+/* End the search's utterance and build its lattice. (recogniser.c) */
+void edge_recogniser_conclude(edge_recogniser_t *r);
+
 #endif

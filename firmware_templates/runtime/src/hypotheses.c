@@ -255,8 +255,10 @@ static void append(edge_search_t *s, edge_hypothesis_t *h, const edge_candidate_
   h->pending = 1;
   memmove(h->context, h->context + 1, sizeof *h->context * (s->context_size - 1));
   h->context[s->context_size - 1] = (uint16_t)c->token;
-  if (s->bias != NULL) {
+  if (edge_search_biased(s)) {
+    const uint64_t start = edge_search_bias_begin(s);
     edge_bias_step(s->bias, &h->bias_state, c->token);
+    edge_search_bias_end(s, start);
   }
 }
 

@@ -2,6 +2,8 @@
 #ifndef EDGE_HYPOTHESES_H
 #define EDGE_HYPOTHESES_H
 
+#include <stddef.h>
+
 #include "edge/search.h"
 
 /* Natural logarithm, Q24, of the sum of exp(scale * (logit - best)). */
@@ -12,6 +14,22 @@ int32_t edge_search_score(const edge_search_t *search, uint32_t distance, uint64
 
 /* One hypothesis without tokens, an empty pool. */
 void edge_hypotheses_reset(edge_search_t *search);
+
+/* Whether tables are active. */
+static inline bool edge_search_biased(const edge_search_t *search) {
+  return search->bias != NULL && search->bias->count > 0;
+}
+
+/* Around what the active tables do: the first call's result is the second one's `start`. */
+static inline uint64_t edge_search_bias_begin(const edge_search_t *search) {
+  return search->bias_clock != NULL ? search->bias_clock() : 0;
+}
+
+static inline void edge_search_bias_end(const edge_search_t *search, uint64_t start) {
+  if (search->bias_clock != NULL) {
+    *search->bias_cost += search->bias_clock() - start;
+  }
+}
 
 /* Insert a candidate where it is among the best `beam`; otherwise return false. */
 bool edge_hypotheses_offer(edge_search_t *search, const edge_candidate_t *candidate);

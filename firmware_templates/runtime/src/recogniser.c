@@ -308,6 +308,8 @@ static edge_status_t bind_memory(edge_recogniser_t *r, uint8_t *at) {
   at += edge_search_memory(&r->search);
   edge_bias_store_bind(&r->bias, at);
   r->search.bias = &r->bias.active;
+  r->search.bias_clock = r->clock;
+  r->search.bias_cost = &r->costs.bias;
   return EDGE_OK;
 }
 
@@ -386,6 +388,21 @@ static edge_status_t pass_restore(void *context, uint32_t place) {
   return r->runner.restore(r->runner.context, place);
 }
 
+/* What is counted under other names while the search runs. */
+static uint64_t beside_search(const edge_recogniser_t *r) {
+  const edge_costs_t *c = &r->costs;
+  return c->predictor + c->joiner + c->bias + c->lattice + c->endpoint;
+}
+
+void edge_recogniser_conclude(edge_recogniser_t *r) {
+  edge_search_finish(&r->search, &r->listener);
+  if (r->search.max_arcs > 0) {
+    const uint64_t start = now(r);
+    edge_lattice_build(&r->search, &r->tokens);
+    r->costs.lattice += now(r) - start;
+  }
+}
+
 static edge_status_t decode(edge_recogniser_t *r) {
   const bool stateful = r->runner.save != NULL;
   const edge_runner_t timed = {.context = r,
@@ -393,8 +410,7 @@ static edge_status_t decode(edge_recogniser_t *r) {
                                .join = timed_join,
                                .save = stateful ? pass_save : NULL,
                                .restore = stateful ? pass_restore : NULL};
-  const uint64_t start = now(r);
-  const uint64_t other = r->costs.predictor + r->costs.joiner + r->costs.endpoint;
+  const uint64_t start = now(r), other = beside_search(r);
   edge_status_t status = EDGE_OK;
   for (uint32_t i = 0; i < r->search.frames_out && status == EDGE_OK && !r->stopped; i++) {
     r->frame_begins = true;
@@ -404,8 +420,7 @@ static edge_status_t decode(edge_recogniser_t *r) {
       status = edge_endpointing_frame(r);
     }
   }
-  const uint64_t without = r->costs.predictor + r->costs.joiner + r->costs.endpoint - other;
-  r->costs.search += now(r) - start - without;
+  r->costs.search += now(r) - start - (beside_search(r) - other);
   r->costs.predictor_hits = r->search.hits;
   return status;
 }
@@ -496,10 +511,9 @@ edge_status_t edge_recogniser_finish(edge_recogniser_t *r) {
     status = add_frame(r, true);
   }
   if (status == EDGE_OK && !r->stopped) {
-    const uint64_t start = now(r);
-    edge_search_finish(&r->search, &r->listener);
-    edge_lattice_build(&r->search, &r->tokens);
-    r->costs.search += now(r) - start;
+    const uint64_t start = now(r), other = beside_search(r);
+    edge_recogniser_conclude(r);
+    r->costs.search += now(r) - start - (beside_search(r) - other);
   }
   r->ended = 1;
   return status;

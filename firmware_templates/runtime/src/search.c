@@ -203,17 +203,25 @@ static edge_status_t predict_all(edge_search_t *s, const edge_runner_t *runner) 
   return EDGE_OK;
 }
 
+/* Set what each token adds to a hypothesis' score. Returns what a token in no phrase adds. */
+static int32_t weigh(edge_search_t *s, const edge_hypothesis_t *h) {
+  const uint64_t start = edge_search_bias_begin(s);
+  edge_bias_deltas(s->bias, &h->bias_state, s->deltas, s->vocab);
+  const int32_t plain = edge_bias_finish(s->bias, &h->bias_state);
+  edge_search_bias_end(s, start);
+  return plain;
+}
+
 /* All extensions of a hypothesis by one more logit: of tokens, as candidates, and of the blank. One
  * hypothesis alone cannot weigh a boost that it may have to give back: whether it goes on by a
  * token is decided without biasing, and with biasing only by which. */
 static void extend(edge_search_t *s, uint32_t index, int32_t best, uint64_t ln_sum) {
   edge_hypothesis_t *h = &s->live[index];
-  const bool biased =
-      s->bias != NULL && edge_bias_deltas(s->bias, &h->bias_state, s->deltas, s->vocab);
+  const bool biased = edge_search_biased(s);
   const bool alone = biased && s->beam == 1;
   const bool emits = alone && edge_search_argmax(s->logits, s->vocab) != s->blank;
   edge_candidate_t c = {.from = (uint16_t)index};
-  const int32_t plain = biased ? edge_bias_finish(s->bias, &h->bias_state) : 0;
+  const int32_t plain = biased ? weigh(s, h) : 0;
   int32_t least = INT8_MIN; /* where a logit was too low, so are those below without a boost */
   for (c.token = alone && !emits ? s->vocab : 0; c.token < s->vocab; c.token++) {
     const bool low = s->logits[c.token] < least && (!biased || s->deltas[c.token] <= plain);
@@ -321,8 +329,10 @@ uint32_t edge_search_path(const edge_search_t *s) {
 }
 
 static void refund(edge_search_t *s, edge_hypothesis_t *h) {
-  if (s->bias != NULL) {
+  if (edge_search_biased(s)) {
+    const uint64_t start = edge_search_bias_begin(s);
     h->bias += edge_bias_finish(s->bias, &h->bias_state);
+    edge_search_bias_end(s, start);
   }
 }
 

@@ -116,11 +116,14 @@ class CostsStruct(ctypes.Structure):
         ("predictor", ctypes.c_uint64),
         ("joiner", ctypes.c_uint64),
         ("search", ctypes.c_uint64),
+        ("bias", ctypes.c_uint64),
+        ("lattice", ctypes.c_uint64),
         ("endpoint", ctypes.c_uint64),
         ("encoder_calls", _U32),
         ("adapter_calls", _U32),
         ("predictor_calls", _U32),
         ("joiner_calls", _U32),
+        ("endpoint_calls", _U32),
         ("predictor_hits", _U32),
     )
 

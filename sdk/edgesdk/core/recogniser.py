@@ -121,6 +121,7 @@ class Costs:
     joiner_calls: int
     predictor_hits: int
     adapter_calls: int = 0
+    endpoint_calls: int = 0
 
 
 class _Bridge:
@@ -371,7 +372,7 @@ class Recogniser:
         at = self._library.call("edge_binding_costs", self._at)
         costs = CostsStruct.from_address(at)
         calls = costs.encoder_calls, costs.predictor_calls, costs.joiner_calls
-        return Costs(*calls, costs.predictor_hits, costs.adapter_calls)
+        return Costs(*calls, costs.predictor_hits, costs.adapter_calls, costs.endpoint_calls)
 
     @property
     def bias(self) -> BiasStore:

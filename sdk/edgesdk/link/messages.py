@@ -95,6 +95,7 @@ class GraphId(IntEnum):
     JOINER = 2
     SINGLE = 3
     ADAPTER = 4
+    ENDPOINT = 5
 
 
 class TensorKind(IntEnum):
@@ -365,11 +366,14 @@ class Metrics:
     predictor: int
     joiner: int
     search: int
+    bias: int
+    lattice: int
     endpoint: int
     encoder_calls: int
     adapter_calls: int
     predictor_calls: int
     joiner_calls: int
+    endpoint_calls: int
     predictor_hits: int
     samples: int
     arena_bytes: int
@@ -385,13 +389,13 @@ class Metrics:
     def total(self) -> int:
         """Sum of all parts' costs."""
         graphs = self.encoder + self.adapter + self.predictor + self.joiner
-        return self.features + graphs + self.search + self.endpoint
+        return self.features + graphs + self.search + self.bias + self.lattice + self.endpoint
 
 
 def read_metrics(payload: bytes) -> Metrics:
     """Payload of METRIC_VALUES."""
     cursor = Cursor(payload, "METRIC_VALUES")
-    metrics = Metrics(*cursor.numbers("7Q14I"))
+    metrics = Metrics(*cursor.numbers("9Q15I"))
     cursor.end()
     return metrics
 

@@ -30,7 +30,13 @@ ROLES = {
     GraphId.ADAPTER: "adapter",
     GraphId.PREDICTOR: "predictor",
     GraphId.JOINER: "joiner",
+    GraphId.ENDPOINT: "endpoint",
 }
+STAGES = (
+    *("features", "encoder", "adapter", "predictor", "joiner"),
+    *("search", "bias", "lattice", "endpoint"),
+)
+OPTIONAL_STAGES = ("adapter", "bias", "lattice", "endpoint")  # left out where they cost nothing
 LEAST_AUDIO_S = 0.1  # below it a cost per second says nothing
 COST_UNITS = {ClockKind.INSTRUCTIONS: "instructions", ClockKind.CYCLES: "cycles"}
 
@@ -130,13 +136,13 @@ def _values(
 
 
 def _stages(clips: Sequence[DeviceClip]) -> Iterator[StageCost]:
-    for stage in ("features", "encoder", "adapter", "predictor", "joiner", "search", "endpoint"):
+    for stage in STAGES:
         cost = sum(getattr(clip.metrics, stage) for clip in clips)
-        if stage in ("adapter", "endpoint") and cost == 0:
-            continue  # no phrases; off
+        if stage in OPTIONAL_STAGES and cost == 0:
+            continue
         calls = [getattr(clip.metrics, f"{stage}_calls", None) for clip in clips]
         counted = [count for count in calls if count is not None]
-        yield StageCost(stage, sum(counted) if counted else None, cost)
+        yield StageCost(stage, sum(counted) or None, cost)
 
 
 def _operators(
@@ -149,12 +155,13 @@ def _operators(
     calls = {stage.stage: stage.calls or 0 for stage in stages}
     whole = {stage.stage: stage.cost for stage in stages}
     for graph, role in ROLES.items():
-        if role not in calls:
+        plan = bundle.endpoint_plan if role == "endpoint" else bundle.graphs.get(role)
+        if plan is None or role not in calls:
             continue
-        records = bundle.graphs[role].records
+        records = plan.records
         named = bundle.debug.get(role, {}).get("ops", [])
         spent = 0
-        if not all(clip.operators[graph] for clip in clips):
+        if not all(clip.operators.get(graph) for clip in clips):
             yield OperatorCost(role, None, "not profiled", "", calls[role], whole[role])
             continue
         for index, record in enumerate(records):
@@ -164,8 +171,8 @@ def _operators(
             operator = str(origin.get("tflite_op", record.op))
             tensor = str(origin.get("tensor") or "")
             yield OperatorCost(role, index, operator, tensor, calls[role], cost)
-        rest = whole[role] - spent
-        yield OperatorCost(role, None, "between operators", "", calls[role], rest)
+        place = "outside its graph" if role == "endpoint" else "between operators"
+        yield OperatorCost(role, None, place, "", calls[role], whole[role] - spent)
 
 
 def _cost_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:

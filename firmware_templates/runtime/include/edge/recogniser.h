@@ -21,10 +21,12 @@
 #include "edge/status.h"
 #include "edge/tokens.h"
 
-/* Costs in the port's clock, summed since the last edge_recogniser_reset. */
+/* Costs in the port's clock, summed since the last edge_recogniser_reset. `search` is what
+ * hypotheses cost, without the other parts; `bias` is what active tables do for them. */
 typedef struct edge_costs {
-  uint64_t features, encoder, adapter, predictor, joiner, search, endpoint;
+  uint64_t features, encoder, adapter, predictor, joiner, search, bias, lattice, endpoint;
   uint32_t encoder_calls, adapter_calls, predictor_calls, joiner_calls;
+  uint32_t endpoint_calls; /* of the end-pointers' graph */
   uint32_t predictor_hits; /* outputs of the predictor that were there already */
 } edge_costs_t;
 

@@ -15,6 +15,7 @@
 
 #include "edge/bias.h"
 #include "edge/endpoint.h"
+#include "edge/graph.h"
 #include "edge/status.h"
 
 #define EDGE_SEARCH_MAX_CONTEXT 8u
@@ -133,6 +134,8 @@ typedef struct edge_search {
   uint32_t max_arcs;        /* of the lattice */
   const uint8_t *exp_q24;   /* u32[256], any alignment */
   const edge_bias_t *bias;  /* caller's, may change between utterances; NULL: none */
+  edge_clock_fn bias_clock; /* caller's, counts what active tables cost; NULL: none does */
+  uint64_t *bias_cost;      /* caller's, added to in that clock */
   edge_hypothesis_t *live;  /* the best one first */
   edge_hypothesis_t *next;
   edge_candidate_t *candidates; /* the best one first */
