@@ -45,6 +45,8 @@ PARTS = {
     "endpoint": ("endpoint.c", "endpointing.c"),
     "lattice": ("lattice.c",),
 }
+# The runtime's own sources, in its folder.
+RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 COMPILE_TIMEOUT_S = 300
@@ -191,7 +193,7 @@ def _plan(board: Board, options: BuildOptions) -> _Plan:
     sources = [root / "ports" / name for name in port["sources"]]
     link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
     sources += [root / "ports" / name for name in link_sources.get(link, [])]
-    for pattern in ("app/*.c", "runtime/src/*.c", "runtime/kernels/**/*.c"):
+    for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
         sources += sorted(root.glob(pattern))
     sources = _without(sources, options.parts, root / "runtime")
     includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]

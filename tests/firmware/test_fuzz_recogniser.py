@@ -35,7 +35,7 @@ FRONTS = {
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("fuzz") / "fuzz_recogniser"
     sources = [path for path in (RUNTIME / "src").glob("*.c") if path.name != "wire.c"]
-    sources += (RUNTIME / "kernels").rglob("*.c")
+    sources += [path for part in ("kernels", "npu") for path in (RUNTIME / part).rglob("*.c")]
     flags = ["-std=c11", "-O1", "-g", "-ffp-contract=off"]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     if "clang" not in find_compiler()[0]:

@@ -239,7 +239,7 @@ def test_operators_run_in_order() -> None:
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("fuzz") / "fuzz_graph"
     sources = [RUNTIME / "src" / f"{name}.c" for name in ("graph", "image")]
-    sources += sorted((RUNTIME / "kernels").glob("*/*.c"))
+    sources += sorted((RUNTIME / "kernels").glob("*/*.c")) + sorted((RUNTIME / "npu").rglob("*.c"))
     sources.append(Path(__file__).with_name("fuzz_graph.c"))
     command = ["gcc", "-std=c11", "-O1", *WARN, *SANITIZE, f"-I{RUNTIME / 'include'}"]
     subprocess.run([*command, *map(str, sources), "-o", str(program)], check=True)

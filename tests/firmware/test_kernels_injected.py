@@ -203,7 +203,8 @@ def leaky_fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaky")
     runtime = _defective(folder, [gap[:3] for gap in GAPS]) / "runtime"
     sources = [runtime / "src" / f"{name}.c" for name in ("graph", "image")]
-    sources += [*(runtime / "kernels").glob("*/*.c"), Path(__file__).with_name("fuzz_graph.c")]
+    sources += [*(runtime / "kernels").glob("*/*.c"), *(runtime / "npu").rglob("*.c")]
+    sources += [Path(__file__).with_name("fuzz_graph.c")]
     command = ["gcc", "-std=c11", "-O1", *SANITIZE, f"-I{runtime / 'include'}"]
     subprocess.run([*command, *map(str, sources), "-o", str(folder / "fuzz")], check=True)
     return folder / "fuzz"

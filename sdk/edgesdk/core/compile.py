@@ -70,7 +70,7 @@ def compiler_version(compiler: list[str]) -> str:
 
 def runtime_sources(runtime: Path) -> list[Path]:
     """Every C file and header of the core, sorted."""
-    folders = ("include", "src", "kernels", "python")
+    folders = ("include", "src", "kernels", "npu", "python")
     found = [
         path
         for folder in folders

@@ -33,6 +33,15 @@ class Status(IntEnum):
     FAULT = -16, "the processor took a fault"
     FOREIGN = -17, "made for the tokens of another model"
     NO_PART = -18, "firmware was built without a part that this image needs"
+    NPU_MISSING = -19, "graph needs an NPU and none is attached"
+    NPU_CONFIG = -20, "graph was compiled for another NPU"
+    NPU_STREAM = -21, "NPU command stream is malformed"
+    NPU_BOUNDS = -22, "NPU command reaches outside its memory"
+    NPU_TIMEOUT = -23, "NPU did not finish in time"
+    NPU_BUS = -24, "NPU met a bus error"
+    NPU_PARSE = -25, "NPU refused a command"
+    NPU_SECURITY = -26, "NPU did not take the protection level it was given"
+    NPU_FAULT = -27, "NPU stopped with an error of its own"
 
 
 def status_text(code: int) -> str:
