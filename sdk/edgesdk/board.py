@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 from edgesdk.toml_table import Table, did_you_mean
@@ -126,6 +127,7 @@ class Board:
     uart: Uart | None
     counter: Counter | None
     emulator: Emulator | None
+    npu: Npu | None
     path: Path
 
     def memory(self, role: str) -> Memory:
@@ -249,6 +251,7 @@ def _read_board(values: dict[str, Any], path: Path) -> Board:
         uart=top.optional("uart", _read_uart),
         counter=top.optional("counter", _read_counter),
         emulator=top.optional("emulator", _read_emulator),
+        npu=top.optional("npu", read_npu),
         path=path,
     )
     stack.finish()
@@ -384,6 +387,25 @@ def _check_emulator(board: Board) -> str | None:
     return None
 
 
+def _check_npu(board: Board) -> str | None:
+    emulator, uart = board.emulator, board.uart
+    if board.npu is None:
+        return None
+    ram = None
+    if emulator is not None and emulator.ram_base is not None and emulator.ram_bytes is not None:
+        ram = range(emulator.ram_base, emulator.ram_base + emulator.ram_bytes)
+    return check_npu(
+        board.npu,
+        Surroundings(
+            emulator=None if emulator is None else emulator.kind,
+            ram=ram,
+            memories=board.memories,
+            uart_base=None if uart is None else uart.base,
+            uart_interrupt=None if uart is None else uart.interrupt,
+        ),
+    )
+
+
 CHECKS: tuple[Callable[[Board], str | None], ...] = (
     _check_name_matches_file,
     _check_port,
@@ -395,6 +417,7 @@ CHECKS: tuple[Callable[[Board], str | None], ...] = (
     _check_link,
     _check_counter,
     _check_emulator,
+    _check_npu,
 )
 
 
@@ -440,4 +463,5 @@ def load_board(name_or_path: str | Path) -> Board:
 
 def load_boards() -> list[Board]:
     """All shipped boards, by name."""
-    return [_load_file(path) for path in sorted(resource_dir("boards").glob("*.toml"))]
+    paths = resource_dir("boards").glob("*.toml")
+    return [_load_file(path) for path in sorted(paths, key=lambda path: path.stem)]

@@ -9,6 +9,8 @@ from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 
 GOOD = (resource_dir("boards") / "qemu-mps3-an547.toml").read_text(encoding="utf-8")
+WITH_NPU = (resource_dir("boards") / "qemu-mps3-an547-u55.toml").read_text(encoding="utf-8")
+HOST_WITH_NPU = (resource_dir("boards") / "host-u55.toml").read_text(encoding="utf-8")
 
 
 def _file(tmp_path: Path, text: str, name: str = "qemu-mps3-an547") -> Path:
@@ -21,13 +23,17 @@ def _file(tmp_path: Path, text: str, name: str = "qemu-mps3-an547") -> Path:
 def test_shipped_boards_hold_and_cite_their_sources(board: object) -> None:
     assert validate(board) == []  # type: ignore[arg-type]
     text = board.path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    facts = re.findall(r"^\[+(cpu|memory|uart|counter|emulator|compiler)\]+$", text, re.MULTILINE)
+    tables = "cpu|memory|uart|counter|emulator|compiler|npu|npu\\.doorbell"
+    facts = re.findall(rf"^\[+({tables})\]+$", text, re.MULTILINE)
     assert len(re.findall(r"^source = \"[^\"]{8,}\"$", text, re.MULTILINE)) == len(facts) + 1
 
 
-def test_board_names_are_those_of_the_three_ports() -> None:
+def test_boards_are_the_three_ports_and_those_with_an_npu() -> None:
     boards = {board.name: board for board in load_boards()}
-    assert set(boards) == {"host", "qemu-mps2-an386", "qemu-mps3-an547"}
+    plain = {"host", "qemu-mps2-an386", "qemu-mps3-an547"}
+    with_npu = {"host-u55", "host-u65", "qemu-mps3-an547-u55"}
+    assert set(boards) == plain | with_npu
+    assert {name for name, board in boards.items() if board.npu is not None} == with_npu
 
 
 def test_a_users_own_file_is_a_board(tmp_path: Path) -> None:
@@ -39,7 +45,7 @@ def test_a_users_own_file_is_a_board(tmp_path: Path) -> None:
 def test_unknown_board_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(BoardError, match="did you mean 'qemu-mps3-an547'"):
         load_board("qemu-mps3-an574")
-    with pytest.raises(BoardError, match="boards: host, qemu-mps2-an386, qemu-mps3-an547"):
+    with pytest.raises(BoardError, match="boards: host, host-u55, host-u65, qemu-mps2-an386, "):
         load_board("zzz")
 
 
@@ -91,6 +97,129 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('accelerator = "ethos-u55-128"', 'accelerator = "ethos-u55-182"', "'ethos-u55-128'?"),
+        ('attachment = "emulator"', 'attachment = "registers"', "needs hardware"),
+        ("limit_ms = 10_000", "limit_ms = 0", "limit_ms = 0 must be above 0"),
+        ("limit_ms = 10_000", "limit_s = 10", "did you mean 'limit_ms'"),
+        ("limit_ms = 10_000", "limit_ms = 10_000\ninterrupt = 56", 'for attachment = "registers"'),
+        ("base = 0x7244_0000\n", "", "needs base, a page of shared RAM"),
+        ("base = 0x7244_0000", "base = 0x7244_0010", "0x72440010 is no address of 32 bits and"),
+        ("base = 0x7244_0000", "base = 0x7243_F000", "lies in memory 'ddr_workspace'"),
+        ("base = 0x7244_0000", "base = 0x5810_2000", "base = 0x58102000 lies outside the RAM"),
+        ("base = 0x7204_0000", "base = 0x3100_0000", "'ddr_workspace' lies outside the RAM"),
+        ("base = 0x5930_4000", "base = 0x5930_3000", "is the [uart]'s; choose another UART"),
+        ("interrupt = 35", "interrupt = 96", "interrupt = 96 must lie in 0..95"),
+        ("interrupt = 35", "interrupt = 33", "interrupt = 33 is the [uart]'s"),
+        ("serial = 1", "serial = 0", "serial = 0 must be above 0"),
+        ("[npu.doorbell]", "[npu.dorbell]", "did you mean 'doorbell'"),
+        ("core_clock = 500e6", "core_clock = 0", "core_clock = 0 must be above 0"),
+        ("core_clock = 500e6", "core_clock = inf", "core_clock = inf must be above 0 and finite"),
+        ("core_clock = 500e6", 'core_clock = "500e6"', "is a str, not a float"),
+        ('axi1_port = "OffChipFlash"', 'axi1_port = "OfChipFlash"', "did you mean 'OffChipFlash'"),
+        ('axi1_port = "OffChipFlash"', 'axi1_port = "Dram"', "did you mean 'Dram_clock_scale'"),
+        ("Sram_read_latency = 32", "Sram_read_latency = -1", "read_latency = -1 must not be neg"),
+        ("OffChipFlash_max_writes", "OffChipFlash_most_writes", "'OffChipFlash_max_writes'?"),
+        ('const_mem_area = "Axi1"', 'const_mem_area = "Axi2"', "is none of Axi0, Axi1"),
+        ('arena_mem_area = "Axi0"', 'arena_mem_area = "Axi1"', "arena_mem_area is OffChipFlash"),
+        ('cache_mem_area = "Axi0"', 'cache_mem_area = "Axi1"', "cache_mem_area is OffChipFlash"),
+        ("[npu.memory_mode]", "[npu.memory-mode]", "did you mean 'memory_mode'"),
+    ],
+)
+def test_each_mistake_about_an_npu_is_named(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    assert WITH_NPU.count(old) >= 1
+    path = _file(tmp_path, WITH_NPU.replace(old, new, 1), "qemu-mps3-an547-u55")
+    with pytest.raises(BoardError) as caught:
+        load_board(path)
+    text = str(caught.value)
+    assert expected in text
+    assert "qemu-mps3-an547-u55.toml" in text
+    assert "\n" not in text
+
+
+def _hardware(text: str) -> str:
+    """The same board as if it were no emulation, with an NPU of its own."""
+    text = re.sub(r"\[(emulator|npu\.doorbell)\]\n(\w.*\n)+", "", text)
+    text = text.replace('tier = "emulated"', 'tier = "hardware"')
+    text = text.replace('attachment = "emulator"', 'attachment = "registers"\ninterrupt = 16')
+    return text.replace("base = 0x7244_0000", "base = 0x5810_2000")
+
+
+def test_npu_of_a_real_board_is_its_registers(tmp_path: Path) -> None:
+    path = _file(tmp_path, _hardware(WITH_NPU), "qemu-mps3-an547-u55")
+    npu = load_board(path).npu
+    assert npu is not None
+    assert (npu.attachment, npu.base, npu.interrupt) == ("registers", 0x5810_2000, 16)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'attachment = "registers"\ninterrupt = 16',
+            'attachment = "emulator"',
+            "needs an emulated",
+        ),
+        ("base = 0x5810_2000\n", "", "needs base, the address of the registers"),
+        ("interrupt = 16", "interrupt = 33", "interrupt = 33 is the [uart]'s"),
+        (
+            "[npu.system]",
+            '[npu.doorbell]\nbase = 1\ninterrupt = 1\nserial = 1\nsource = ""\n[npu.system]',
+            '[npu.doorbell] is for attachment = "emulator" only',
+        ),
+    ],
+)
+def test_each_mistake_about_a_real_npu_is_named(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    text = _hardware(WITH_NPU)
+    assert text.count(old) == 1
+    with pytest.raises(BoardError, match=re.escape(expected)):
+        load_board(_file(tmp_path, text.replace(old, new), "qemu-mps3-an547-u55"))
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        ({"limit_ms": "base = 4096\nlimit_ms"}, "of a process is linked in"),
+        (
+            {"OffChipFlash": "Dram", 'arena_mem_area = "Axi0"': 'arena_mem_area = "Axi1"'},
+            "a cache apart from the arena needs arena_cache_size",
+        ),
+        (
+            {'axi1_port = "OffChipFlash"': 'axi1_port = "Sram"', "\nOffChipFlash_": "\n# "},
+            "const_mem_area is Sram; Vela wants it there only with all else",
+        ),
+    ],
+)
+def test_each_mistake_about_a_linked_npu_is_named(
+    tmp_path: Path, edits: dict[str, str], expected: str
+) -> None:
+    text = HOST_WITH_NPU
+    for old, new in edits.items():
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.raises(BoardError, match=expected):
+        load_board(_file(tmp_path, text, "host-u55"))
+
+
+def test_values_for_vela_are_those_of_the_file_in_its_spelling() -> None:
+    npu = load_board("qemu-mps3-an547-u55").npu
+    assert npu is not None
+    assert npu.system["core_clock"] == 500e6
+    assert npu.system["OffChipFlash_clock_scale"] == 0.125
+    assert list(npu.system)[:3] == ["core_clock", "axi0_port", "axi1_port"]
+    assert dict(npu.memory_mode) == {
+        "const_mem_area": "Axi1",
+        "arena_mem_area": "Axi0",
+        "cache_mem_area": "Axi0",
+    }
+
+
 def test_table_that_the_port_needs_is_missed(tmp_path: Path) -> None:
     begin, end = GOOD.index("[counter]"), GOOD.index("[emulator]")
     with pytest.raises(BoardError, match=r"port 'mps' needs a \[counter\] table"):
@@ -112,4 +241,4 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 10
+    assert len(CHECKS) == 11

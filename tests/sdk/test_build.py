@@ -34,6 +34,20 @@ class _Bundle:
         return bytes(self.size)
 
 
+def test_header_tells_of_the_npu() -> None:
+    lines = render_header(load_board("qemu-mps3-an547-u55")).splitlines()
+    for line in (
+        "#define EDGE_NPU_BASE 0x72440000u",
+        "#define EDGE_NPU_INTERRUPT 35",
+        "#define EDGE_NPU_DOORBELL_BASE 0x59304000u",
+        "#define EDGE_NPU_LIMIT_MS 10000u",
+    ):
+        assert line in lines
+    linked = [line for line in render_header(load_board("host-u55")).splitlines() if "NPU" in line]
+    assert linked == ["#define EDGE_NPU_LIMIT_MS 10000u"]
+    assert "NPU" not in render_header(load_board("qemu-mps3-an547"))
+
+
 @pytest.mark.needs_gcc
 def test_build_is_cached_by_what_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     image = build(load_board(M4))

@@ -28,6 +28,7 @@ def _describe(board: Board) -> dict[str, Any]:
         ],
         "compiler": board.compiler.default,
         "link": board.link.default,
+        "npu": None if board.npu is None else board.npu.accelerator,
     }
 
 
@@ -68,7 +69,7 @@ def command(
             raise typer.Exit(1)
         return
     boards = [_describe(board) for board in load_boards()]
-    table = Table("board", "core", "isa", "tier", "memories", box=None, pad_edge=False)
+    table = Table("board", "core", "isa", "npu", "tier", "memories", box=None, pad_edge=False)
     for board in boards:
         sizes = ", ".join(
             f"{memory['name']} {memory['size_bytes'] // 1024:,} KiB" for memory in board["memories"]
@@ -77,6 +78,7 @@ def command(
             Text(board["name"], no_wrap=True),
             board["core"],
             " ".join(board["isa"]),
+            Text(board["npu"] or "-", no_wrap=True),
             board["tier"],
             sizes,
         )

@@ -1,0 +1,235 @@
+"""The NPU of a board: its [npu] table, read strictly, and the checks on it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edgesdk.errors import BoardError
+from edgesdk.toml_table import Table
+
+ACCELERATORS = (
+    "ethos-u55-32",
+    "ethos-u55-64",
+    "ethos-u55-128",
+    "ethos-u55-256",
+    "ethos-u65-256",
+    "ethos-u65-512",
+)
+ATTACHMENTS = ("registers", "emulator")
+MEMORY_AREAS = ("Sram", "Dram", "OnChipFlash", "OffChipFlash")  # what Vela calls kinds of memory
+MEMORY_PORTS = ("Axi0", "Axi1")
+PAGE_BYTES = 0x2000  # of an emulated NPU behind shared RAM: registers, then the queue of writes
+PAGE_ALIGNMENT = 0x1000  # bytes: what a mapping starts at
+INTERRUPTS = range(96)  # lines that the ports have vectors for
+
+
+@dataclass(frozen=True)
+class Doorbell:
+    """A spare CMSDK UART between firmware and the emulated NPU; `serial` is its place in QEMU."""
+
+    base: int
+    interrupt: int
+    serial: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Npu:
+    """The NPU; `system` and `memory_mode` are Vela's sections, key by key as it spells them."""
+
+    accelerator: str
+    attachment: str
+    base: int | None
+    interrupt: int | None
+    limit_ms: int
+    doorbell: Doorbell | None
+    system: Mapping[str, str | int | float]
+    memory_mode: Mapping[str, str | int]
+    source: str
+
+
+class _Memory(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def base(self) -> int | None: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def holds(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the NPU's checks need to know of its board."""
+
+    emulator: str | None  # kind; None for hardware
+    ram: range | None  # addresses that a file backs
+    memories: Sequence[_Memory]
+    uart_base: int | None
+    uart_interrupt: int | None
+
+
+def read_npu(table: Table) -> Npu:
+    """The [npu] table of a board file.
+
+    Raises:
+        BoardError: a key is missing, unknown, or of the wrong type.
+    """
+    npu = Npu(
+        accelerator=table.choice("accelerator", ACCELERATORS),
+        attachment=table.choice("attachment", ATTACHMENTS),
+        base=table.maybe("base", int),
+        interrupt=table.maybe("interrupt", int),
+        limit_ms=table.positive("limit_ms"),
+        doorbell=table.optional("doorbell", _read_doorbell),
+        system=_read_system(table.table("system")),
+        memory_mode=_read_memory_mode(table.table("memory_mode")),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return npu
+
+
+def _read_doorbell(table: Table) -> Doorbell:
+    doorbell = Doorbell(
+        base=table.positive("base"),
+        interrupt=table.take("interrupt", int),
+        serial=table.positive("serial"),
+        source=table.take("source", str),
+    )
+    table.finish()
+    return doorbell
+
+
+def _read_system(table: Table) -> dict[str, str | int | float]:
+    """Vela's [System_Config]: a clock, what lies behind both ports, and how fast that is."""
+    system: dict[str, str | int | float] = {"core_clock": _number(table, "core_clock")}
+    for port in ("axi0_port", "axi1_port"):
+        system[port] = table.choice(port, MEMORY_AREAS)
+    for area in dict.fromkeys((str(system["axi0_port"]), str(system["axi1_port"]))):
+        system[f"{area}_clock_scale"] = _number(table, f"{area}_clock_scale")
+        system[f"{area}_burst_length"] = table.positive(f"{area}_burst_length")
+        for key in ("read_latency", "write_latency"):
+            system[f"{area}_{key}"] = _not_negative(table, table.take(f"{area}_{key}", int), key)
+        for key in ("ports_used", "max_reads", "max_writes"):
+            value = table.maybe(f"{area}_{key}", int)
+            if value is not None:
+                system[f"{area}_{key}"] = _not_negative(table, value, key)
+    table.finish()
+    return system
+
+
+def _read_memory_mode(table: Table) -> dict[str, str | int]:
+    """Vela's [Memory_Mode]: behind which port constants, arena and cache lie."""
+    keys = ("const_mem_area", "arena_mem_area", "cache_mem_area")
+    mode: dict[str, str | int] = {key: table.choice(key, MEMORY_PORTS) for key in keys}
+    size = table.maybe("arena_cache_size", int)
+    if size is not None:
+        mode["arena_cache_size"] = _not_negative(table, size, "arena_cache_size")
+    table.finish()
+    return mode
+
+
+def _number(table: Table, key: str) -> int | float:
+    value = table.values.get(key)
+    number = table.take(key, int if type(value) is int else float)
+    if not 0 < number < float("inf"):
+        raise BoardError(f"{table.where}: {key} = {number} must be above 0 and finite; correct it")
+    return number
+
+
+def _not_negative(table: Table, value: int, key: str) -> int:
+    if value < 0:
+        raise BoardError(f"{table.where}: {key} = {value} must not be negative; correct it")
+    return value
+
+
+def _check_attachment(npu: Npu, around: Surroundings) -> str | None:
+    if npu.attachment == "registers":
+        if around.emulator is not None:
+            return '[npu] attachment = "registers" needs hardware; an emulated board has "emulator"'
+        if npu.base is None:
+            return '[npu] attachment = "registers" needs base, the address of the registers'
+        if npu.doorbell is not None:
+            return '[npu.doorbell] is for attachment = "emulator" only; remove it'
+        return None
+    if around.emulator is None:
+        return '[npu] attachment = "emulator" needs an emulated board; hardware has "registers"'
+    if npu.interrupt is not None:
+        return '[npu] interrupt is for attachment = "registers" only; remove it'
+    if around.emulator == "process" and (npu.base is not None or npu.doorbell is not None):
+        return "[npu] of a process is linked in: remove base and [npu.doorbell]"
+    if around.emulator == "qemu" and (npu.base is None or npu.doorbell is None):
+        return "[npu] behind QEMU needs base, a page of shared RAM, and a [npu.doorbell]"
+    return None
+
+
+def _check_interrupts(npu: Npu, around: Surroundings) -> str | None:
+    doorbell = npu.doorbell
+    line = npu.interrupt if doorbell is None else doorbell.interrupt
+    if line is not None and line not in INTERRUPTS:
+        return f"[npu] interrupt = {line} must lie in 0..{INTERRUPTS.stop - 1}"
+    if line is not None and line == around.uart_interrupt:
+        return f"[npu] interrupt = {line} is the [uart]'s; choose the NPU's own"
+    if doorbell is not None and doorbell.base == around.uart_base:
+        return f"[npu.doorbell] base = 0x{doorbell.base:08X} is the [uart]'s; choose another UART"
+    return None
+
+
+def _check_registers(npu: Npu, around: Surroundings) -> str | None:
+    """Where the registers lie: nowhere near a memory, and in shared RAM if they are emulated."""
+    if npu.base is None:
+        return None
+    if npu.base <= 0 or npu.base % PAGE_ALIGNMENT or npu.base + PAGE_BYTES > 1 << 32:
+        return f"[npu] base = 0x{npu.base:X} is no address of 32 bits and multiple of 4096"
+    for memory in around.memories:
+        if memory.base is None:
+            continue
+        if npu.base < memory.end and memory.base < npu.base + PAGE_BYTES:
+            return f"[npu] base = 0x{npu.base:08X} lies in memory {memory.name!r}; move one of them"
+    if around.emulator != "qemu" or around.ram is None:
+        return None
+    if not around.ram.start <= npu.base <= npu.base + PAGE_BYTES <= around.ram.stop:
+        return f"[npu] base = 0x{npu.base:08X} lies outside the RAM that a file backs; move it"
+    for memory in around.memories:
+        if not {"model", "workspace"} & set(memory.holds):
+            continue
+        start = memory.base or 0
+        if not around.ram.start <= start <= memory.end <= around.ram.stop:
+            return (
+                f"memory {memory.name!r} lies outside the RAM that a file backs, where the "
+                "emulated NPU cannot reach it; move it"
+            )
+    return None
+
+
+def _check_memory_mode(npu: Npu, around: Surroundings) -> str | None:
+    """What Vela demands of the memories behind the ports."""
+    del around
+    mode = npu.memory_mode
+    ports = [mode[key] for key in ("const_mem_area", "arena_mem_area", "cache_mem_area")]
+    const, arena, cache = (str(npu.system[f"{str(port).lower()}_port"]) for port in ports)
+    if cache != "Sram":
+        return f"[npu.memory_mode] cache_mem_area is {cache}; Vela wants it in Sram"
+    if arena not in ("Sram", "Dram"):
+        return f"[npu.memory_mode] arena_mem_area is {arena}; Vela wants it in Sram or Dram"
+    if const == "Sram" and len(set(ports)) > 1:
+        return "[npu.memory_mode] const_mem_area is Sram; Vela wants it there only with all else"
+    if ports[1] != ports[2] and not mode.get("arena_cache_size"):
+        return "[npu.memory_mode] a cache apart from the arena needs arena_cache_size, in bytes"
+    return None
+
+
+CHECKS: tuple[Callable[[Npu, Surroundings], str | None], ...] = (
+    _check_attachment,
+    _check_interrupts,
+    _check_registers,
+    _check_memory_mode,
+)
+
+
+def check_npu(npu: Npu, around: Surroundings) -> str | None:
+    """The first that is wrong with an NPU on its board, in a sentence; None where nothing is."""
+    found = (check(npu, around) for check in CHECKS)
+    return next((problem for problem in found if problem is not None), None)
