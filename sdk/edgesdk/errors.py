@@ -27,6 +27,10 @@ class ConvertError(EdgeError):
     """A model cannot be converted as asked."""
 
 
+class NpuError(EdgeError):
+    """An NPU's command stream is malformed, or does what the hardware would not forgive."""
+
+
 class BiasError(EdgeError):
     """Phrases that cannot become a bias table, or a table that cannot be used."""
 

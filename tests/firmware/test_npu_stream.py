@@ -1,5 +1,6 @@
 """The C decoder of Ethos-U command streams: what it sets and what it refuses."""
 
+import random
 import re
 import struct
 import subprocess
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from edgesdk.core.compile import find_compiler
+from edgesdk.errors import NpuError
 from edgesdk.link.status import Status
+from edgesdk.npu.commands import COMMANDS
+from edgesdk.npu.stream import operations
 
 pytestmark = pytest.mark.needs_cc
 
@@ -19,12 +23,11 @@ U55, U65 = 1, 2
 STOP, IRQ, CONV, POOL = 0xFFFF0000, 1, 2, 5
 WARN = ["-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Wvla", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-LINE = re.compile(r"^EDGE_ETHOSU_SET\((\w+), (0x[0-9A-F]{4}), \w+, (\w+), ", re.M)
-REGISTERS = [
-    (name, int(code, 16), form)
-    for name, code, form in LINE.findall((ETHOSU / "commands.def").read_text())
-]
-Read = tuple[list[tuple[tuple[int, int, int], dict[str, tuple[int, ...]]]], Status, int]
+LINE = re.compile(r"^EDGE_ETHOSU_(OP|SET)\((\w+), (0x[0-9A-F]{4}), (\w+)(?:, (\w+), .+)?\)$", re.M)
+IN_C = LINE.findall((ETHOSU / "commands.def").read_text())
+REGISTERS = [(name, int(code, 16), form) for kind, name, code, _, form in IN_C if kind == "SET"]
+Found = list[tuple[tuple[int, int, int], dict[str, tuple[int, ...]]]]
+Read = tuple[Found, Status, int]
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +140,50 @@ def test_what_is_no_stream_is_refused_at_its_word(
 ) -> None:
     _, status, at = read(words, product)
     assert (status, at) == (Status.NPU_STREAM, place)
+
+
+def test_both_tables_of_commands_agree() -> None:
+    in_c = [
+        (name, int(code, 16), form.lower() or "operation", products == "EDGE_ETHOSU_ALL")
+        for _, name, code, products, form in IN_C
+    ]
+    in_python = [(one.name, one.code, one.form, one.u55) for one in COMMANDS.values()]
+    assert in_python == in_c
+
+
+def _random_stream(rng: random.Random) -> list[int]:
+    """Mostly commands that exist, with parameters of all kinds; sometimes no command at all."""
+    words = []
+    for _ in range(rng.randrange(60)):
+        code = rng.choice(list(COMMANDS)[1:]) if rng.random() < 0.99 else rng.randrange(1 << 16)
+        edges = (0, 1, 63, 64, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFF7F, 0xFF80, 0xFFFF)
+        short = rng.choice(edges[:3] if rng.random() < 0.97 else edges)
+        words.append(_word(code, short))
+        if code & 0x4000:
+            words.append(rng.choice((rng.randrange(1 << 32), 0, 0x7FFFFFFF, 0x80000000)))
+    return words + [STOP] * (rng.random() < 0.8)
+
+
+def _in_python(words: list[int], product: str) -> Read:
+    """As `read`, by edgesdk.npu.stream."""
+    found: Found = []
+    try:
+        for one in operations(words, product):
+            values = {n: v if isinstance(v, tuple) else (v,) for n, v in one.registers.items()}
+            found.append(((one.command.code, one.param, one.at), values))
+    except NpuError as error:
+        place = re.search(r"word (\d+):", str(error))
+        assert place is not None
+        return found, Status.NPU_STREAM, int(place[1])
+    return found, Status.OK, found[-1][0][2] + 1
+
+
+def test_c_and_python_read_the_same_from_random_words(read: Callable[..., Read]) -> None:
+    accepted = 0
+    for seed in range(300):
+        rng = random.Random(seed)
+        words, product = _random_stream(rng), rng.choice((U55, U65))
+        expected = _in_python(words, "u55" if product == U55 else "u65")
+        assert read(words, product) == expected, f"seed {seed}"
+        accepted += expected[1] == Status.OK
+    assert 60 < accepted < 240

@@ -1,0 +1,110 @@
+"""Reads Ethos-U command streams: operations, and what each found in the registers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesdk.errors import NpuError
+from edgesdk.npu.commands import COMMANDS, PAYLOAD, Command, Form
+
+Value = int | tuple[int, int]
+"""Of a register; a scale is its multiplier and its shift."""
+
+_SIGN = 1 << 39
+_FIRST: dict[Form, Value] = {"count": 1, "scale": (0, 0)}
+RESET: Mapping[str, Value] = {
+    command.name: _FIRST.get(command.form, 0)
+    for command in COMMANDS.values()
+    if command.form != "operation"
+}
+"""Registers before the first command."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A register that the stream sets; `at` is the index of the command's first word."""
+
+    at: int
+    command: Command
+    value: Value
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A command that does something, with the writes since the one before it.
+
+    `registers` has every register by its name, with the value that the operation finds there.
+    """
+
+    index: int
+    at: int
+    command: Command
+    param: int
+    writes: tuple[Write, ...]
+    registers: Mapping[str, Value]
+
+
+def read_stream(
+    words: Sequence[int] | NDArray[np.uint32], product: str, source: str = "command stream"
+) -> list[Operation]:
+    """The operations up to STOP, for a product, "u55" or "u65"; `source` names it in errors.
+
+    Raises:
+        NpuError: a command that the product has not, a value with bits that its register has
+            not, or no STOP.
+    """
+    return list(operations(words, product, source))
+
+
+def operations(
+    words: Sequence[int] | NDArray[np.uint32], product: str, source: str = "command stream"
+) -> Iterator[Operation]:
+    """As `read_stream`, one by one: what comes before a defect is still seen."""
+    registers = dict(RESET)
+    writes: list[Write] = []
+    at = index = 0
+    while at < len(words):
+        code, param = int(words[at]) & 0xFFFF, int(words[at]) >> 16
+        command = COMMANDS.get(code)
+        if command is None or (product == "u55" and not command.u55):
+            raise _bad(source, at, f"{int(words[at]):#010x} is no command of an Ethos-{product}")
+        if at + command.words > len(words):
+            raise _bad(source, at, f"{command.name} ends before its second word")
+        if command.form == "operation":
+            yield Operation(index, at, command, param, tuple(writes), dict(registers))
+            if command.name == "STOP":
+                return
+            writes, index = [], index + 1
+        else:
+            second = int(words[at + 1]) if code & PAYLOAD else 0
+            value = _value(command.form, param, second)
+            if value is None:
+                raise _bad(source, at, f"{command.name} has no bits for {param:#06x}")
+            registers[command.name] = value
+            writes.append(Write(at, command, value))
+        at += command.words
+    raise _bad(source, at, "no STOP")
+
+
+def _value(form: Form, param: int, second: int) -> Value | None:
+    """A register's value; None where the parameter has bits that it has not."""
+    wide = param << 32 | second
+    if form == "raw":
+        return param
+    if form == "count":
+        return param + 1
+    if form == "length":
+        return second if param == 0 else None
+    if form == "scale":
+        return (second, param) if param < 64 else None
+    if form == "address":
+        return wide if wide < 2 * _SIGN else None
+    span = 1 << (40 if wide < 1 << 40 else 48)
+    signed = wide - span if wide & _SIGN else wide
+    return signed if -_SIGN <= signed < _SIGN else None
+
+
+def _bad(source: str, at: int, why: str) -> NpuError:
+    return NpuError(f"{source}: word {at}: {why}; compile the graph again with Vela")
