@@ -15,13 +15,15 @@ static edge_status_t open_recogniser(edge_session_t *session) {
   }
   const edge_listener_t listener = edge_session_listener(session);
   const edge_clock_fn clock = session->port.clock_kind == EDGE_CLOCK_NONE ? NULL : edge_port_clock;
-  return edge_recogniser_open(&session->recogniser, &session->image, NULL, &listener, clock,
-                              session->port.workspace, session->port.workspace_bytes);
+  status = edge_recogniser_open(&session->recogniser, &session->image, NULL, &listener, clock,
+                                session->port.workspace, session->port.workspace_bytes);
+  return status == EDGE_OK ? edge_recogniser_attach(&session->recogniser, session->port.npu)
+                           : status;
 }
 
 static edge_status_t open_single(edge_session_t *session, const edge_span_t *section) {
   edge_graph_t *graph = &session->single;
-  const edge_status_t status = edge_graph_open(graph, section->data, section->size);
+  edge_status_t status = edge_graph_open(graph, section->data, section->size);
   if (status != EDGE_OK) {
     return status;
   }
@@ -29,7 +31,8 @@ static edge_status_t open_single(edge_session_t *session, const edge_span_t *sec
   if (arena_bytes + graph->state_bytes > session->port.workspace_bytes) {
     return EDGE_NO_MEMORY;
   }
-  return edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
+  status = edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
+  return status == EDGE_OK ? edge_graph_attach(graph, session->port.npu) : status;
 }
 
 static edge_status_t open_content(edge_session_t *session, uint32_t bytes,

@@ -45,6 +45,7 @@ PARTS = {
     "bias": ("bias.c", "bias_store.c"),
     "endpoint": ("endpoint.c", "endpointing.c"),
     "lattice": ("lattice.c",),
+    "npu": ("npu.c",),
 }
 # The runtime's own sources, in its folder.
 RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")

@@ -8,6 +8,7 @@ from weight_forms import convolution
 
 UNIT = (1 << 30, 1)  # multiplier and shift of factor 1
 ARENA, STATE = 1024, 64
+NPU_CONFIG, NPU_ID = 0x00001807, 0x10060000  # Ethos-U55 of 128 MACs, 24 KB of SHRAM; 1.0.6
 IN, IN2, OUT, SCRATCH = (Ref("arena", at) for at in (0, 128, 256, 512))
 
 
@@ -277,6 +278,30 @@ def _small(c: Constants) -> dict[str, tuple[int, dict[str, Value]]]:
     }
 
 
+def _npu(c: Constants) -> tuple[int, dict[str, Value]]:
+    """A stream that copies 16 bytes of the weights to the output: DMA, wait, stop."""
+    stream = np.array(
+        [
+            *(0x0130 | 0 << 16, 0x0131 | 1 << 16),  # regions of source and destination
+            *(0x4030, 0, 0x4031, OUT.offset, 0x4032, 16),  # their offsets, and the length
+            *(0x0010, 0x0011, 0xFFFF0000),
+        ],
+        np.uint32,
+    )
+    return 16, {
+        "stream": c.add(stream),
+        "weights": c.weights(16),
+        "scratch": Ref("arena", 0).encode(),
+        "fast": Ref("arena", 0).encode(),
+        "stream_words": len(stream),
+        "weights_bytes": 16,
+        "scratch_bytes": ARENA,
+        "fast_bytes": ARENA,
+        "config": NPU_CONFIG,
+        "id": NPU_ID,
+    }
+
+
 def _fields(op: str, c: Constants) -> tuple[int, dict[str, Value]]:
     wide = op.endswith("_S16")
     if op.startswith("FULLY_CONNECTED"):
@@ -287,7 +312,12 @@ def _fields(op: str, c: Constants) -> tuple[int, dict[str, Value]]:
         return _pool(c)
     if op[:3] in ("ADD", "MUL", "PRE", "EXT"):
         return _arithmetic(c, wide)
-    others = {"BATCH_MATMUL_S8": _matmul, "SVDF_S8": _svdf, "SOFTMAX_S16": _softmax16}
+    others = {
+        "BATCH_MATMUL_S8": _matmul,
+        "SVDF_S8": _svdf,
+        "SOFTMAX_S16": _softmax16,
+        "NPU_ETHOSU": _npu,
+    }
     if op in others:
         return others[op](c)
     if op == "LSTM_S8":

@@ -184,7 +184,8 @@ void edge_graph_reset(edge_graph_t *graph) {
 /* Bases of the spaces. Constants are never written: no check accepts an output there. */
 static edge_memory_t memory_of(const edge_graph_t *graph) {
   const uint8_t *consts = graph->section + header_of(graph->section)->const_offset;
-  edge_memory_t memory = {{NULL, (uint8_t *)(uintptr_t)consts, graph->arena, graph->state}};
+  edge_memory_t memory = {{NULL, (uint8_t *)(uintptr_t)consts, graph->arena, graph->state},
+                          graph->npu};
   return memory;
 }
 

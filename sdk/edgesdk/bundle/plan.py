@@ -56,6 +56,10 @@ _SVDF = (
     "usteps feature_multiplier feature_shift multiplier shift zero_point"
 )
 _SOFTMAX16 = "&input &exp_table &reciprocal_table urows udepth multiplier shift"
+_NPU = (
+    "&stream &weights &scratch &fast ustream_words uweights_bytes uscratch_bytes ufast_bytes "
+    "uconfig uid"
+)
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ OPERATORS = {
         Operator(24, "BATCH_MATMUL_S8", _fields(_MATMUL)),
         Operator(25, "SVDF_S8", _fields(_SVDF)),
         Operator(26, "SOFTMAX_S16", _fields(_SOFTMAX16)),
+        Operator(27, "NPU_ETHOSU", _fields(_NPU)),
     )
 }
 _BY_CODE = {op.code: op for op in OPERATORS.values()}

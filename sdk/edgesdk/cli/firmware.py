@@ -15,8 +15,9 @@ def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
 
 def needed_parts(bundle: Bundle) -> tuple[str, ...]:
     """Parts of the firmware (`edgesdk.build.PARTS`) that the bundle's sections ask for."""
+    npu = ("npu",) if "NPU_ETHOSU" in needed_kernels(bundle) else ()
     if not bundle.is_recogniser:
-        return ()
+        return npu
     search = bundle.search
     attends = GRAPHS["adapter"] in bundle.sections
     asked = {
@@ -25,7 +26,7 @@ def needed_parts(bundle: Bundle) -> tuple[str, ...]:
         "endpoint": ENDPOINT in bundle.sections,
         "lattice": search.nbest > 0 or search.max_arcs > 0,
     }
-    return tuple(part for part, wanted in asked.items() if wanted)
+    return (*(part for part, wanted in asked.items() if wanted), *npu)
 
 
 def needed_options(bundle: Bundle) -> BuildOptions:

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "edge/npu.h"
 #include "edge/status.h"
 
 typedef enum edge_dtype {
@@ -43,6 +44,7 @@ typedef struct edge_graph {
   uint8_t *state;
   edge_clock_fn clock; /* NULL: no profile */
   uint64_t *op_cost;   /* op_count sums of clock differences, caller's; NULL: no profile */
+  edge_npu_t *npu;     /* NULL: none */
 } edge_graph_t;
 
 /* Validate a section and fill sizes; bind nothing. `section` is 16-byte aligned and stays valid. */
@@ -50,6 +52,11 @@ edge_status_t edge_graph_open(edge_graph_t *graph, const uint8_t *section, uint3
 
 /* Give the graph its memory, 16-byte aligned, of arena_bytes and state_bytes, and reset it. */
 edge_status_t edge_graph_bind(edge_graph_t *graph, void *arena, void *state);
+
+/* Give the graph the device's NPU, or NULL for none: before the first run where it has steps for
+ * one. The NPU is compared with what they were compiled for, and reset: EDGE_NPU_MISSING,
+ * EDGE_NPU_CONFIG, EDGE_NPU_TIMEOUT or EDGE_NPU_SECURITY. */
+edge_status_t edge_graph_attach(edge_graph_t *graph, edge_npu_t *npu);
 
 /* Set the state block to its start value. */
 void edge_graph_reset(edge_graph_t *graph);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "edge/npu.h"
 #include "edge/plan.h"
 #include "edge/status.h"
 
@@ -31,6 +32,7 @@ typedef struct edge_plan {
 /* What a run needs: the bases of the spaces, indexed by EDGE_SPACE_*; [0] is NULL. */
 typedef struct edge_memory {
   uint8_t *base[4];
+  edge_npu_t *npu; /* NULL where none is attached */
 } edge_memory_t;
 
 typedef struct edge_kernel {

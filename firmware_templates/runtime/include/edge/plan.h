@@ -346,4 +346,21 @@ typedef struct edge_op_softmax {
   uint32_t depth;
 } edge_op_softmax_t;
 
+/* A command stream for an Arm Ethos-U, u32[stream_words] in the constants. Its regions: 0 weights,
+ * 1 scratch, 2 fast scratch, which is the scratch where the memory mode has no fast one of its own;
+ * all are multiples of 16. The output is the first of the stream's, inside scratch. */
+typedef struct edge_op_npu {
+  edge_op_head_t head;
+  edge_ref_t stream;
+  edge_ref_t weights; /* none where weights_bytes is 0 */
+  edge_ref_t scratch;
+  edge_ref_t fast;
+  uint32_t stream_words;
+  uint32_t weights_bytes;
+  uint32_t scratch_bytes;
+  uint32_t fast_bytes;
+  uint32_t config; /* what the stream was compiled for: the NPU's CONFIG */
+  uint32_t id;     /* and the architecture in its ID */
+} edge_op_npu_t;
+
 #endif

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "edge/npu.h"
+
 /* What edge_port_clock counts. */
 typedef enum edge_clock_kind {
   EDGE_CLOCK_NONE = 0,         /* nothing: always 0, costs are not measured */
@@ -39,6 +41,7 @@ typedef struct edge_port_info {
   uint32_t receive_bytes; /* bytes that the port buffers while the application computes */
   edge_boot_cause_t boot_cause;
   edge_fault_t fault;
+  edge_npu_t *npu; /* the board's NPU; NULL: none */
 } edge_port_info_t;
 
 typedef struct edge_port_usage {

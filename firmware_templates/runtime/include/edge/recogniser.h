@@ -70,6 +70,9 @@ edge_status_t edge_recogniser_open(edge_recogniser_t *r, const edge_image_t *ima
                                    const edge_runner_t *runner, const edge_listener_t *listener,
                                    edge_clock_fn clock, void *workspace, uint32_t workspace_bytes);
 
+/* edge_graph_attach for all graphs of the image: before the first push. */
+edge_status_t edge_recogniser_attach(edge_recogniser_t *r, edge_npu_t *npu);
+
 /* Take any number of samples (16 kHz or the image's rate) and run all that they complete. */
 edge_status_t edge_recogniser_push(edge_recogniser_t *r, const int16_t *samples, uint32_t count);
 

@@ -22,16 +22,16 @@
   EDGE_STATUS(BAD_MESSAGE, -14, "link message is unknown or has the wrong length")                 \
   EDGE_STATUS(FAULT, -16, "the processor took a fault")                                            \
   EDGE_STATUS(FOREIGN, -17, "made for the tokens of another model")                                \
-  EDGE_STATUS(NO_PART, -18, "firmware was built without a part that this image needs")          \
-  EDGE_STATUS(NPU_MISSING, -19, "graph needs an NPU and none is attached")                         \
-  EDGE_STATUS(NPU_CONFIG, -20, "graph was compiled for another NPU")                               \
-  EDGE_STATUS(NPU_STREAM, -21, "NPU command stream is malformed")                                  \
-  EDGE_STATUS(NPU_BOUNDS, -22, "NPU command reaches outside its memory")                           \
-  EDGE_STATUS(NPU_TIMEOUT, -23, "NPU did not finish in time")                                      \
-  EDGE_STATUS(NPU_BUS, -24, "NPU met a bus error")                                                 \
-  EDGE_STATUS(NPU_PARSE, -25, "NPU refused a command")                                             \
-  EDGE_STATUS(NPU_SECURITY, -26, "NPU did not take the protection level it was given")             \
-  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped with an error of its own")
+  EDGE_STATUS(NO_PART, -18, "firmware was built without a part that this image needs")             \
+  EDGE_STATUS(NPU_MISSING, -19, "image needs an NPU, which this device has not")                   \
+  EDGE_STATUS(NPU_CONFIG, -20, "compiled for another NPU or configuration than this device has")   \
+  EDGE_STATUS(NPU_STREAM, -21, "NPU command stream is damaged or has an unknown command")          \
+  EDGE_STATUS(NPU_BOUNDS, -22, "NPU command stream leaves its memory")                             \
+  EDGE_STATUS(NPU_TIMEOUT, -23, "NPU did not end in time; it was reset")                           \
+  EDGE_STATUS(NPU_BUS, -24, "NPU stopped with a bus error; it was reset")                          \
+  EDGE_STATUS(NPU_PARSE, -25, "NPU could not read its command stream; it was reset")               \
+  EDGE_STATUS(NPU_SECURITY, -26, "NPU runs at another security or privilege level than asked for") \
+  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped before the end of its command stream; it was reset")
 
 typedef enum edge_status {
 #define EDGE_STATUS_ENUM(name, value, text) EDGE_##name = (value),
