@@ -1,5 +1,6 @@
 /* Prints a digest of every bit of log-mel and quantised features of a fixed signal: on the host, or
  * on a bare Cortex-M through semihosting. SECTION is the file with a FEAT section. */
+#include "bare.h"
 #include "edge/features.h"
 
 __asm__(".section .rodata\n"
@@ -45,48 +46,13 @@ static uint32_t extract(void) {
   return digest;
 }
 
-static void write_digest(char text[10]) {
+void run(void) {
+  char text[10];
   const uint32_t value = extract();
   for (uint32_t i = 0; i < 8; i++) {
     text[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
   }
   text[8] = '\n';
   text[9] = '\0';
+  print(text);
 }
-
-#if defined(__arm__)
-
-static void semihost(uint32_t operation, const void *argument) {
-  register uint32_t r0 __asm__("r0") = operation;
-  register const void *r1 __asm__("r1") = argument;
-  __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
-
-_Noreturn void reset_handler(void);
-
-_Noreturn void reset_handler(void) {
-  char text[10];
-  *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* CPACR: the FPU, where there is one */
-  __asm__ volatile("dsb\nisb");
-  write_digest(text);
-  semihost(0x04, text);                  /* SYS_WRITE0 */
-  semihost(0x18, (const void *)0x20026); /* SYS_EXIT, ADP_Stopped_ApplicationExit */
-  for (;;) {
-  }
-}
-
-__attribute__((section(".vectors"), used)) static const void *const vectors[] = {
-    (void *)0x20010000, (void *)reset_handler};
-
-#else
-
-#include <stdio.h>
-
-int main(void) {
-  char text[10];
-  write_digest(text);
-  fputs(text, stdout);
-  return 0;
-}
-
-#endif

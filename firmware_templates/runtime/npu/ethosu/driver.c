@@ -33,6 +33,11 @@ edge_status_t edge_ethosu_identify(const edge_npu_t *npu, uint32_t config, uint3
   return same ? EDGE_OK : EDGE_NPU_CONFIG;
 }
 
+static bool at_level(const edge_npu_t *npu) {
+  const uint32_t other = reg(npu, EDGE_ETHOSU_REG_PROT) ^ npu->protection;
+  return (other & EDGE_ETHOSU_PROT_MASK) == 0;
+}
+
 edge_status_t edge_ethosu_reset(const edge_npu_t *npu) {
   set(npu, EDGE_ETHOSU_REG_RESET, npu->protection & EDGE_ETHOSU_PROT_MASK);
   uint32_t left = RESET_READS;
@@ -41,15 +46,15 @@ edge_status_t edge_ethosu_reset(const edge_npu_t *npu) {
       return EDGE_NPU_TIMEOUT;
     }
   }
-  const uint32_t level = reg(npu, EDGE_ETHOSU_REG_PROT) ^ npu->protection;
-  return (level & EDGE_ETHOSU_PROT_MASK) == 0 ? EDGE_OK : EDGE_NPU_SECURITY;
+  return at_level(npu) ? EDGE_OK : EDGE_NPU_SECURITY;
 }
 
-/* Stopped, with nothing left of an earlier job; a reset where it is not. */
+/* Stopped, at its level, with nothing left of an earlier job; a reset where it is not. */
 static edge_status_t make_ready(const edge_npu_t *npu) {
   const uint32_t busy = EDGE_ETHOSU_STATUS_RUNNING | EDGE_ETHOSU_STATUS_IRQ |
                         EDGE_ETHOSU_STATUS_RESET | EDGE_ETHOSU_STATUS_PMU_IRQ | ERRORS;
-  return (reg(npu, EDGE_ETHOSU_REG_STATUS) & busy) == 0 ? EDGE_OK : edge_ethosu_reset(npu);
+  const bool ready = (reg(npu, EDGE_ETHOSU_REG_STATUS) & busy) == 0 && at_level(npu);
+  return ready ? EDGE_OK : edge_ethosu_reset(npu);
 }
 
 /* Where `bytes` at `data` begin for the NPU; false where it cannot reach them. */

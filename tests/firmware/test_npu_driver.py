@@ -1,0 +1,156 @@
+"""The driver of the Ethos-U on a fake NPU: every access in order, every way that a job can end."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from edgesdk.link.status import Status
+
+HERE = Path(__file__).parent
+RUNTIME = HERE.parents[1] / "firmware_templates" / "runtime"
+DRIVER = RUNTIME / "npu" / "ethosu" / "driver.c"
+FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Wvla", "-Werror"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g", "-no-pie"]
+ARM = ["arm-none-eabi-gcc", "-mthumb", "-nostartfiles", "--specs=nano.specs", "-O2"]
+CORES = {
+    "cortex-m4": ("mps2-an386", ["-mcpu=cortex-m4"]),
+    "cortex-m55": ("mps3-an547", ["-mcpu=cortex-m55"]),
+}
+
+LIMITS = "w40=11 w44=22 w48=33 w4c=44 w1c=2 w3c=13"
+QUEUE = "w10=60000000 w14=0 w20=24"
+REGIONS = "w80=60000100 w84=0 w88=60000200 w8c=0 w90=60000200 w94=0"
+COUNT = "w380=23 w384=82 w388=87 w38c=182 w180=7 w184=8000000f"
+COUNTED = "w188=8000000f r1a4 r1a0 r300 r304 r308 r30c"
+RESET = "wc=1 r4 r24"
+BEGIN = f"r4 r24 {LIMITS} {QUEUE} {REGIONS} {COUNT} clean:200+88 w8=1 r4"
+END = f"w8=2 {COUNTED} drop:200+88"
+GIVEN_UP = f"w8=2 {RESET} drop:200+88"
+
+# What comes out, a line per case: name, accesses in order, status.
+EXPECTED = [
+    ("ends-at-once", f"{BEGIN} {END}", Status.OK),
+    ("third-wait", f"{BEGIN} wait r4 wait r4 wait r4 {END}", Status.OK),
+    ("counts", "4 20 200 202 204 206", 2),  # cycles, high and low; events; both jobs
+    (
+        "own-fast",
+        f"r4 r24 {LIMITS} {QUEUE} {REGIONS.replace('w90=60000200', 'w90=60000400')} {COUNT} "
+        f"clean:200+88 clean:400+20 w8=1 r4 {END} drop:400+20",
+        Status.OK,
+    ),
+    (
+        "wide-address",
+        f"r4 r24 {LIMITS} w10=0 w14=ff w20=24 w80=0 w84=0 w88=200 w8c=ff w90=400 w94=ff {COUNT} "
+        f"clean:200+88 clean:400+20 w8=1 r4 {END} drop:400+20",
+        Status.OK,
+    ),
+    ("plain", "", Status.OK),  # no hooks; addresses are the core's own
+    ("error", "4 not counted", Status.NPU_BUS),
+    ("next", "", Status.OK),
+    ("error", "10 not counted", Status.NPU_PARSE),
+    ("next", "", Status.OK),
+    ("error", "80 not counted", Status.NPU_FAULT),  # watchdog
+    ("next", "", Status.OK),
+    ("error", "100 not counted", Status.NPU_FAULT),  # ECC
+    ("next", "", Status.OK),
+    ("error", "8 not counted", Status.NPU_FAULT),  # in reset
+    ("next", "", Status.OK),
+    ("error", "1 not counted", Status.NPU_FAULT),  # still running
+    ("next", "", Status.OK),
+    ("error", "0 not counted", Status.NPU_FAULT),  # stopped before its end
+    ("next", "", Status.OK),
+    ("bus", f"{BEGIN} {GIVEN_UP}", Status.NPU_BUS),
+    ("limit", f"{BEGIN} wait r4 {GIVEN_UP}", Status.NPU_TIMEOUT),
+    ("hangs", "", Status.NPU_FAULT),  # and so does the reset behind it,
+    ("hangs-on", "", Status.NPU_TIMEOUT),  # which the next job meets
+    ("wakes", "", Status.NPU_TIMEOUT),
+    ("level", RESET, Status.OK),
+    ("level-non-secure", RESET, Status.NPU_SECURITY),
+    ("level-asked", RESET.replace("=1", "=2"), Status.OK),
+    ("level-job", f"r4 {RESET.replace('=1', '=2')}", Status.NPU_SECURITY),
+    ("level-job-again", f"r4 r24 {RESET.replace('=1', '=2')}", Status.NPU_SECURITY),
+    ("level-back", f"r4 r24 {RESET.replace('=1', '=2')} {BEGIN[7:]} {END}", Status.OK),
+    ("left-running", f"r4 {RESET.replace('=1', '=2')} {BEGIN[7:]} {END}", Status.OK),
+    ("identity", "r28 r0", Status.OK),
+    *[("identity", "r28 r0", Status.NPU_CONFIG)] * 5,  # MACs, stream, SHRAM, product, DMA
+    ("identity", "r28 r0", Status.OK),  # functional safety is no matter
+    *[("identity", "r28 r0", Status.NPU_CONFIG)] * 2,  # another, and a newer architecture
+    ("identity", "r28 r0", Status.OK),  # another patch
+    ("identity-more", "r28 r0", Status.OK),  # an NPU with more than was asked for
+    ("32-bits", "", Status.OK),
+    ("32-bits-end", "untouched", Status.NPU_BOUNDS),
+    ("33-bits", "untouched", Status.NPU_BOUNDS),
+    ("40-bits", "", Status.OK),
+    ("40-bits-end", "untouched", Status.NPU_BOUNDS),
+    ("odd", "untouched", Status.NPU_BOUNDS),
+    ("odd-weights", "", Status.NPU_BOUNDS),
+]
+
+
+def _compile(command: list[str], program: Path, driver: Path = DRIVER) -> None:
+    sources = [str(HERE / "npu_driver_cases.c"), str(driver)]
+    include = f"-I{RUNTIME / 'include'}"
+    subprocess.run([*command, *FLAGS, include, *sources, "-o", str(program)], check=True)
+
+
+def _cases(text: str) -> list[tuple[str, str, int]]:
+    found = []
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        accesses, _, status = rest.rpartition("->")
+        found.append((name, accesses.strip(), int(status)))
+    return found
+
+
+def _on_host(compiler: str, folder: Path, driver: Path = DRIVER) -> list[tuple[str, str, int]]:
+    program = folder / f"driver-{compiler}"
+    _compile([compiler, *SANITIZE], program, driver)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return _cases(done.stdout)
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize("compiler", [name for name in ("gcc", "clang") if shutil.which(name)])
+def test_every_access_and_every_end_of_a_job(compiler: str, tmp_path: Path) -> None:
+    assert _on_host(compiler, tmp_path) == EXPECTED
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
+@pytest.mark.parametrize("core", CORES)
+def test_a_cortex_m_does_the_same(core: str, tmp_path: Path) -> None:
+    machine, options = CORES[core]
+    program = tmp_path / "driver.elf"
+    script = str(HERE / "features_on_port.ld")
+    _compile([*ARM, *options, "-ffunction-sections", "-T", script], program)
+    emulator = ["qemu-system-arm", "-M", machine, "-kernel", str(program), "-display", "none"]
+    emulator += ["-monitor", "none", "-serial", "none"]
+    emulator += ["-semihosting-config", "enable=on,target=native"]
+    done = subprocess.run(emulator, capture_output=True, text=True, timeout=60)
+    assert _cases(done.stdout + done.stderr) == EXPECTED
+
+
+DEFECTS = {
+    "the end is not looked at": ("(status & EDGE_ETHOSU_STATUS_END) != 0", "status != 0"),
+    "no reset behind an error": ("(void)edge_ethosu_reset(npu);", ""),
+    "caches are dropped too early": (
+        "  clean(npu, job);",
+        "  clean(npu, job), invalidate(npu, job);",
+    ),
+    "the level is not compared": ("(other & EDGE_ETHOSU_PROT_MASK) == 0", "other != 99"),
+    "one byte behind memory": ("<= end - bytes", "<= end - bytes + 16"),
+}
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_wrong_driver_is_found(defect: str, tmp_path: Path) -> None:
+    folder = tmp_path / "npu" / "ethosu"
+    shutil.copytree(DRIVER.parent, folder)
+    old, new = DEFECTS[defect]
+    text = (folder / "driver.c").read_text()
+    assert text.count(old) == 1
+    (folder / "driver.c").write_text(text.replace(old, new))
+    assert _on_host("gcc", tmp_path, folder / "driver.c") != EXPECTED
