@@ -1,6 +1,7 @@
-/* What the decoder of command streams makes of a file: npu_registers STREAM PRODUCT. A line per
- * operation with all registers in the order of commands.def: `code param at : value...`; the last
- * line is `status at`. Scales print multiplier and shift. */
+/* What the decoder makes of command streams: npu_registers STREAMS, a file of streams, each after
+ * its product and its count of words. A line per operation with all registers in the order of
+ * commands.def: `code param at : value...`; then `status at` and an empty line. Scales print
+ * multiplier and shift. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,25 +15,17 @@ static void print(const edge_ethosu_state_t *state) {
 #define ADDRESS(field) printf(" %" PRIu64, (field));
 #define STRIDE(field) printf(" %" PRId64, (field));
 #define SCALE(field) printf(" %" PRIu32 " %" PRIu32, (field).multiplier, (field).shift);
-#define EDGE_ETHOSU_OP(name, code, products)
-#define EDGE_ETHOSU_SET(name, code, products, form, field) form(state->field)
+#define EDGE_ETHOSU_OP(name, code, mask, products)
+#define EDGE_ETHOSU_SET(name, code, mask, products, form, field) form(state->field)
 #include "commands.def"
 }
 
-int main(int argc, char **argv) {
-  static uint32_t words[1u << 20];
-  FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
-  if (file == NULL) {
-    fprintf(stderr, "usage: npu_registers STREAM PRODUCT\n");
-    return 2;
-  }
-  const uint32_t count = (uint32_t)fread(words, 4, sizeof words / sizeof *words, file);
-  fclose(file);
+static void decode(const uint32_t *words, uint32_t count, uint32_t product) {
   edge_ethosu_cursor_t cursor;
   edge_ethosu_state_t state;
   edge_ethosu_command_t command;
   edge_status_t status;
-  edge_ethosu_begin(&cursor, &state, words, count, (uint32_t)strtoul(argv[2], NULL, 10));
+  edge_ethosu_begin(&cursor, &state, words, count, product);
   while ((status = edge_ethosu_next(&cursor, &state, &command)) == EDGE_OK) {
     printf("%" PRIu32 " %" PRIu32 " %" PRIu32 " :", command.code, command.param, command.at);
     print(&state);
@@ -41,6 +34,24 @@ int main(int argc, char **argv) {
       break;
     }
   }
-  printf("%d %" PRIu32 "\n", (int)status, cursor.at);
+  printf("%d %" PRIu32 "\n\n", (int)status, cursor.at);
+}
+
+int main(int argc, char **argv) {
+  FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
+  if (file == NULL) {
+    fprintf(stderr, "usage: npu_registers STREAMS\n");
+    return 2;
+  }
+  uint32_t head[2];
+  while (fread(head, sizeof head, 1, file) == 1) {
+    uint32_t *words = malloc(4 * (size_t)head[1] + 1); /* its exact size, for the sanitizer */
+    if (words == NULL || fread(words, 4, head[1], file) != head[1]) {
+      return 2;
+    }
+    decode(words, head[1], head[0]);
+    free(words);
+  }
+  fclose(file);
   return 0;
 }

@@ -12,7 +12,6 @@ from edgesdk.npu.commands import COMMANDS, PAYLOAD, Command, Form
 Value = int | tuple[int, int]
 """Of a register; a scale is its multiplier and its shift."""
 
-_SIGN = 1 << 39
 _FIRST: dict[Form, Value] = {"count": 1, "scale": (0, 0)}
 RESET: Mapping[str, Value] = {
     command.name: _FIRST.get(command.form, 0)
@@ -72,38 +71,38 @@ def operations(
             raise _bad(source, at, f"{int(words[at]):#010x} is no command of an Ethos-{product}")
         if at + command.words > len(words):
             raise _bad(source, at, f"{command.name} ends before its second word")
+        second = int(words[at + 1]) if code & PAYLOAD else 0
+        value = _value(command, param, second, product)
+        if value is None:
+            raise _bad(source, at, f"{command.name} has no bits for {param:#06x}")
         if command.form == "operation":
             yield Operation(index, at, command, param, tuple(writes), dict(registers))
             if command.name == "STOP":
                 return
             writes, index = [], index + 1
         else:
-            second = int(words[at + 1]) if code & PAYLOAD else 0
-            value = _value(command.form, param, second)
-            if value is None:
-                raise _bad(source, at, f"{command.name} has no bits for {param:#06x}")
             registers[command.name] = value
             writes.append(Write(at, command, value))
         at += command.words
     raise _bad(source, at, "no STOP")
 
 
-def _value(form: Form, param: int, second: int) -> Value | None:
+def _value(command: Command, param: int, second: int, product: str) -> Value | None:
     """A register's value; None where the parameter has bits that it has not."""
+    bits = 40 if product == "u65" else 32
     wide = param << 32 | second
-    if form == "raw":
-        return param
-    if form == "count":
-        return param + 1
-    if form == "length":
-        return second if param == 0 else None
-    if form == "scale":
-        return (second, param) if param < 64 else None
-    if form == "address":
-        return wide if wide < 2 * _SIGN else None
-    span = 1 << (40 if wide < 1 << 40 else 48)
-    signed = wide - span if wide & _SIGN else wide
-    return signed if -_SIGN <= signed < _SIGN else None
+    if command.form == "stride":
+        negative = wide >> (bits - 1) & 1
+        whole = wide >> bits == 0 or (negative and param in (0xFFFF, (1 << bits - 24) - 1))
+        low = wide & ((1 << bits) - 1)
+        return (low - (negative << bits)) if whole else None
+    if param & ~command.mask:
+        return None
+    if command.form == "address":
+        return wide if wide < 1 << bits else None
+    if command.form == "scale":
+        return second, param
+    return second if command.form == "length" else param + (command.form == "count")
 
 
 def _bad(source: str, at: int, why: str) -> NpuError:

@@ -1,99 +1,95 @@
 #include "stream.h"
 
+#include <stddef.h>
 #include <string.h>
 
-/* Parts of a command's first word. */
 #define HAS_PAYLOAD 0x4000u
-#define HIGH_MASK 0xffu
-#define SHIFT_MASK 0x3fu
-#define SIGN_40 ((uint64_t)1 << 39)
 
-static bool is_operation(uint32_t code, uint32_t product) {
-  switch (code) {
-#define EDGE_ETHOSU_OP(name, number, products)                                                     \
-  case number:                                                                                     \
-    return ((products) & product) != 0;
-#define EDGE_ETHOSU_SET(name, number, products, form, field)
+/* What a command is made of, and where in the state its value goes. */
+typedef enum { OPERATION, RAW, COUNT, LENGTH, ADDRESS, STRIDE, SCALE } form_t;
+typedef struct entry {
+  uint16_t code;
+  uint16_t mask;
+  uint16_t offset;
+  uint8_t form;
+  uint8_t products;
+} entry_t;
+
+static const entry_t table[] = {
+#define EDGE_ETHOSU_OP(name, code, mask, products) {code, mask, 0, OPERATION, products},
+#define EDGE_ETHOSU_SET(name, code, mask, products, form, field)                                   \
+  {code, mask, offsetof(edge_ethosu_state_t, field), form, products},
 #include "commands.def"
 #undef EDGE_ETHOSU_OP
 #undef EDGE_ETHOSU_SET
-  default:
-    return false;
+};
+#define ENTRIES (sizeof table / sizeof *table)
+
+/* The table is in order of codes. */
+static const entry_t *find(uint32_t code, uint32_t product) {
+  uint32_t begin = 0, end = ENTRIES;
+  while (begin < end) {
+    const uint32_t middle = (begin + end) / 2;
+    if (table[middle].code < code) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
   }
+  const bool found = end < ENTRIES && table[end].code == code;
+  return found && (table[end].products & product) != 0 ? &table[end] : NULL;
 }
 
-static bool set_raw(uint16_t *field, uint32_t param) {
-  *field = (uint16_t)param;
-  return true;
+/* Strides are signed numbers of 32 bits in a U55 and of 40 in a U65. Whoever writes them may repeat
+ * the sign in all bits above. */
+static bool sign_stride(int64_t *value, uint32_t param, uint32_t payload, uint32_t product) {
+  const uint32_t bits = product == EDGE_ETHOSU_U65 ? 40 : 32;
+  const uint64_t sign = (uint64_t)1 << (bits - 1);
+  const uint64_t low = ((uint64_t)param << 32 | payload) & (2 * sign - 1);
+  const bool negative = (low & sign) != 0;
+  const uint32_t above = param >> (bits - 32);
+  *value = negative ? (int64_t)(low - sign) - (int64_t)sign : (int64_t)low;
+  return above == 0 || (negative && (param == 0xffffu || (bits == 32 && param == 0xffu)));
 }
 
-static bool set_count(uint32_t *field, uint32_t param) {
-  *field = param + 1;
-  return true;
-}
-
-static bool set_length(uint32_t *field, uint32_t param, uint32_t payload) {
-  *field = payload;
-  return param == 0;
-}
-
-static bool set_address(uint64_t *field, uint32_t param, uint32_t payload) {
-  *field = (uint64_t)param << 32 | payload;
-  return param <= HIGH_MASK;
-}
-
-/* Bits above the 40 repeat the sign or are zero. */
-static bool set_stride(int64_t *field, uint32_t param, uint32_t payload) {
-  const uint64_t low = (uint64_t)(param & HIGH_MASK) << 32 | payload;
-  const bool negative = (low & SIGN_40) != 0;
-  *field = negative ? (int64_t)(low - SIGN_40) - (int64_t)SIGN_40 : (int64_t)low;
-  return param <= HIGH_MASK || (negative && param >> 8 == HIGH_MASK);
-}
-
-static bool set_scale(edge_ethosu_scale_t *field, uint32_t param, uint32_t payload) {
-  field->multiplier = payload;
-  field->shift = param & SHIFT_MASK;
-  return param <= SHIFT_MASK;
-}
-
-#define RAW(field) set_raw(&(field), param)
-#define COUNT(field) set_count(&(field), param)
-#define LENGTH(field) set_length(&(field), param, payload)
-#define ADDRESS(field) set_address(&(field), param, payload)
-#define STRIDE(field) set_stride(&(field), param, payload)
-#define SCALE(field) set_scale(&(field), param, payload)
-
-static bool set_register(edge_ethosu_state_t *state, uint32_t product, uint32_t code,
-                         uint32_t param, uint32_t payload) {
-  switch (code) {
-#define EDGE_ETHOSU_OP(name, number, products)
-#define EDGE_ETHOSU_SET(name, number, products, form, field)                                       \
-  case number:                                                                                     \
-    return ((products) & product) != 0 && form(state->field);
-#include "commands.def"
-#undef EDGE_ETHOSU_OP
-#undef EDGE_ETHOSU_SET
-  default:
-    return false;
+static bool set_register(const entry_t *entry, edge_ethosu_state_t *state, uint32_t param,
+                         uint32_t payload, uint32_t product) {
+  void *field = (uint8_t *)state + entry->offset;
+  if (entry->form == STRIDE) {
+    return sign_stride(field, param, payload, product);
   }
+  switch ((form_t)entry->form) {
+  case RAW:
+    *(uint16_t *)field = (uint16_t)param;
+    break;
+  case COUNT:
+    *(uint32_t *)field = param + 1;
+    break;
+  case LENGTH:
+    *(uint32_t *)field = payload;
+    break;
+  case ADDRESS:
+    *(uint64_t *)field = (uint64_t)param << 32 | payload;
+    return param == 0 || (product == EDGE_ETHOSU_U65 && param <= entry->mask);
+  case SCALE:
+    *(edge_ethosu_scale_t *)field = (edge_ethosu_scale_t){payload, param};
+    break;
+  case OPERATION:
+  case STRIDE:
+    break;
+  }
+  return (param & ~(uint32_t)entry->mask) == 0;
 }
-
-#define BEGIN_RAW(field)
-#define BEGIN_COUNT(field) (field) = 1;
-#define BEGIN_LENGTH(field)
-#define BEGIN_ADDRESS(field)
-#define BEGIN_STRIDE(field)
-#define BEGIN_SCALE(field)
 
 void edge_ethosu_begin(edge_ethosu_cursor_t *cursor, edge_ethosu_state_t *state,
                        const uint32_t *words, uint32_t count, uint32_t product) {
   *cursor = (edge_ethosu_cursor_t){words, count, 0, product};
   memset(state, 0, sizeof *state);
-#define EDGE_ETHOSU_OP(name, number, products)
-#define EDGE_ETHOSU_SET(name, number, products, form, field) BEGIN_##form(state->field)
-#include "commands.def"
-#undef EDGE_ETHOSU_OP
-#undef EDGE_ETHOSU_SET
+  for (uint32_t i = 0; i < ENTRIES; i++) {
+    if (table[i].form == COUNT) {
+      (void)set_register(&table[i], state, 0, 0, product);
+    }
+  }
 }
 
 edge_status_t edge_ethosu_next(edge_ethosu_cursor_t *cursor, edge_ethosu_state_t *state,
@@ -102,20 +98,20 @@ edge_status_t edge_ethosu_next(edge_ethosu_cursor_t *cursor, edge_ethosu_state_t
     const uint32_t at = cursor->at;
     const uint32_t code = cursor->words[at] & 0xffffu;
     const uint32_t param = cursor->words[at] >> 16;
-    if (is_operation(code, cursor->product)) {
-      *command = (edge_ethosu_command_t){code, param, at};
-      cursor->at = at + 1;
-      return EDGE_OK;
-    }
+    const entry_t *entry = find(code, cursor->product);
     const uint32_t words = (code & HAS_PAYLOAD) != 0 ? 2 : 1;
-    if (words > cursor->count - at) {
+    if (entry == NULL || words > cursor->count - at) {
       return EDGE_NPU_STREAM;
     }
     const uint32_t payload = words == 2 ? cursor->words[at + 1] : 0;
-    if (!set_register(state, cursor->product, code, param, payload)) {
+    if (!set_register(entry, state, param, payload, cursor->product)) {
       return EDGE_NPU_STREAM;
     }
     cursor->at = at + words;
+    if (entry->form == OPERATION) {
+      *command = (edge_ethosu_command_t){code, param, at};
+      return EDGE_OK;
+    }
   }
   return EDGE_NPU_STREAM;
 }

@@ -16,8 +16,8 @@
 #define EDGE_ETHOSU_ALL (EDGE_ETHOSU_U55 | EDGE_ETHOSU_U65)
 
 enum {
-#define EDGE_ETHOSU_OP(name, code, products) EDGE_ETHOSU_OP_##name = (code),
-#define EDGE_ETHOSU_SET(name, code, products, form, field) EDGE_ETHOSU_SET_##name = (code),
+#define EDGE_ETHOSU_OP(name, code, mask, products) EDGE_ETHOSU_OP_##name = (code),
+#define EDGE_ETHOSU_SET(name, code, mask, products, form, field) EDGE_ETHOSU_SET_##name = (code),
 #include "commands.def"
 #undef EDGE_ETHOSU_OP
 #undef EDGE_ETHOSU_SET
