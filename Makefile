@@ -15,7 +15,7 @@ C_FILES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
 .NOTPARALLEL:
 
 demo:
-	tools/setup.sh $(BOARD) convert,emulate,report
+	tools/setup.sh $(BOARD) convert,emulate,npu,report
 	$(EDGESDK) doctor --board $(BOARD)
 	$(EDGESDK) convert $(MODEL)/onnx --calibration $(MODEL)/calibration \
 	    --board $(BOARD) -o $(OUT)/bundle
@@ -24,7 +24,7 @@ demo:
 	    --expect $(MODEL)/clips/clips.tsv --report $(OUT)/report
 
 test:
-	tools/setup.sh all convert,emulate,report,rescore,train,dev
+	tools/setup.sh all convert,emulate,npu,report,rescore,train,dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -32,13 +32,13 @@ test:
 	$(PYTHON) -m pytest --strict-skips --durations=10
 
 bench:
-	tools/setup.sh qemu-mps3-an547 convert,emulate,report
+	tools/setup.sh qemu-mps3-an547 convert,emulate,npu,report
 	$(PYTHON) benchmarks/kernels.py
 	$(PYTHON) benchmarks/models.py
 	$(PYTHON) benchmarks/boards.py
 
 fix:
-	tools/setup.sh all convert,emulate,report,rescore,train,dev
+	tools/setup.sh all convert,emulate,npu,report,rescore,train,dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	.venv/bin/clang-format -i $(C_FILES)

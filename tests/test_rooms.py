@@ -27,14 +27,17 @@ HEAVY_FILES = (
     SDK / "cli" / "describe_models.py",
 )
 MAY_CONVERT = {SDK / "cli" / "convert.py", SDK / "cli" / "inspect.py"}
-# What a converter may know of the sdk: the format it writes, the board it writes for, its errors;
+# What a converter may know of the sdk: the formats it reads and writes (bundles, streams of NPUs),
+# the board it writes for, its errors;
 # and the one file that joins all steps: the C core's features, because calibration has to see
 # what the device will, the emulation that makes the samples for `validate`, and the recipe.
 CONVERTERS_MAY_IMPORT = (
     "edgesdk.__version__",
     "edgesdk.board",
+    "edgesdk.board_npu",
     "edgesdk.bundle",
     "edgesdk.errors",
+    "edgesdk.npu",
 )
 
 

@@ -11,7 +11,8 @@ class Buffer:
     """Memory that operators share; `space` is "arena" or "state".
 
     `writers` and `readers` are indices of plan operators. Graph inputs are written at -1, graph
-    outputs are read behind the last operator.
+    outputs are read behind the last operator. `pinned` ones hold several tensors at places that are
+    fixed, so that none is merged with another buffer.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Buffer:
     writers: list[int]
     readers: list[int]
     offset: int = -1
+    pinned: bool = False
 
     @property
     def first(self) -> int:

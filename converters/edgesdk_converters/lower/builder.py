@@ -31,6 +31,14 @@ class View:
             and (self.size_bytes == self.buffer.size_bytes)
         )
 
+    def overlaps(self, other: "View") -> bool:
+        """Whether both share bytes of one buffer."""
+        apart = (
+            self.offset + self.size_bytes <= other.offset
+            or other.offset + other.size_bytes <= self.offset
+        )
+        return self.buffer is not None and self.buffer is other.buffer and not apart
+
 
 Draft = int | tuple[int, ...] | View | None | tuple[View, ...]
 
@@ -121,6 +129,8 @@ class Builder:
             for view in candidates:
                 out, old = self.steps[index].out.buffer, view.buffer
                 if out is None or old is None or not view.whole or old is out:
+                    continue
+                if out.pinned or old.pinned:
                     continue
                 same = old.space == out.space == "arena" and old.size_bytes == out.size_bytes
                 if same and old.last == index and old not in kept:

@@ -10,6 +10,7 @@ from edgesdk.errors import ConvertError
 from numpy.typing import NDArray
 
 from edgesdk_converters.lower import fixed_point as fp
+from edgesdk_converters.lower.arena import Buffer
 from edgesdk_converters.lower.builder import Builder, Draft, View
 from edgesdk_converters.lower.packing import Packed, Packing
 from edgesdk_converters.tflite.model import Graph, Operator, Tensor
@@ -51,10 +52,29 @@ class States:
 
 
 @dataclass
+class NpuArena:
+    """The memory that Vela laid out: one buffer, and the places in it of the tensors of `graph`.
+
+    `variables` are those that its operators keep, by place; `last` is the index of the last such
+    operator, `read` has the tensors that they read.
+    """
+
+    buffer: Buffer
+    places: dict[int, int]
+    last: int
+    read: frozenset[int]
+    variables: dict[int, View] = field(default_factory=dict)
+
+    def view(self, index: int, tensor: Tensor) -> View:
+        """The place of a tensor that has one."""
+        return View(size_bytes(tensor), self.buffer, self.places[index])
+
+
+@dataclass
 class Context:
     """One graph being lowered; `views` maps a tensor's index to its memory.
 
-    `others` are the file's further subgraphs.
+    `others` are the file's further subgraphs; `npu` is there where Vela compiled some operators.
     """
 
     graph: Graph
@@ -64,6 +84,7 @@ class Context:
     states: States = field(default_factory=States)
     builder: Builder = field(default_factory=Builder)
     views: dict[int, View] = field(default_factory=dict)
+    npu: NpuArena | None = None
 
     def refuse(self, operator: Operator, reason: str, remedy: str = _UNCOVERED) -> NoReturn:
         """Stop with the operator's name, its output tensor, the reason and a way out."""
@@ -100,11 +121,21 @@ class Context:
         return self.views[index]
 
     def out(self, operator: Operator, position: int = 0) -> View:
-        """New memory for output `position`."""
+        """New memory for output `position`, where the NPU reads it if that is free already."""
         tensor = self.tensor(operator, position, output=True)
-        view = self.builder.buffer(tensor.name, size_bytes(tensor))
+        view = self._placed(operator, operator.outputs[position], tensor)
+        if view is None:
+            view = self.builder.buffer(tensor.name, size_bytes(tensor))
         self.alias(operator, view, position)
         return view
+
+    def _placed(self, operator: Operator, index: int, tensor: Tensor) -> View | None:
+        """The place of an output that the NPU reads, unless the operator's inputs reach into it."""
+        if self.npu is None or index not in self.npu.read or index not in self.npu.places:
+            return None
+        view = self.npu.view(index, tensor)
+        inputs = (self.views[i] for i in operator.inputs if i in self.views)
+        return None if any(view.overlaps(it) for it in inputs) else view
 
     def out_in_place(self, operator: Operator, *positions: int) -> View:
         """As `out`, noting which inputs an elementwise operator may overwrite."""

@@ -10,6 +10,7 @@ from edgesdk.errors import ConvertError
 
 from edgesdk_converters.lower import (
     movement,
+    npu,
     pointwise,
     product,
     recurrent,
@@ -18,13 +19,14 @@ from edgesdk_converters.lower import (
     weighted,
 )
 from edgesdk_converters.lower.arena import Peak
-from edgesdk_converters.lower.builder import Step
+from edgesdk_converters.lower.builder import Step, View
 from edgesdk_converters.lower.context import Context, size_bytes
 from edgesdk_converters.lower.packing import Packed, Packing
 from edgesdk_converters.tflite.model import Operator, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 
 LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
+    npu.ETHOSU: npu.lower_ethosu,
     "ABS": unary.lower_abs,
     "ADD": pointwise.lower_sum,
     "ASSIGN_VARIABLE": states.lower_assign_variable,
@@ -103,8 +105,9 @@ def lower_graph(
     """
     graph, *others = read_tflite(tflite, source).graphs
     ctx = Context(graph, source, packing or Packing(), tuple(others))
+    ctx.npu = npu.lay_out(ctx)
     _bind_inputs(ctx, resident)
-    for index, operator in enumerate(graph.operators):
+    for index, operator in _in_order(graph.operators):
         ctx.builder.operator, ctx.builder.code = index, operator.code
         if operator.code not in LOWERINGS:
             ctx.refuse(operator, "this operator is not covered")
@@ -117,10 +120,16 @@ def lower_graph(
                 f"its tensors and options contradict each other ({err})",
                 "The file is damaged; export it again.",
             )
+        npu.keep_results(ctx, index, operator)
     states.update_states(ctx)
     if not ctx.builder.steps:
         raise ConvertError(f"{source}: the graph computes nothing; give a model with operators")
     return _finish(ctx)
+
+
+def _in_order(operators: Sequence[Operator]) -> list[tuple[int, Operator]]:
+    """Operators with their indices; start values first, which Vela writes behind their readers."""
+    return sorted(enumerate(operators), key=lambda pair: pair[1].code != "CALL_ONCE")
 
 
 def _check_static(ctx: Context, operator: Operator) -> None:
@@ -147,10 +156,17 @@ def _bind_inputs(ctx: Context, resident: Sequence[str]) -> None:
                 start = np.zeros(tensor.shape, tensor.dtype)
                 ctx.views[index] = ctx.builder.state(tensor.name, start)
                 continue
-            view = ctx.builder.buffer(tensor.name, size_bytes(tensor))
+            view = _input_view(ctx, index, tensor)
             assert view.buffer is not None
             view.buffer.writers.append(-1)
             ctx.views[index] = view
+
+
+def _input_view(ctx: Context, index: int, tensor: Tensor) -> View:
+    """Memory of an input: where the NPU reads it, or its own."""
+    if ctx.npu is not None and index in ctx.npu.places:
+        return ctx.npu.view(index, tensor)
+    return ctx.builder.buffer(tensor.name, size_bytes(tensor))
 
 
 def _port(source: str, tensor: Tensor) -> Port:

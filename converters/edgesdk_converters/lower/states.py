@@ -136,14 +136,16 @@ def _store(ctx: Context, value: View, place: View, tensor: Tensor, index: int) -
     """`value` goes to `place`: made there at once where it can be, else copied."""
     if value == place or _written_at_once(ctx, value, place):
         return
-    _copy_whole(ctx.builder, value, place, tensor, index)
+    copy_whole(ctx.builder, value, place, tensor, index)
 
 
 def _written_at_once(ctx: Context, value: View, place: View) -> bool:
     """Let the operator that computes `value` write it into `place`, where nothing reads that."""
     old, new = place.buffer, value.buffer
     assert old is not None
-    if new is None or new.space != "arena" or min(new.writers) < 0 or not value.whole:
+    if new is None or new.space != "arena" or new.pinned or not value.whole:
+        return False
+    if min(new.writers) < 0:
         return False
     if max(old.readers, default=-1) >= min(new.writers) or old.writers:
         return False
@@ -180,11 +182,11 @@ def update_states(ctx: Context) -> None:
             continue
         if following.buffer is not None and following.buffer.space == "state":
             saved = builder.buffer(f"{tensor.name}/saved", following.size_bytes)
-            _copy_whole(builder, following, saved, tensor, None)
+            copy_whole(builder, following, saved, tensor, None)
             following = saved
         copies.append((following, place, tensor, result))
     for following, place, tensor, result in copies:
-        _copy_whole(builder, following, place, tensor, result)
+        copy_whole(builder, following, place, tensor, result)
 
 
 def _save_outputs(ctx: Context, places: list[View]) -> None:
@@ -196,15 +198,24 @@ def _save_outputs(ctx: Context, places: list[View]) -> None:
             continue
         tensor = ctx.graph.tensors[index]
         saved = ctx.builder.buffer(f"{tensor.name}/saved", view.size_bytes)
-        _copy_whole(ctx.builder, view, saved, tensor, None)
+        copy_whole(ctx.builder, view, saved, tensor, None)
         ctx.views[index] = saved
 
 
-def _copy_whole(
-    builder: Builder, source: View, out: View, tensor: Tensor, index: int | None
+def copy_whole(
+    builder: Builder,
+    source: View,
+    out: View,
+    tensor: Tensor,
+    index: int | None,
+    code: str = "STATE",
 ) -> None:
+    """A step that copies all bytes of `tensor`; it completes tensor `index`, or none.
+
+    `code` stands where other steps have their operator's name.
+    """
     width = np.dtype(tensor.dtype).itemsize
-    builder.operator, builder.code = -1, "STATE"
+    builder.operator, builder.code = -1, code
     values: dict[str, Draft] = {
         "input": source,
         "input_bytes": source.size_bytes,

@@ -76,13 +76,18 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """One subgraph, operators in execution order."""
+    """One subgraph, operators in execution order.
+
+    `places` are byte offsets of its tensors in one arena, -1 for those outside, where the file was
+    planned by a compiler such as Vela; else empty.
+    """
 
     name: str
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from edgesdk_converters.tflite.model import (
 )
 
 _MAX_BYTES = 1 << 31
+_PLAN = "OfflineMemoryAllocation"
+_PLAN_WORDS = 3  # version, number of subgraphs, number of tensors in all of them
 # What flatbuffers raises on offsets and lengths that leave the file.
 _MALFORMED = (
     struct.error,
@@ -87,7 +90,27 @@ class _Reader:
         )
         if not graphs:
             raise ConvertError("no subgraph")
-        return Model(graphs, _text(self.root.Description()), version)
+        return Model(self._placed(graphs), _text(self.root.Description()), version)
+
+    def _placed(self, graphs: tuple[Graph, ...]) -> tuple[Graph, ...]:
+        """The graphs with the places of their tensors, where metadata has a memory plan."""
+        count = self._count(self.root.MetadataLength(), "metadata")
+        entries = [self.root.Metadata(i) for i in range(count)]
+        plans = [entry.Buffer() for entry in entries if _text(entry.Name()) == _PLAN]
+        if not plans:
+            return graphs
+        if not 0 <= plans[0] < self.root.BuffersLength():
+            raise ConvertError(f"{_PLAN} names buffer {plans[0]} of {self.root.BuffersLength()}")
+        data = np.asarray(_vector(self.root.Buffers(plans[0]).DataAsNumpy()), np.uint8).tobytes()
+        places = np.frombuffer(data, "<i4")[_PLAN_WORDS:].tolist()
+        tensors = sum(len(graph.tensors) for graph in graphs)
+        if len(places) != tensors or data[:4] != bytes(4) or min(places, default=0) < -1:
+            raise ConvertError(f"{_PLAN} does not fit the file's {tensors} tensors")
+        placed = []
+        for graph in graphs:
+            own, places = places[: len(graph.tensors)], places[len(graph.tensors) :]
+            placed.append(replace(graph, places=tuple(own)))
+        return tuple(placed)
 
     def _count(self, length: int, what: str) -> int:
         if length > len(self.bytes) // 4:
