@@ -83,6 +83,9 @@ void edge_session_profile(edge_session_t *session, bool on) {
   for (uint32_t i = 0; i < EDGE_PROFILE_OPS; i++) {
     session->op_cost[i] = 0;
   }
+  if (session->port.npu != NULL) {
+    session->port.npu->counts = (edge_npu_counts_t){0};
+  }
 }
 
 /* Where it is not refused, the old image is gone from here on, whatever follows. */

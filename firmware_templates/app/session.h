@@ -84,7 +84,7 @@ void edge_session_open_image(edge_session_t *session, uint32_t bytes);
  * content lacks it. (bundle.c) */
 edge_graph_t *edge_session_graph(edge_session_t *session, uint32_t index);
 
-/* Let the graphs count per operator, or not; clears the sums. (bundle.c) */
+/* Let the graphs count per operator, or not; clears the sums, and the NPU's. (bundle.c) */
 void edge_session_profile(edge_session_t *session, bool on);
 
 /* Send one frame: an answer has the request's seq, an event the session's own. (session.c) */

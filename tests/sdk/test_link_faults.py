@@ -17,7 +17,7 @@ from edgesdk.link import transport
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
 from edgesdk.link.frames import Frame, encode
-from edgesdk.link.messages import Message
+from edgesdk.link.messages import Message, NpuCounts
 from edgesdk.link.status import Status
 from edgesdk.link.transport import PipeTransport, SerialTransport
 from fake_device import FakeDevice, PtyDevice, Reply, identity, status, well_behaved
@@ -250,6 +250,41 @@ def test_refusal_in_a_pipelined_load_leaves_the_link_usable() -> None:
             device.load(bytes(20000))
         assert caught.value.code == Status.BAD_ARGUMENT
         assert device.channel.request(Message.PING, b"still there", Message.PONG) == b"still there"
+
+
+NPU_FAULTS = [status for status in Status if status.name.startswith("NPU_")]
+
+
+def test_every_fault_of_an_npu_says_what_to_do() -> None:
+    assert len(NPU_FAULTS) == 9
+    for code in NPU_FAULTS:
+        for error in (RefusedError("x", "LOAD_END", code), RefusedError("x", "GRAPH_RUN", code)):
+            _check(error, 6, code.name, code.text)
+            assert "check that bundle, board and firmware" not in str(error)
+
+
+def test_an_utterance_that_an_npu_fails_is_named() -> None:
+    def reply(frame: Frame) -> bytes:
+        taken = struct.pack("<iI", Status.NPU_TIMEOUT, 0)
+        return encode(Message.AUDIO_TAKEN, frame.seq, taken)
+
+    with FakeDevice(_instead(Message.AUDIO, reply)) as fake, pytest.raises(WireError) as caught:
+        _recognise(_open(fake.url))
+    _check(caught.value, 6, "AUDIO failed on the device (NPU_TIMEOUT: NPU did not end in time")
+    _check(caught.value, 6, "edgesdk inspect --npu", fake.url)
+
+
+def test_counts_of_an_npu_come_where_a_board_has_one() -> None:
+    plain = struct.pack("<9Q15I", *range(24))
+    counted = plain + struct.pack("<6Q", *range(100, 106))
+    for payload, expected in ((plain, None), (counted, NpuCounts(*range(100, 106)))):
+        reply = _instead(
+            Message.METRICS,
+            lambda frame, sent=payload: encode(Message.METRIC_VALUES, frame.seq, sent),
+        )
+        with FakeDevice(reply) as fake, _open(fake.url) as device:
+            metrics = device.metrics()
+            assert (metrics.npu, metrics.receive_lost) == (expected, 23)
 
 
 def test_port_pulled_out_mid_stream_is_named() -> None:

@@ -9,7 +9,7 @@ from edgesdk.core import EndpointKind
 from edgesdk.emulate import Transcript
 from edgesdk.endpoints import Endpoint, decisions
 from edgesdk.lattice import Hypothesis, LatticeToken, Results
-from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost
+from edgesdk.link.messages import ClockKind, GraphId, Metrics, NpuCounts, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
 from front_sections import endpoint_section
 from small_bundle import recogniser_bundle, with_scorer
@@ -205,6 +205,18 @@ def test_end_points_are_counted_and_timed_where_the_end_of_speech_is_known() -> 
     found = first_difference([dataclasses.replace(clip, laptop=other)])
     assert found is not None
     assert found.place == "end point 1"
+
+
+def test_an_npu_is_shown_by_what_it_counted() -> None:
+    counts = NpuCounts(3, 0, 0, 100, 7, 0)
+    clip = dataclasses.replace(CLIP, metrics=dataclasses.replace(METRICS, npu=counts))
+    records = make_report(FACTS, [clip, clip, CLIP]).records
+    shown = [(it.name, it.value, it.fidelity) for it in records if it.name.startswith("NPU")]
+    assert shown == [
+        ("NPU jobs", 6, "functional"),
+        ("NPU read on AXI port 0", 200, "estimate"),
+        ("NPU wrote on AXI port 0", 14, "estimate"),
+    ]
 
 
 def test_a_moment_of_audio_has_no_cost_per_second() -> None:

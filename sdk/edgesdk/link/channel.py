@@ -20,7 +20,7 @@ from edgesdk.link.messages import (
     read_identity,
     read_status,
 )
-from edgesdk.link.status import Status, status_text
+from edgesdk.link.status import Status, next_step, status_text
 from edgesdk.link.transport import Transport
 
 PAYLOAD_MAX = 65536  # longest payload that we accept from any device
@@ -321,9 +321,10 @@ class RefusedError(WireError):
         where: str,
         request: str,
         code: int,
-        next_step: str = "check that bundle, board and firmware belong together",
+        remedy: str = "check that bundle, board and firmware belong together",
     ) -> None:
         super().__init__(
-            f"{where}: the device refused {request} ({status_text(code)}); {next_step}"
+            f"{where}: the device refused {request} ({status_text(code)}); "
+            f"{next_step(code, remedy)}"
         )
         self.code = code

@@ -49,7 +49,7 @@ from edgesdk.link.messages import (
     read_tensor_facts,
 )
 from edgesdk.link.power import power_on
-from edgesdk.link.status import Status, status_text
+from edgesdk.link.status import Status, next_step, status_text
 from edgesdk.link.tables import DeviceTables
 from edgesdk.link.transport import SerialTransport, Transport
 
@@ -134,7 +134,8 @@ class Device:
         if identity.content == Content.NONE:
             raise WireError(
                 f"{self.channel.where}: the device has no bundle "
-                f"({status_text(identity.content_status)}); flash one or use load()"
+                f"({status_text(identity.content_status)}); "
+                f"{next_step(identity.content_status, 'flash one or use load()')}"
             )
         if identity.bundle_digest != digest:
             raise WireError(
@@ -251,7 +252,7 @@ class Device:
         if code != Status.OK:
             raise WireError(
                 f"{self.channel.where}: {message.name} failed on the device "
-                f"({status_text(code)}); validate the bundle"
+                f"({status_text(code)}); {next_step(code, 'validate the bundle')}"
             )
 
     @property

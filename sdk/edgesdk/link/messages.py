@@ -1,7 +1,7 @@
 """Messages of the link: numbers as in edge/wire.h (held by a test), payloads as values."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from edgesdk.errors import WireError
@@ -357,6 +357,21 @@ def read_results_part(payload: bytes) -> ResultsPart:
 
 
 @dataclass(frozen=True)
+class NpuCounts:
+    """What an NPU's own counters say of the last utterance; an emulated NPU has no cycles.
+
+    Beats are those of the AXI ports, 8 bytes each on U55, 16 on U65.
+    """
+
+    jobs: int
+    cycles: int
+    active_cycles: int
+    axi0_read_beats: int
+    axi0_written_beats: int
+    axi1_read_beats: int
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Costs of the last utterance in the device's clock, and memory in bytes."""
 
@@ -384,6 +399,7 @@ class Metrics:
     receive_bytes: int
     receive_high_water: int
     receive_lost: int
+    npu: NpuCounts | None = field(default=None, kw_only=True)  # None: the board has none
 
     @property
     def total(self) -> int:
@@ -396,8 +412,9 @@ def read_metrics(payload: bytes) -> Metrics:
     """Payload of METRIC_VALUES."""
     cursor = Cursor(payload, "METRIC_VALUES")
     metrics = Metrics(*cursor.numbers("9Q15I"))
+    npu = NpuCounts(*cursor.numbers("6Q")) if cursor.at < len(payload) else None
     cursor.end()
-    return metrics
+    return replace(metrics, npu=npu)
 
 
 @dataclass(frozen=True)

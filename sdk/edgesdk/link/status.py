@@ -44,6 +44,27 @@ class Status(IntEnum):
     NPU_FAULT = -27, "NPU stopped before the end of its command stream; it was reset"
 
 
+_OTHER_NPU = "convert the model for this board and flash it"
+_DAMAGED_STREAM = "convert the model again and flash it"
+_FAILED_NPU = "check the NPU of the board, and the stream by edgesdk inspect --npu"
+_NEXT = {
+    Status.NPU_MISSING: _OTHER_NPU,
+    Status.NPU_CONFIG: _OTHER_NPU,
+    Status.NPU_STREAM: _DAMAGED_STREAM,
+    Status.NPU_BOUNDS: _DAMAGED_STREAM,
+    Status.NPU_TIMEOUT: _FAILED_NPU,
+    Status.NPU_BUS: _FAILED_NPU,
+    Status.NPU_PARSE: _FAILED_NPU,
+    Status.NPU_SECURITY: "check the level that the port asks of the NPU",
+    Status.NPU_FAULT: _FAILED_NPU,
+}
+
+
+def next_step(code: int, otherwise: str) -> str:
+    """What to do about a code, for people; `otherwise` where it is no NPU's."""
+    return next((step for status, step in _NEXT.items() if status == code), otherwise)
+
+
 def status_text(code: int) -> str:
     """Name and sentence of a code, also of one that this version does not know."""
     for status in Status:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from edgesdk import __version__
 from edgesdk.biasing.stored import StoredTables
@@ -234,6 +234,27 @@ def _endpoint_records(clips: Sequence[DeviceClip]) -> Iterator[Record]:
         yield Record("provisional results that stood", stood, "%", "functional", note)
 
 
+def _npu_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
+    """What the NPU counted over all clips; what it does not count is left out."""
+    counts = [clip.metrics.npu for clip in clips if clip.metrics.npu is not None]
+    figures = (
+        ("NPU jobs", "jobs", ""),
+        ("NPU cycles", "cycles", "cycles"),
+        ("NPU active", "active_cycles", "cycles"),
+        ("NPU read on AXI port 0", "axi0_read_beats", "beats"),
+        ("NPU wrote on AXI port 0", "axi0_written_beats", "beats"),
+        ("NPU read on AXI port 1", "axi1_read_beats", "beats"),
+    )
+    real = facts.board.tier == "hardware"
+    for name, field, unit in figures:
+        value = sum(getattr(count, field) for count in counts)
+        if value and field == "jobs":
+            yield Record(name, value, unit, "functional", "all clips")
+        elif value:
+            note = "by its own counter" if real else "each byte counted once per operation"
+            yield Record(name, value, unit, "hardware" if real else "estimate", note)
+
+
 def _memory_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Record]:
     metrics = clips[-1].metrics
     predicted = ""
@@ -283,7 +304,8 @@ def _records(facts: RunFacts, clips: Sequence[DeviceClip], correct: bool | None)
         if facts.clock in COST_UNITS:
             records += _cost_records(facts, clips)
         records += _search_records(facts, clips)
-    return [*records, *_endpoint_records(clips), *_memory_records(facts, clips)]
+    found = (_endpoint_records(clips), _npu_records(facts, clips), _memory_records(facts, clips))
+    return [*records, *chain.from_iterable(found)]
 
 
 def make_report(facts: RunFacts, clips: Sequence[DeviceClip]) -> Report:
