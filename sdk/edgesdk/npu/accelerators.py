@@ -10,7 +10,7 @@ from edgesdk.errors import NpuError
 
 BANK_BYTES = 1024
 LUT_BANKS = 2
-_PRODUCTS = ("u55", "u65")
+_PRODUCTS = ("u55", "u65", "u85")  # by their number in CONFIG
 
 
 @dataclass(frozen=True)

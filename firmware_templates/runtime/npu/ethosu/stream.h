@@ -140,6 +140,14 @@ static inline uint32_t edge_ethosu_product(uint32_t config) {
   return config >> 28 == 0 ? EDGE_ETHOSU_U55 : config >> 28 == 1 ? EDGE_ETHOSU_U65 : 0;
 }
 
+/* Cores of an NPU, and bytes of memory inside each, by its CONFIG word. */
+static inline uint32_t edge_ethosu_cores(uint32_t config) {
+  return edge_ethosu_product(config) == EDGE_ETHOSU_U65 && (config & 15u) == 9 ? 2 : 1;
+}
+static inline uint32_t edge_ethosu_shram_bytes(uint32_t config) {
+  return (config >> 8 & 0xffu) * 1024u / edge_ethosu_cores(config);
+}
+
 void edge_ethosu_begin(edge_ethosu_cursor_t *cursor, edge_ethosu_state_t *state,
                        const uint32_t *words, uint32_t count, uint32_t product);
 
