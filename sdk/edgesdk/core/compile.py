@@ -68,25 +68,25 @@ def compiler_version(compiler: list[str]) -> str:
     return next(iter(done.stdout.splitlines()), "")
 
 
-def runtime_sources(runtime: Path) -> list[Path]:
-    """Every C file and header of the core, sorted."""
+def core_sources(templates: Path) -> list[Path]:
+    """Every C file and header of the core: the runtime, what binds it, and the emulated NPU."""
     folders = ("include", "src", "kernels", "npu", "python")
     found = [
         path
-        for folder in folders
-        for path in (runtime / folder).rglob("*")
+        for folder in (*(templates / "runtime" / name for name in folders), templates / "emulator")
+        for path in folder.rglob("*")
         if path.suffix in {".c", ".h", ".def"}
     ]
     return sorted(found)
 
 
-def _digest(runtime: Path, sources: list[Path], compiler: list[str], version: str) -> str:
+def _digest(templates: Path, sources: list[Path], compiler: list[str], version: str) -> str:
     digest = hashlib.sha256()
     for text in (*_FLAGS, *compiler, version, platform.machine()):
         digest.update(text.encode() + b"\0")
     for path in sources:
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(runtime)}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(templates)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:24]
 
@@ -104,8 +104,9 @@ def _is_whole(library: Path) -> bool:
         return False
 
 
-def _compile(runtime: Path, sources: list[Path], compiler: list[str], target: Path) -> None:
-    includes = [f"-I{runtime / folder}" for folder in ("include", "src", "kernels")]
+def _compile(templates: Path, sources: list[Path], compiler: list[str], target: Path) -> None:
+    folders = ("runtime/include", "runtime/src", "runtime/kernels", "runtime", "emulator")
+    includes = [f"-I{templates / folder}" for folder in folders]
     files = [str(path) for path in sources if path.suffix == ".c"]
     handle, name = tempfile.mkstemp(prefix=target.stem, suffix=".part", dir=target.parent)
     os.close(handle)
@@ -135,12 +136,12 @@ def compiled_core() -> Path:
     Raises:
         BuildError: no compiler, a failing one, or a cache folder that cannot be written.
     """
-    runtime = resource_dir("firmware_templates") / "runtime"
-    sources = runtime_sources(runtime)
+    templates = resource_dir("firmware_templates")
+    sources = core_sources(templates)
     compiler = find_compiler()
     version = compiler_version(compiler)
     folder = cache_dir()
-    target = folder / f"core-{_digest(runtime, sources, compiler, version)}.so"
+    target = folder / f"core-{_digest(templates, sources, compiler, version)}.so"
     if not _is_whole(target):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -151,5 +152,5 @@ def compiled_core() -> Path:
                 f"{folder}: cannot be written ({error.strerror}); set EDGESDK_CACHE to a folder "
                 "that can"
             ) from error
-        _compile(runtime, sources, compiler, target)
+        _compile(templates, sources, compiler, target)
     return target

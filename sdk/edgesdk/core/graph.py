@@ -15,7 +15,8 @@ from edgesdk.core.library import (
     aligned_zeros,
     load_library,
 )
-from edgesdk.errors import BundleError
+from edgesdk.core.npu import EmulatedNpu, emulated_npu
+from edgesdk.errors import BundleError, NpuError
 
 _DTYPES: dict[int, type[np.generic]] = {
     1: np.int8,
@@ -47,6 +48,11 @@ class Image:
         """Of the edge_image_t; valid as long as this object."""
         return address(self._struct)
 
+    @property
+    def memory(self) -> npt.NDArray[np.uint8]:
+        """Its bytes, where they lie; not to be written."""
+        return _read_only(self._data)
+
     def find(self, tag: str) -> bytes:
         """Content of a section.
 
@@ -75,7 +81,10 @@ class TensorInfo:
 
 
 class Graph:
-    """A graph section with its own arena and state; not for use by two threads at once."""
+    """A graph section with its own arena and state; not for use by two threads at once.
+
+    Steps for an NPU run on an emulated one, `npu`, of the kind that they were compiled for.
+    """
 
     def __init__(self, section: bytes) -> None:
         self._library = load_library()
@@ -93,8 +102,16 @@ class Graph:
         self._library.check(
             "graph", "edge_graph_bind", self._at, address(self._arena), address(self._state)
         )
+        self.npu = self._attach()
         self.inputs = tuple(_info(self._tensor("input", i)) for i in range(inputs))
         self.outputs = tuple(_info(self._tensor("output", i)) for i in range(outputs))
+
+    def _attach(self) -> EmulatedNpu | None:
+        memory = _read_only(self._section), self._arena
+        npu = emulated_npu("edge_binding_graph_npu", self._at, memory)
+        if npu is not None:
+            self._library.check("graph", "edge_graph_attach", self._at, npu.seam)
+        return npu
 
     def _tensor(self, kind: str, index: int) -> TensorStruct:
         tensor = TensorStruct()
@@ -138,11 +155,19 @@ class Graph:
         return _values(self._tensor("output", index))
 
     def invoke(self, stop: int | None = None) -> None:
-        """Run all operators, or the first `stop`."""
-        if stop is None:
-            self._library.check("graph", "edge_graph_invoke", self._at)
-        else:
-            self._library.check("graph", "edge_graph_invoke_until", self._at, stop)
+        """Run all operators, or the first `stop`.
+
+        Raises:
+            NpuError: the emulated NPU stopped with a fault.
+            BundleError: another step failed.
+        """
+        count = self.op_count if stop is None else stop
+        try:
+            self._library.check("graph", "edge_graph_invoke_until", self._at, count)
+        except BundleError as error:
+            if self.npu is not None and self.npu.fault is not None:
+                raise NpuError(f"{error}: {self.npu.explain()}") from error
+            raise
 
     def run(self, *inputs: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         """Write all inputs, invoke, read all outputs."""
@@ -169,6 +194,12 @@ class Graph:
 def _info(tensor: TensorStruct) -> TensorInfo:
     shape = tuple(int(dim) for dim in tensor.dims[: tensor.rank])
     return TensorInfo(_DTYPES[tensor.dtype], shape, float(tensor.scale), int(tensor.zero_point))
+
+
+def _read_only(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _values(tensor: TensorStruct) -> npt.NDArray[Any]:

@@ -219,6 +219,22 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_recogniser_bias": (_P, (_P,)),
     "edge_binding_bias_room": (None, (_P, _P)),
     "edge_binding_bias_entry": (ctypes.c_char_p, (_P, _U32, _P)),
+    "edge_graph_attach": (_STATUS, (_P, _P)),
+    "edge_recogniser_attach": (_STATUS, (_P, _P)),
+    "edge_ethosu_read": (_U32, (_P, _U32)),
+    "edge_ethosu_write": (None, (_P, _U32, _U32)),
+    "edge_ethosu_map": (_STATUS, (_P, _P, ctypes.c_uint64, _B)),
+    "edge_ethosu_fault_text": (ctypes.c_char_p, (_U32,)),
+    "edge_binding_npu_bytes": (_U32, ()),
+    "edge_binding_npu_open": (_STATUS, (_P, _U32, _P, ctypes.c_uint64)),
+    "edge_binding_npu_seam": (_P, (_P,)),
+    "edge_binding_npu_device": (_P, (_P,)),
+    "edge_binding_npu_unmap": (None, (_P,)),
+    "edge_binding_npu_address": (ctypes.c_uint64, (_P, _U32)),
+    "edge_binding_npu_fault": (None, (_P, _P)),
+    "edge_binding_npu_counts": (None, (_P, _P)),
+    "edge_binding_graph_npu": (_B, (_P, _P)),
+    "edge_binding_recogniser_npu": (_B, (_P, _P)),
 }
 
 

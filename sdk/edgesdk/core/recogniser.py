@@ -33,6 +33,7 @@ from edgesdk.core.library import (
     aligned_zeros,
     load_library,
 )
+from edgesdk.core.npu import EmulatedNpu, emulated_npu
 from edgesdk.errors import BundleError
 
 _FAILED = -11  # EDGE_BAD_STATE: what C sees of an exception in a callback
@@ -289,8 +290,17 @@ class Recogniser:
             address(self._workspace),
             self.workspace_bytes,
         )
+        self.npu = self._attach()
         self._read_dimensions()
         self._bias = self._library.call("edge_binding_recogniser_bias", self._at)
+
+    def _attach(self) -> EmulatedNpu | None:
+        """An emulated NPU for the image's own graphs, where they have steps for one."""
+        memory = self._image.memory, self._workspace
+        npu = emulated_npu("edge_binding_recogniser_npu", self._at, memory)
+        if npu is not None:
+            self._check("edge_recogniser_attach", npu.seam)
+        return npu
 
     def _read_dimensions(self) -> None:
         features = (ctypes.c_uint32 * 7)()
