@@ -88,6 +88,14 @@ def test_counts_are_the_same_each_time(
         report = json.loads((tmp_path / name / "report.json").read_text())
         reports.append([report[key] for key in ("records", "stages", "operators", "clips")])
     assert reports[0] == reports[1]
+    compared = edgesdk.ok("compare", tmp_path / "first", tmp_path / "second", "--json").document
+    assert compared["differs"] == compared["regressions"] == []
+    assert {entry["verdict"] for entry in compared["metrics"]} == {"same"}
+    manifest = json.loads((tmp_path / "first" / "manifest.json").read_text())
+    flashed = edgesdk.state / "edgesdk" / "devices" / board / "manifest.json"
+    firmware = json.loads(flashed.read_text())["files"]["firmware"]["sha256"]
+    assert (manifest["clock"], manifest["firmware"]["sha256"]) == ("instructions", firmware)
+    assert [entry["clip"] for entry in manifest["clips"]] == [clip.name]
     stages = {stage["stage"]: stage["cost"] for stage in reports[0][1]}
     operators = reports[0][2]
     for role in ("encoder", "predictor", "joiner"):

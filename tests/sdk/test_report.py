@@ -23,6 +23,7 @@ from edgesdk.report.records import (
 from edgesdk.report.table import report_views
 from edgesdk.report.trade_off import TradePoint, read_trade_off, trade_off_document
 from edgesdk.report.write import write_report
+from made_runs import MANIFEST
 from rich.console import Console
 
 REPORT = Report(
@@ -102,7 +103,7 @@ def _table(report: Report) -> str:
 
 
 def test_json_holds_schema_and_every_figure(tmp_path: Path) -> None:
-    write_report(REPORT, tmp_path)
+    write_report(REPORT, tmp_path, MANIFEST)
     document = json.loads((tmp_path / "report.json").read_text())
     assert (document["schema"], document["version"]) == ("edgesdk.report", 1)
     assert document["correct"] is True
@@ -117,7 +118,7 @@ def test_json_holds_schema_and_every_figure(tmp_path: Path) -> None:
 
 
 def test_page_is_self_contained_balanced_and_escaped(tmp_path: Path) -> None:
-    write_report(REPORT, tmp_path)
+    write_report(REPORT, tmp_path, MANIFEST)
     page = (tmp_path / "report.html").read_text()
     assert _rows(page)
     assert page.count("<svg ") == 3
@@ -134,7 +135,7 @@ def test_page_shows_the_trade_off_of_end_pointers(tmp_path: Path) -> None:
     evaluation = tmp_path / "endpoint.json"
     evaluation.write_text(json.dumps(trade_off_document(curves, summary={"streams": 3})))
     assert read_trade_off(evaluation) == curves
-    write_report(dataclasses.replace(REPORT, endpoint_curves=curves), tmp_path)
+    write_report(dataclasses.replace(REPORT, endpoint_curves=curves), tmp_path, MANIFEST)
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg ") == 4
     assert "streams cut off early, %" in page
@@ -155,7 +156,7 @@ def test_page_and_json_tell_end_points_of_each_clip(tmp_path: Path) -> None:
     first, second = REPORT.clips
     watched = dataclasses.replace(first, end_s=0.875, endpoints=decided)
     silent = dataclasses.replace(second, endpoints=())
-    write_report(dataclasses.replace(REPORT, clips=(watched, silent)), tmp_path)
+    write_report(dataclasses.replace(REPORT, clips=(watched, silent)), tmp_path, MANIFEST)
     rows = _rows((tmp_path / "report.html").read_text())
     at = rows.index(["clip", "end of speech", "early", "provisional result", "final", "stood"])
     assert rows[at + 1 : at + 8] == [
@@ -172,11 +173,11 @@ def test_page_and_json_tell_end_points_of_each_clip(tmp_path: Path) -> None:
     assert clips[0]["endpoints"][1] == dataclasses.asdict(decided[1])
     assert clips[1]["endpoints"] == []
     unknown = dataclasses.replace(watched, end_s=None)
-    write_report(dataclasses.replace(REPORT, clips=(unknown, second)), tmp_path)
+    write_report(dataclasses.replace(REPORT, clips=(unknown, second)), tmp_path, MANIFEST)
     rows = _rows((tmp_path / "report.html").read_text())
     assert ["a.wav", "0.50", "yes", "", "no: speech went on at 0.75 s"] in rows
     assert sum(row[:1] == ["b.wav"] for row in rows) == 1  # its end points were off
-    write_report(REPORT, tmp_path)
+    write_report(REPORT, tmp_path, MANIFEST)
     assert "provisional" not in (tmp_path / "report.html").read_text()
 
 
@@ -186,7 +187,7 @@ def test_page_and_json_tell_bias_tables(tmp_path: Path) -> None:
         StoredTable("<names>", False, True, 21, 20, 1984, 8, "attention"),
     )
     biased = dataclasses.replace(REPORT, bias=StoredTables(8192, 1984, tables))
-    write_report(biased, tmp_path)
+    write_report(biased, tmp_path, MANIFEST)
     page = (tmp_path / "report.html").read_text()
     rows = _rows(page)
     at = rows.index(["table", "by", "active", "from", "phrases", "bytes"])
@@ -198,7 +199,7 @@ def test_page_and_json_tell_bias_tables(tmp_path: Path) -> None:
     bias = json.loads((tmp_path / "report.json").read_text())["bias"]
     assert (bias["room_bytes"], bias["used_bytes"]) == (8192, 1984)
     assert bias["tables"][1] == dataclasses.asdict(tables[1])
-    write_report(dataclasses.replace(REPORT, bias=StoredTables(8192, 0, ())), tmp_path)
+    write_report(dataclasses.replace(REPORT, bias=StoredTables(8192, 0, ())), tmp_path, MANIFEST)
     assert "bytes of room" not in (tmp_path / "report.html").read_text()
 
 
@@ -230,20 +231,20 @@ def test_other_files_than_an_evaluation_are_refused(
 
 def test_page_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     first, second = tmp_path / "1", tmp_path / "2"
-    write_report(REPORT, first)
-    write_report(REPORT, second)
+    write_report(REPORT, first, MANIFEST)
+    write_report(REPORT, second, MANIFEST)
     assert (first / "report.html").read_bytes() == (second / "report.html").read_bytes()
 
 
 def test_device_that_counts_nothing_says_so(tmp_path: Path) -> None:
     silent = dataclasses.replace(REPORT, cost_unit="", stages=(), operators=())
-    write_report(silent, tmp_path)
+    write_report(silent, tmp_path, MANIFEST)
     assert "This device counts no cost" in (tmp_path / "report.html").read_text()
     assert "this device counts no cost" in _table(silent)
 
 
 def test_difference_is_named_and_costs_are_absent(tmp_path: Path) -> None:
-    write_report(WRONG, tmp_path)
+    write_report(WRONG, tmp_path, MANIFEST)
     page, table = (tmp_path / "report.html").read_text(), _table(WRONG)
     for text in (page, table):
         assert "a.wav: joiner call 7, logit 3: device -5, laptop -4" in text
@@ -269,7 +270,7 @@ def test_few_operators_are_all_named(count: int) -> None:
 def test_failed_report_leaves_the_earlier_one_and_no_draft(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_report(REPORT, tmp_path)
+    write_report(REPORT, tmp_path, MANIFEST)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     write = Path.write_text
 
@@ -280,7 +281,7 @@ def test_failed_report_leaves_the_earlier_one_and_no_draft(
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(EdgeError, match="No space left on device; choose another folder"):
-        write_report(WRONG, tmp_path)
+        write_report(WRONG, tmp_path, MANIFEST)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -288,4 +289,4 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with pytest.raises(EdgeError, match=r"report not written: .*file"):
-        write_report(REPORT, blocked)
+        write_report(REPORT, blocked, MANIFEST)

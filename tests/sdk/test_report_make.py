@@ -11,6 +11,7 @@ from edgesdk.endpoints import Endpoint, decisions
 from edgesdk.lattice import Hypothesis, LatticeToken, Results
 from edgesdk.link.messages import ClockKind, GraphId, Metrics, NpuCounts, OpCost
 from edgesdk.report.make import ROLES, DeviceClip, RunFacts, first_difference, make_report
+from edgesdk.report.metrics import RECORDS
 from front_sections import endpoint_section
 from small_bundle import recogniser_bundle, with_scorer
 
@@ -250,3 +251,13 @@ def test_device_without_a_clock_reports_no_cost() -> None:
     assert report.correct is True
     assert report.value("real-time factor") is None
     assert not report.stages
+
+
+def test_every_figure_of_a_report_has_a_name_that_policies_know() -> None:
+    point = Endpoint(EndpointKind.SPECULATIVE, 0, 1, 1200, "yes")
+    end = Endpoint(EndpointKind.FINAL, 0, 1, 1400, "yes")
+    heard = dataclasses.replace(HEARD, endpoints=(point, end))
+    clip = dataclasses.replace(CLIP, heard=heard, laptop=heard, end_s=1.1)
+    report = make_report(dataclasses.replace(FACTS, bundle=recogniser_bundle()), [clip])
+    said = {"device == laptop", "audio", "beam", "end points"}  # of the run, not measured by it
+    assert {record.name for record in report.records} - said == set(RECORDS)

@@ -9,6 +9,7 @@ from edgesdk import __version__
 from edgesdk.cli import (
     bias,
     boards,
+    compare,
     convert,
     devices,
     doctor,
@@ -29,7 +30,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # its help has escape codes even with NO_COLOR
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (doctor, boards, devices, convert, inspect, emulate, flash, run, bias, rescore, validate)
+VERBS = (
+    *(doctor, boards, devices, convert, inspect, emulate, flash, run),
+    *(compare, bias, rescore, validate),
+)
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
 

@@ -26,6 +26,7 @@ from edgesdk.cli.options import (
     TimeoutOption,
     terminal,
 )
+from edgesdk.cli.run_manifest import make_choices, make_manifest
 from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
@@ -38,6 +39,7 @@ from edgesdk.flash.store import flashed_boards
 from edgesdk.link.device import Device
 from edgesdk.programs import program_version
 from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
+from edgesdk.report.manifest import check_run_folder
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
 from edgesdk.report.trade_off import Curves, read_trade_off
@@ -91,7 +93,7 @@ def _device_clips(
     ]
 
 
-def _manifest(device: Device) -> dict[str, Any]:
+def _flashed(device: Device) -> dict[str, Any]:
     """What flash wrote down about the firmware that runs; empty for a device by a port."""
     wanted = device.identity.firmware_id
     found = [flashed for flashed in flashed_boards() if flashed.firmware_id == wanted]
@@ -99,7 +101,7 @@ def _manifest(device: Device) -> dict[str, Any]:
 
 
 def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
-    manifest = _manifest(device)
+    manifest = _flashed(device)
     tools = {}
     if "compiler" in manifest:
         # Warnings and definitions say nothing about speed.
@@ -259,7 +261,8 @@ def command(
     bundle: BundleOption = None,
     expect: ExpectOption = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Write report.json and report.html there.")
+        Path | None,
+        typer.Option("--report", help="Write report.json, report.html and manifest.json there."),
     ] = None,
     endpoint_curve: Annotated[
         Path | None,
@@ -276,6 +279,7 @@ def command(
     term = terminal(context, as_json)
     if report is not None:
         require_page_tools()
+        check_run_folder(report)
     curves = _curves(endpoint_curve, report)
     target, loaded = find_target(board, port, bundle)
     only_clips = any((expect, report, logits, bias, endpoint))
@@ -297,7 +301,7 @@ def command(
         else:
             lacking = lacking or unlike_bundle(device, loaded)
         heard = _run_clips(term, device, spoken, rate, mode, profile=lacking is None)
-        facts = _facts(device, loaded)
+        facts, flashed = _facts(device, loaded), _flashed(device)
     laptop, judge = _laptop(term, loaded, spoken, lacking, compiled, mode)
     facts = dataclasses.replace(facts, tools={**facts.tools, "laptop": judge})
     made = make_report(facts, _device_clips(spoken, rate, heard, laptop, ends))
@@ -307,7 +311,11 @@ def command(
     views = transcripts_views([done.transcript for done in heard])
     views += ["", *report_views(made), *([judge] if lacking else [])]
     if report is not None:
-        written = write_report(made, report)
+        choices = make_choices(mode, compiled)
+        manifest = make_manifest(
+            made, facts.board, device.identity, loaded, flashed, spoken, choices
+        )
+        written = write_report(made, report, manifest)
         document["report"] = [str(path) for path in written]
         views += ["", f"report: {', '.join(map(str, written))}"]
     term.result(document, *views)

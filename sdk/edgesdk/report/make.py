@@ -351,6 +351,7 @@ def _clip_record(clip: DeviceClip, tail_s: float, *, counted: bool) -> ClipRecor
         cost=clip.metrics.total if counted else None,
         end_s=clip.end_s,
         endpoints=None if heard.endpoints is None else decisions(heard.endpoints),
+        stages=tuple(_stages([clip])) if counted else (),
     )
 
 

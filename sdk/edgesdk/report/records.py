@@ -56,7 +56,7 @@ class OperatorCost:
 
 @dataclass(frozen=True)
 class StageCost:
-    """Cost of one stage of the recogniser, summed over all clips; unit as the report's."""
+    """Cost of one stage of the recogniser, of a clip or of all; unit as the report's."""
 
     stage: str
     calls: int | None
@@ -82,7 +82,8 @@ class ClipRecord:
     """One clip: what was said, heard, and at what cost (None where no cost may be shown).
 
     `processed_s` is the clip and the silence that the device adds behind it; `end_s` is the true
-    end of speech, where known; `endpoints` is None where end-pointing is off.
+    end of speech, where known; `endpoints` is None where end-pointing is off; `stages` add up to
+    `cost`.
     """
 
     clip: str
@@ -95,6 +96,7 @@ class ClipRecord:
     cost: int | None
     end_s: float | None = None
     endpoints: Sequence[Decision] | None = None
+    stages: Sequence[StageCost] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)
