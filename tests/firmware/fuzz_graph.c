@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../firmware_templates/runtime/npu/ethosu/bounds.h"
+#include "../../firmware_templates/runtime/npu/ethosu/registers.h"
 #include "edge/graph.h"
 #include "edge/image.h"
+#include "edge/kernels.h"
+#include "edge/npu.h"
 
 #define MAX_FUZZED_BYTES (1u << 20) /* of an arena or state block that is worth running */
 
@@ -54,6 +58,96 @@ static void fill_inputs(const edge_graph_t *graph, uint32_t salt) {
   }
 }
 
+/* An NPU that computes nothing, but touches every byte that a stream makes a real one touch. */
+typedef struct fake_npu {
+  uint32_t registers[EDGE_ETHOSU_REG_BYTES / 4];
+  uint8_t *section;
+  uint8_t *arena;
+} fake_npu_t;
+
+#define SECTION_ADDRESS 0x10000000u
+#define ARENA_ADDRESS 0x40000000u
+
+static uint8_t *memory_at(const fake_npu_t *npu, uint64_t address) {
+  return address >= ARENA_ADDRESS ? npu->arena + (address - ARENA_ADDRESS)
+                                  : npu->section + (address - SECTION_ADDRESS);
+}
+
+static void touch(const fake_npu_t *npu, const edge_ethosu_extent_t *extent) {
+  if (extent->region >= EDGE_ETHOSU_REGIONS)
+    return; /* its own memory */
+  uint64_t base = npu->registers[EDGE_ETHOSU_REG_BASEP(extent->region) / 4];
+  volatile uint8_t *bytes = memory_at(npu, base);
+  for (int64_t i = extent->begin; i < extent->end; i++) {
+    uint8_t value = bytes[i];
+    if (extent->written)
+      bytes[i] = (uint8_t)(value + 1);
+  }
+}
+
+static void run_stream(const fake_npu_t *npu, uint32_t config) {
+  edge_ethosu_cursor_t cursor;
+  edge_ethosu_state_t state;
+  edge_ethosu_command_t command;
+  edge_ethosu_accesses_t accesses;
+  const uint8_t *words = memory_at(npu, npu->registers[EDGE_ETHOSU_REG_QBASE / 4]);
+  edge_ethosu_begin(&cursor, &state, (const uint32_t *)(const void *)words,
+                    npu->registers[EDGE_ETHOSU_REG_QSIZE / 4] / 4, edge_ethosu_product(config));
+  do {
+    if (edge_ethosu_next(&cursor, &state, &command) != EDGE_OK ||
+        edge_ethosu_accesses(&state, &command, config, &accesses) != EDGE_OK)
+      abort();
+    for (uint32_t i = 0; i < accesses.count; i++)
+      touch(npu, &accesses.extent[i]);
+  } while (command.code != EDGE_ETHOSU_OP_STOP);
+}
+
+static uint32_t fake_read(void *device, uint32_t offset) {
+  return ((const fake_npu_t *)device)->registers[offset / 4];
+}
+
+static void fake_write(void *device, uint32_t offset, uint32_t value) {
+  fake_npu_t *npu = (fake_npu_t *)device;
+  npu->registers[offset / 4] = value;
+  if (offset == EDGE_ETHOSU_REG_CMD && value == EDGE_ETHOSU_CMD_RUN) {
+    run_stream(npu, npu->registers[EDGE_ETHOSU_REG_CONFIG / 4]);
+    npu->registers[EDGE_ETHOSU_REG_STATUS / 4] = EDGE_ETHOSU_STATUS_IRQ | EDGE_ETHOSU_STATUS_END;
+  } else if (offset == EDGE_ETHOSU_REG_CMD) {
+    npu->registers[EDGE_ETHOSU_REG_STATUS / 4] = 0;
+  }
+}
+
+static bool fake_wait(void *device) { return device == NULL; }
+
+static uint64_t fake_address(void *device, const void *data) {
+  const fake_npu_t *npu = (const fake_npu_t *)device;
+  const uint8_t *at = (const uint8_t *)data;
+  return at >= npu->arena && at < npu->arena + MAX_FUZZED_BYTES
+             ? ARENA_ADDRESS + (uint64_t)(at - npu->arena)
+             : SECTION_ADDRESS + (uint64_t)(at - npu->section);
+}
+
+/* The NPU is the one that the graph's first step was compiled for, where it has one. */
+static void attach(edge_graph_t *graph, fake_npu_t *fake, edge_npu_t *npu) {
+  const edge_plan_header_t *header = (const edge_plan_header_t *)(const void *)graph->section;
+  const uint8_t *at = graph->section + header->ops_offset;
+  for (uint32_t i = 0; i < graph->op_count; i++) {
+    const edge_op_npu_t *op = (const edge_op_npu_t *)(const void *)at;
+    if (op->head.code == EDGE_OP_NPU_ETHOSU) {
+      fake->registers[EDGE_ETHOSU_REG_CONFIG / 4] = op->config;
+      fake->registers[EDGE_ETHOSU_REG_ID / 4] = op->id;
+      break;
+    }
+    at += 4u * op->head.words;
+  }
+  *npu = (edge_npu_t){.device = fake,
+                      .read = fake_read,
+                      .write = fake_write,
+                      .wait = fake_wait,
+                      .address = fake_address};
+  (void)edge_graph_attach(graph, npu); /* refused: the steps find none */
+}
+
 static void run_graph(edge_graph_t *graph) {
   uint8_t *arena = aligned_alloc(16, graph->arena_bytes > 0 ? graph->arena_bytes : 16);
   uint8_t *state = aligned_alloc(16, graph->state_bytes > 0 ? graph->state_bytes : 16);
@@ -62,6 +156,12 @@ static void run_graph(edge_graph_t *graph) {
   memset(arena, 0xa5, graph->arena_bytes);
   if (edge_graph_bind(graph, arena, state) != EDGE_OK)
     abort();
+  static fake_npu_t fake;
+  edge_npu_t npu;
+  memset(&fake, 0, sizeof fake);
+  fake.section = (uint8_t *)(uintptr_t)graph->section;
+  fake.arena = arena;
+  attach(graph, &fake, &npu);
   for (uint32_t step = 0; step < 2; step++) {
     fill_inputs(graph, step);
     edge_graph_invoke(graph);
@@ -149,7 +249,8 @@ static void mutate(uint8_t *data, uint32_t size) {
   }
 }
 
-/* Mostly the tables of the first section, where most damage can be done; else anywhere. */
+/* Mostly the tables of the first section, where most damage can be done; else what a table points
+ * at (packed weights, command streams), or anywhere. */
 static uint32_t fuzz_file(const uint8_t *seed, uint32_t size, uint32_t rounds) {
   uint8_t *copy = malloc(size);
   uint32_t first = load(seed + 36);
@@ -159,10 +260,19 @@ static uint32_t fuzz_file(const uint8_t *seed, uint32_t size, uint32_t rounds) {
     if (front < 64 || front > size - first)
       front = size - first;
     uint32_t used = size;
-    if (draw(8) != 0)
-      mutate(copy + first, front);
-    else
+    uint32_t behind = size - first - front < 1024 ? size - first - front : 1024;
+    switch (draw(8)) {
+    case 0:
       mutate(copy, size);
+      break;
+    case 1:
+      if (behind >= 4) {
+        mutate(copy + first + front, behind);
+        break;
+      } /* fall through */
+    default:
+      mutate(copy + first, front);
+    }
     if (draw(32) == 0)
       used = draw(size);
     LLVMFuzzerTestOneInput(copy, used);

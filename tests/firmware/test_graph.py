@@ -15,7 +15,9 @@ from edgesdk.core.graph import Graph
 from edgesdk.errors import BundleError
 from edgesdk.resources import resource_dir
 from edgesdk_converters.lower import Packing, lower_graph, lower_single
+from edgesdk_converters.npu import compile_npu
 from graph_seeds import IN, OUT, STATE, seed_bundle, seed_plan
+from npu_graphs import board_config, embedding_net
 from small_bundle import echo_plan
 from weight_forms import KINDS as WEIGHT_KINDS
 from weight_forms import TILES, convolution, fully_connected, lstm, shaped
@@ -239,7 +241,7 @@ def test_operators_run_in_order() -> None:
 @pytest.fixture(scope="module")
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("fuzz") / "fuzz_graph"
-    sources = [RUNTIME / "src" / f"{name}.c" for name in ("graph", "image")]
+    sources = [RUNTIME / "src" / f"{name}.c" for name in ("graph", "image", "npu")]
     sources += sorted((RUNTIME / "kernels").glob("*/*.c")) + sorted((RUNTIME / "npu").rglob("*.c"))
     sources.append(Path(__file__).with_name("fuzz_graph.c"))
     command = ["gcc", "-std=c11", "-O1", *WARN, *SANITIZE, f"-I{RUNTIME / 'include'}"]
@@ -292,6 +294,23 @@ def test_fuzzed_packed_weights_never_leave_their_memory(fuzzer: Path, tmp_path: 
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
     runs = re.findall(r"(\w+)\.edge: (\d+) of 1001 accepted", done.stdout)
     assert len(runs) == len(files)
+
+
+@pytest.mark.needs_cc
+@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u65-512"])
+def test_fuzzed_streams_never_leave_their_memory(
+    fuzzer: Path, tmp_path: Path, accelerator: str
+) -> None:
+    """Streams of Vela: whatever is accepted touches every byte that the NPU would touch."""
+    path = tmp_path / "seed.edge"
+    config = replace(board_config(), accelerator=accelerator)
+    path.write_bytes(lower_single(compile_npu(embedding_net(), config).tflite).device_bytes())
+    done = subprocess.run(
+        [str(fuzzer), "4", "4000", str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
+    accepted = re.search(r"(\d+) of 4001 accepted", done.stdout)
+    assert accepted is not None and 100 < int(accepted[1]) < 3900
 
 
 @pytest.mark.needs_cc

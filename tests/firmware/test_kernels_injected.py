@@ -170,6 +170,7 @@ GAPS = [
     ("batch_matmul/check.c", "edge_may_read(plan, ref, bytes, 1) &&", "", "BATCH_MATMUL_S8"),
     ("svdf/check.c", "!edge_may_read(plan, op->input, op->inputs, 1) ||", "", "SVDF_S8"),
     ("softmax16/check.c", "!edge_may_read(plan, op->input, count, 2) ||", "", "SOFTMAX_S16"),
+    ("npu/check.c", "{op->weights_bytes, op->scratch_bytes", "{1 << 20, 1 << 20", "NPU_ETHOSU"),
 ]
 
 
@@ -202,7 +203,7 @@ def test_every_comparison_finds_its_wrong_kernel(tmp_path: Path) -> None:
 def leaky_fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaky")
     runtime = _defective(folder, [gap[:3] for gap in GAPS]) / "runtime"
-    sources = [runtime / "src" / f"{name}.c" for name in ("graph", "image")]
+    sources = [runtime / "src" / f"{name}.c" for name in ("graph", "image", "npu")]
     sources += [*(runtime / "kernels").glob("*/*.c"), *(runtime / "npu").rglob("*.c")]
     sources += [Path(__file__).with_name("fuzz_graph.c")]
     command = ["gcc", "-std=c11", "-O1", *SANITIZE, f"-I{runtime / 'include'}"]

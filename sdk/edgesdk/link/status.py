@@ -46,7 +46,7 @@ class Status(IntEnum):
 
 _OTHER_NPU = "convert the model for this board and flash it"
 _DAMAGED_STREAM = "convert the model again and flash it"
-_FAILED_NPU = "check the NPU of the board, and the stream by edgesdk inspect --npu"
+_FAILED_NPU = "emulate the bundle: it names the command, or the NPU of the board is to blame"
 _NEXT = {
     Status.NPU_MISSING: _OTHER_NPU,
     Status.NPU_CONFIG: _OTHER_NPU,

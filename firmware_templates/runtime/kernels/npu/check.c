@@ -1,7 +1,7 @@
 /* Command stream for an Ethos-U: what a record must satisfy. */
 #include "../check.h"
+#include "../../npu/ethosu/bounds.h"
 #include "../../npu/ethosu/driver.h"
-#include "../../npu/ethosu/stream.h"
 #include "kernel.h"
 
 static bool aligned(const edge_op_npu_t *op) {
@@ -35,5 +35,9 @@ edge_status_t edge_npu_ethosu_check(const edge_plan_t *plan, const void *record)
                               : edge_is_const(plan, op->weights, op->weights_bytes, 1);
   if (!edge_is_const(plan, op->stream, op->stream_words, 4) || !weights_ok || !memory_ok(plan, op))
     return EDGE_BAD_LAYOUT;
-  return EDGE_OK;
+  const uint8_t *stream = plan->consts + EDGE_REF_OFFSET(op->stream);
+  const uint64_t regions[EDGE_ETHOSU_REGIONS] = {op->weights_bytes, op->scratch_bytes,
+                                                 op->fast_bytes};
+  return edge_ethosu_check_stream((const uint32_t *)(const void *)stream, op->stream_words, regions,
+                                  op->config);
 }
