@@ -63,6 +63,7 @@ def _set_up(
     ("board", "wanted"),
     [
         ("host", ["python3.11-venv", "gcc", "libc6-dev"]),
+        ("host-u55", ["python3.11-venv", "gcc", "libc6-dev"]),
         (
             "qemu-mps3-an547",
             [

@@ -20,7 +20,7 @@ have python3.11 || packages="$packages python3.11"
 python3.11 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3.11-venv"
 need gcc "gcc libc6-dev"
 case $board in
-host) ;;
+host | host-*) ;;
 *)
   need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
   need qemu-system-arm qemu-system-arm
