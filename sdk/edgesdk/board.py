@@ -143,6 +143,11 @@ class Board:
             f"{self.path.name}: no [[memory]] holds {role!r}; add it to one region's holds"
         )
 
+    def ram_offset(self, address: int | None) -> int:
+        """Where an address of an emulated board lies in the file that backs its RAM."""
+        assert self.emulator is not None and self.emulator.ram_base is not None
+        return (address or 0) - self.emulator.ram_base
+
     def has_role(self, role: str) -> bool:
         """Whether a region holds `role`."""
         return any(role in memory.holds for memory in self.memories)

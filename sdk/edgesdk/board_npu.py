@@ -5,22 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgesdk.errors import BoardError
+from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.toml_table import Table
 
-ACCELERATORS = (
-    "ethos-u55-32",
-    "ethos-u55-64",
-    "ethos-u55-128",
-    "ethos-u55-256",
-    "ethos-u65-256",
-    "ethos-u65-512",
-)
 ATTACHMENTS = ("registers", "emulator")
 MEMORY_AREAS = ("Sram", "Dram", "OnChipFlash", "OffChipFlash")  # what Vela calls kinds of memory
 MEMORY_PORTS = ("Axi0", "Axi1")
 PAGE_BYTES = 0x2000  # of an emulated NPU behind shared RAM: registers, then the queue of writes
 PAGE_ALIGNMENT = 0x1000  # bytes: what a mapping starts at
+LONGEST_LIMIT_MS = 30_000  # a host waits a minute for an answer
 INTERRUPTS = range(96)  # lines that the ports have vectors for
+NON_CACHEABLE = 2  # normal memory, neither cached nor buffered (axi_mem_encoding_type)
 
 
 @dataclass(frozen=True)
@@ -77,11 +72,11 @@ def read_npu(table: Table) -> Npu:
         BoardError: a key is missing, unknown, or of the wrong type.
     """
     npu = Npu(
-        accelerator=table.choice("accelerator", ACCELERATORS),
+        accelerator=table.choice("accelerator", tuple(ACCELERATORS)),
         attachment=table.choice("attachment", ATTACHMENTS),
         base=table.maybe("base", int),
         interrupt=table.maybe("interrupt", int),
-        limit_ms=table.positive("limit_ms"),
+        limit_ms=_limit(table),
         doorbell=table.optional("doorbell", _read_doorbell),
         system=_read_system(table.table("system")),
         memory_mode=_read_memory_mode(table.table("memory_mode")),
@@ -89,6 +84,16 @@ def read_npu(table: Table) -> Npu:
     )
     table.finish()
     return npu
+
+
+def _limit(table: Table) -> int:
+    limit = table.positive("limit_ms")
+    if limit > LONGEST_LIMIT_MS:
+        raise BoardError(
+            f"{table.where}: limit_ms = {limit} must be {LONGEST_LIMIT_MS} at most, or the host "
+            "gives up before the device does; make it smaller"
+        )
+    return limit
 
 
 def _read_doorbell(table: Table) -> Doorbell:
@@ -233,3 +238,25 @@ def check_npu(npu: Npu, around: Surroundings) -> str | None:
     """The first that is wrong with an NPU on its board, in a sentence; None where nothing is."""
     found = (check(npu, around) for check in CHECKS)
     return next((problem for problem in found if problem is not None), None)
+
+
+def axi_registers(npu: Npu) -> dict[str, int]:
+    """How the NPU uses its two AXI ports, by macros: what QCONFIG, REGIONCFG and AXI_LIMITs get.
+
+    Limits 0 and 1 belong to port 0, 2 and 3 to port 1 (Vela 5.2.0, ethos_u55_regs.py). Streams and
+    constants (region 0) lie where const_mem_area says, scratch (1) and fast scratch (2) likewise.
+    """
+    areas = ("const_mem_area", "arena_mem_area", "cache_mem_area")
+    const, arena, cache = (2 * MEMORY_PORTS.index(str(npu.memory_mode[area])) for area in areas)
+    registers = {
+        "EDGE_NPU_QUEUE_CONFIG": const,
+        "EDGE_NPU_REGION_CONFIG": const | arena << 2 | cache << 4,
+    }
+    for limit in range(4):
+        area = npu.system[f"axi{limit // 2}_port"]
+        reads, writes = (int(npu.system.get(f"{area}_{k}", 1)) for k in ("max_reads", "max_writes"))
+        beats = min(int(npu.system[f"{area}_burst_length"]).bit_length() - 7, 2)
+        registers[f"EDGE_NPU_AXI_LIMIT{limit}"] = (
+            max(beats, 0) | NON_CACHEABLE << 4 | max(reads - 1, 0) << 8 | max(writes - 1, 0) << 16
+        )
+    return registers

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from edgesdk import __version__
 from edgesdk.board import Board
-from edgesdk.board_npu import Npu
+from edgesdk.board_npu import Npu, axi_registers
 from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
 from edgesdk.folders import firmware_cache_dir
@@ -195,6 +195,7 @@ def _plan(board: Board, options: BuildOptions) -> _Plan:
     sources = [root / "ports" / name for name in port["sources"]]
     link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
     sources += [root / "ports" / name for name in link_sources.get(link, [])]
+    sources += _npu_sources(board, port, root)
     for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
         sources += sorted(root.glob(pattern))
     sources = _without(sources, options.parts, root / "runtime")
@@ -224,6 +225,20 @@ def _plan(board: Board, options: BuildOptions) -> _Plan:
         if script is None
         else render_linker_script(board, (root / "ports" / str(script)).read_text("utf-8")),
     )
+
+
+def _npu_sources(board: Board, port: dict[str, list[str]], root: Path) -> list[Path]:
+    """What the port gives for the attachment of the board's NPU; patterns below `root`."""
+    if board.npu is None:
+        return []
+    offered: dict[str, list[str]] = port.get("npu_sources", {})  # type: ignore[assignment]
+    if board.npu.attachment not in offered:
+        raise BuildError(
+            f"port {board.port!r} has no [npu_sources] for attachment {board.npu.attachment!r} of "
+            f"{board.name}; add them to its port.toml (docs/porting.md)"
+        )
+    patterns = offered[board.npu.attachment]
+    return [path for pattern in patterns for path in sorted(root.glob(pattern))]
 
 
 def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) -> list[Path]:
@@ -354,6 +369,7 @@ def _npu_macros(npu: Npu | None) -> dict[str, str]:
     if npu is None:
         return {}
     macros = {"EDGE_NPU_LIMIT_MS": f"{npu.limit_ms}u"}
+    macros |= {name: f"0x{value:X}u" for name, value in axi_registers(npu).items()}
     if npu.base is not None:
         macros["EDGE_NPU_BASE"] = f"0x{npu.base:08X}u"
     if npu.interrupt is not None:

@@ -103,6 +103,7 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str
         ('accelerator = "ethos-u55-128"', 'accelerator = "ethos-u55-182"', "'ethos-u55-128'?"),
         ('attachment = "emulator"', 'attachment = "registers"', "needs hardware"),
         ("limit_ms = 10_000", "limit_ms = 0", "limit_ms = 0 must be above 0"),
+        ("limit_ms = 10_000", "limit_ms = 30_001", "must be 30000 at most"),
         ("limit_ms = 10_000", "limit_s = 10", "did you mean 'limit_ms'"),
         ("limit_ms = 10_000", "limit_ms = 10_000\ninterrupt = 56", 'for attachment = "registers"'),
         ("base = 0x7244_0000\n", "", "needs base, a page of shared RAM"),

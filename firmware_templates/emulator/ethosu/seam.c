@@ -7,6 +7,15 @@
 #define ADDRESSES ((uint64_t)1 << 32)
 #define NO_ADDRESS UINT64_MAX
 
+edge_status_t edge_ethosu_place(edge_ethosu_t *npu, uint64_t base, void *data, uint64_t bytes,
+                                bool writable) {
+  if (npu->window_count == EDGE_ETHOSU_WINDOWS || base >= ADDRESSES || bytes > ADDRESSES - base) {
+    return EDGE_NO_MEMORY;
+  }
+  npu->windows[npu->window_count++] = (edge_ethosu_window_t){base, data, bytes, writable};
+  return EDGE_OK;
+}
+
 edge_status_t edge_ethosu_map(edge_ethosu_t *npu, void *data, uint64_t bytes, bool writable) {
   uint64_t base = FIRST_ADDRESS;
   for (uint32_t i = 0; i < npu->window_count; i++) {
@@ -14,11 +23,7 @@ edge_status_t edge_ethosu_map(edge_ethosu_t *npu, void *data, uint64_t bytes, bo
     base = end + GAP > base ? end + GAP : base;
   }
   base = ((base + 15u) & ~(uint64_t)15u) + ((uintptr_t)data & 15u);
-  if (npu->window_count == EDGE_ETHOSU_WINDOWS || base >= ADDRESSES || bytes > ADDRESSES - base) {
-    return EDGE_NO_MEMORY;
-  }
-  npu->windows[npu->window_count++] = (edge_ethosu_window_t){base, data, bytes, writable};
-  return EDGE_OK;
+  return edge_ethosu_place(npu, base, data, bytes, writable);
 }
 
 static uint32_t read_register(void *device, uint32_t offset) {

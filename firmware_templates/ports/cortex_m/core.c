@@ -10,6 +10,8 @@
 #define SYST_RVR EDGE_REG(0xE000E014u)
 #define SYST_CVR EDGE_REG(0xE000E018u)
 #define NVIC_ISER(n) EDGE_REG(0xE000E100u + 4u * (n))
+#define NVIC_ICER(n) EDGE_REG(0xE000E180u + 4u * (n))
+#define NVIC_ICPR(n) EDGE_REG(0xE000E280u + 4u * (n))
 #define SCB_ICSR EDGE_REG(0xE000ED04u)
 #define SCB_AIRCR EDGE_REG(0xE000ED0Cu)
 #define SCB_CCR EDGE_REG(0xE000ED14u)
@@ -31,6 +33,7 @@
 #define CFSR_BFARVALID (1u << 15)
 #define SYSTICK_ON 5u /* processor clock, no interrupt */
 #define SYSTICK_INTERRUPT 2u
+#define SYSTICK_PASSED (1u << 16) /* has reached 0 since this was last read */
 
 #define STACK_PAINT 0xA5A5A5A5u
 #define RECORD_MAGIC 0x45424F54u
@@ -191,15 +194,40 @@ void edge_core_stack(edge_port_usage_t *usage) {
 
 /* WFI wakes on a pending interrupt even while PRIMASK keeps it from being taken (DDI 0403
  * B1.5.19), so the timer needs no handler and never interrupts a computation. */
-void edge_core_rest(void) {
-  __asm__ volatile("cpsid i" ::: "memory");
+static void disable_interrupts(void) { __asm__ volatile("cpsid i" ::: "memory"); }
+
+static void enable_interrupts(void) { __asm__ volatile("cpsie i\n isb" ::: "memory"); }
+
+static bool sleep(void) {
   SYST_RVR = EDGE_CPU_CLOCK_HZ / 1000u;
   SYST_CVR = 0;
   SYST_CSR = SYSTICK_ON | SYSTICK_INTERRUPT;
   __asm__ volatile("dsb\n wfi" ::: "memory");
+  const bool passed = (SYST_CSR & SYSTICK_PASSED) != 0;
   SYST_CSR = 0;
   SCB_ICSR = ICSR_CLEAR_SYSTICK;
-  __asm__ volatile("cpsie i\n isb" ::: "memory");
+  return passed;
 }
 
-void edge_core_enable_interrupt(uint32_t number) { NVIC_ISER(number / 32u) = 1u << (number % 32u); }
+bool edge_core_rest(void) {
+  disable_interrupts();
+  const bool passed = sleep();
+  enable_interrupts();
+  return passed;
+}
+
+static uint32_t line(uint32_t number) { return 1u << (number % 32u); }
+
+bool edge_core_rest_for(uint32_t number) {
+  disable_interrupts();
+  NVIC_ISER(number / 32u) = line(number);
+  const bool passed = sleep();
+  NVIC_ICER(number / 32u) = line(number);
+  __asm__ volatile("dsb" ::: "memory");
+  enable_interrupts();
+  return passed;
+}
+
+void edge_core_enable_interrupt(uint32_t number) { NVIC_ISER(number / 32u) = line(number); }
+
+void edge_core_forget_interrupt(uint32_t number) { NVIC_ICPR(number / 32u) = line(number); }

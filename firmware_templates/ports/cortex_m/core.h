@@ -2,8 +2,10 @@
 #ifndef EDGE_CORTEX_M_CORE_H
 #define EDGE_CORTEX_M_CORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "edge/npu.h"
 #include "edge/port.h"
 
 #define EDGE_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
@@ -19,10 +21,20 @@ void edge_core_regions(edge_port_info_t *info);
 
 void edge_core_stack(edge_port_usage_t *usage);
 
-/* Sleep for at most a millisecond; any interrupt ends it. */
-void edge_core_rest(void);
+/* Sleep for at most a millisecond; any interrupt ends it. Whether the millisecond has passed. */
+bool edge_core_rest(void);
+
+/* The same. Interrupt `number` ends it too, which is enabled here only and needs no handler; its
+ * source is the caller's to silence. */
+bool edge_core_rest_for(uint32_t number);
+
+/* Forget that an interrupt came, once its source is silent. */
+void edge_core_forget_interrupt(uint32_t number);
 
 void edge_core_enable_interrupt(uint32_t number);
+
+/* The board's NPU; the build takes the source of its attachment. */
+edge_npu_t *edge_core_npu(void);
 
 /* The interrupt of the board file's [uart]; a port without one need not define it. */
 void edge_port_uart_interrupt(void);

@@ -5,11 +5,12 @@
 #include "core.h"
 #include "edge_board.h"
 #include "link.h"
+#include "npu.h"
 
 /* Polls before sleeping: an answer to an answer comes within microseconds on a fast link. */
 #define POLLS_BEFORE_REST 2000u
 
-static uint64_t ticks, base_ticks, base_count, paused_at, excluded;
+static uint64_t ticks, base_ticks, base_count, paused_at, excluded, frozen_at;
 static uint32_t call_cost; /* instructions of one edge_port_clock */
 static uint32_t last_reading;
 static uint32_t idle_polls;
@@ -34,9 +35,16 @@ static uint64_t read_count(void) {
 
 /* Sleeping ends at any nanosecond: count whole instructions from here again. */
 void edge_mps_rest(void) {
-  edge_core_rest();
+  (void)edge_core_rest();
   base_count = read_count();
   base_ticks = ticks;
+}
+
+void edge_mps_freeze(void) { frozen_at = read_count(); }
+
+void edge_mps_thaw(void) {
+  base_ticks = read_ticks();
+  base_count = frozen_at;
 }
 
 /* A call leaves its own cost out, so that measuring often costs no more than measuring once. */
@@ -67,6 +75,9 @@ void edge_port_init(edge_port_info_t *info) {
   edge_core_boot(info);
   edge_core_regions(info);
   calibrate();
+#ifdef EDGE_NPU_BASE
+  info->npu = edge_core_npu();
+#endif
   info->receive_bytes = edge_link_init();
 }
 

@@ -224,6 +224,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_ethosu_read": (_U32, (_P, _U32)),
     "edge_ethosu_write": (None, (_P, _U32, _U32)),
     "edge_ethosu_map": (_STATUS, (_P, _P, ctypes.c_uint64, _B)),
+    "edge_ethosu_place": (_STATUS, (_P, ctypes.c_uint64, _P, ctypes.c_uint64, _B)),
     "edge_ethosu_fault_text": (ctypes.c_char_p, (_U32,)),
     "edge_binding_npu_bytes": (_U32, ()),
     "edge_binding_npu_open": (_STATUS, (_P, _U32, _P, ctypes.c_uint64)),

@@ -1,7 +1,7 @@
 """The emulated Ethos-U55 and U65 of the C core, and its seam to graphs."""
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,19 @@ class EmulatedNpu:
             int(self._library.call("edge_binding_npu_address", self._at, i))
             for i in range(len(self._mapped))
         ]
+
+    def place(self, windows: Mapping[int, NDArray[Any]]) -> None:
+        """Make these arrays the NPU's only memory, each at the address that is its key.
+
+        Raises:
+            NpuError: there are too many, or they end beyond 32 bits.
+        """
+        self.map(())
+        self._mapped = list(windows.values())
+        for base, array in windows.items():
+            window = base, address(array), array.nbytes, array.flags.writeable
+            if self._library.call("edge_ethosu_place", self._device, *window) != 0:
+                raise NpuError(f"memory of an NPU at {base:#x}: beyond 32 bits, or the ninth")
 
     def _report(self) -> list[int]:
         out = (ctypes.c_uint64 * 5)()

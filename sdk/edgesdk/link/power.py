@@ -12,10 +12,13 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from edgesdk.board import Board
 from edgesdk.errors import BuildError, DeviceError
 from edgesdk.flash.store import Flashed
+from edgesdk.link.npu_device import BoardNpu
+from edgesdk.link.npu_page import NpuPage, NpuThread, NpuTransport
 from edgesdk.link.transport import (
     Mailbox,
     MailboxTransport,
@@ -53,7 +56,9 @@ def process_command(flashed: Flashed) -> list[str]:
     return [str(flashed.firmware), *([str(flashed.image)] if flashed.image else [])]
 
 
-def qemu_command(board: Board, flashed: Flashed, ram_file: str, uart_fd: str) -> list[str]:
+def qemu_command(
+    board: Board, flashed: Flashed, ram_file: str, uart_fd: str, bell_fd: str = "BELL_SOCKET"
+) -> list[str]:
     """Command line of QEMU: exact instruction counts, the image in the model's memory.
 
     `sleep=on` lets an idle guest sleep; while it computes, one instruction still takes exactly
@@ -74,6 +79,10 @@ def qemu_command(board: Board, flashed: Flashed, ram_file: str, uart_fd: str) ->
     if flashed.link == "uart":
         command += ["-chardev", f"socket,id=uart,fd={uart_fd},server=on,wait=off,nodelay=on"]
         command += ["-serial", "chardev:uart"]
+    if board.npu is not None and board.npu.doorbell is not None:
+        first = 1 if flashed.link == "uart" else 0
+        command += ["-serial", "null"] * (board.npu.doorbell.serial - first)
+        command += ["-chardev", f"socket,id=bell,fd={bell_fd}", "-serial", "chardev:bell"]
     return command
 
 
@@ -87,30 +96,45 @@ def describe(board: Board, flashed: Flashed) -> str:
 
 
 def _start_qemu(board: Board, flashed: Flashed) -> Transport:
-    where = f"{board.name} (QEMU)"
     emulator = board.emulator
     assert emulator is not None and emulator.ram_bytes is not None
-    with (
-        os.fdopen(os.memfd_create("edgesdk-ram"), "r+b") as ram,
-        socket.create_server(("127.0.0.1", 0)) as listener,
-    ):
+    with os.fdopen(os.memfd_create("edgesdk-ram"), "r+b") as ram, ExitStack() as on_failure:
         ram.truncate(emulator.ram_bytes)
-        descriptors = (ram.fileno(), listener.fileno())
-        command = qemu_command(
-            board, flashed, f"/proc/self/fd/{descriptors[0]}", str(descriptors[1])
-        )
-        process = _start(command, descriptors)
+        bell, npu = None, None
+        if board.npu is not None and board.npu.doorbell is not None:
+            bell, ours = socket.socketpair()
+            on_failure.callback(bell.close)
+            on_failure.callback(ours.close)
+            device = BoardNpu(board, ram.fileno())
+            page = NpuPage(ram.fileno(), board.ram_offset(board.npu.base), device)
+            npu = NpuThread(page, ours)
+            on_failure.callback(npu.close)
+        link = _start_linked(board, flashed, ram.fileno(), bell)
+        on_failure.pop_all()
+        if bell is None or npu is None:
+            return link
+        bell.close()  # QEMU has its own
+        return NpuTransport(link, npu)
+
+
+def _start_linked(
+    board: Board, flashed: Flashed, ram: int, bell: socket.socket | None
+) -> MailboxTransport | OwnedSerialTransport:
+    """Start QEMU on RAM backed by file descriptor `ram`, with the link that was flashed."""
+    where = f"{board.name} (QEMU)"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptors = [ram, listener.fileno()] + ([] if bell is None else [bell.fileno()])
+        files = [f"/proc/self/fd/{ram}", *map(str, descriptors[1:])]
+        process = _start(qemu_command(board, flashed, *files), tuple(descriptors))
         try:
             if flashed.link == "uart":
                 assert board.uart is not None
                 host, port = listener.getsockname()
-                return OwnedSerialTransport(
-                    f"socket://{host}:{port}", board.uart.baud, process, where
-                )
+                url = f"socket://{host}:{port}"
+                return OwnedSerialTransport(url, board.uart.baud, process, where)
             memory = board.memory("mailbox")
-            offset = (memory.base or 0) - (emulator.ram_base or 0)
-            mailbox = Mailbox(ram.fileno(), offset, memory.size_bytes)
-            return MailboxTransport(mailbox, process, where)
+            offset = board.ram_offset(memory.base)
+            return MailboxTransport(Mailbox(ram, offset, memory.size_bytes), process, where)
         except BaseException:
             stop_process(process)
             raise

@@ -1,0 +1,50 @@
+/* An NPU whose registers lie at an address. No port here turns the core's data cache on, so there
+ * is none to maintain; docs/porting.md says what one that does must add. */
+#include "../../runtime/npu/ethosu/registers.h"
+#include "core.h"
+#include "edge_board.h"
+
+static uint32_t read_register(void *device, uint32_t offset) {
+  (void)device;
+  const uint32_t value = EDGE_REG(EDGE_NPU_BASE + offset);
+  __asm__ volatile("dsb" ::: "memory");
+  return value;
+}
+
+static void write_register(void *device, uint32_t offset, uint32_t value) {
+  (void)device;
+  __asm__ volatile("dsb" ::: "memory");
+  EDGE_REG(EDGE_NPU_BASE + offset) = value;
+}
+
+/* Without an interrupt the timer alone ends a rest. */
+static bool rest(void) {
+#ifdef EDGE_NPU_INTERRUPT
+  const bool passed = edge_core_rest_for(EDGE_NPU_INTERRUPT);
+  edge_core_forget_interrupt(EDGE_NPU_INTERRUPT);
+  return passed;
+#else
+  return edge_core_rest();
+#endif
+}
+
+static bool await(void *device) {
+  uint32_t left = EDGE_NPU_LIMIT_MS;
+  while (left > 0 &&
+         (read_register(device, EDGE_ETHOSU_REG_STATUS) & EDGE_ETHOSU_STATUS_IRQ) == 0) {
+    left -= rest() ? 1u : 0u;
+  }
+  return left > 0;
+}
+
+edge_npu_t *edge_core_npu(void) {
+  static edge_npu_t npu = {.read = read_register,
+                           .write = write_register,
+                           .wait = await,
+                           .protection = EDGE_ETHOSU_PROT_PRIVILEGED,
+                           .queue_config = EDGE_NPU_QUEUE_CONFIG,
+                           .region_config = EDGE_NPU_REGION_CONFIG,
+                           .axi_limit = {EDGE_NPU_AXI_LIMIT0, EDGE_NPU_AXI_LIMIT1,
+                                         EDGE_NPU_AXI_LIMIT2, EDGE_NPU_AXI_LIMIT3}};
+  return &npu;
+}
