@@ -1,16 +1,21 @@
 """A .tflite or ONNX model as plain JSON values, for `edgesdk inspect`; needs the converters."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import onnx
 from edgesdk_converters.frontends.onnx_ops import supported_operators
 from edgesdk_converters.lower.graph import LOWERINGS
+from edgesdk_converters.lower.npu import ETHOSU
 from edgesdk_converters.tflite.model import Graph, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 from google.protobuf.message import DecodeError
 
 from edgesdk.errors import ConvertError
+from edgesdk.npu.sources import NpuStream, payload_stream
+
+_NPU_INPUTS = 4  # of Vela's operator: payload, constants, scratch, fast scratch
 
 
 def _tflite_tensor(tensor: Tensor) -> dict[str, Any]:
@@ -54,6 +59,24 @@ def describe_tflite(data: bytes, source: str) -> dict[str, Any]:
     """
     model = read_tflite(data, source)
     return {"graphs": [_tflite_graph(graph) for graph in model.graphs]}
+
+
+def npu_streams(data: bytes, source: str) -> list[NpuStream]:
+    """The command streams of a .tflite file that Vela wrote.
+
+    Raises:
+        ConvertError: the file is damaged.
+        NpuError: a payload is, or it is for an NPU that is not known.
+    """
+    found = []
+    for graph in read_tflite(data, source).graphs:
+        for index, operator in enumerate(graph.operators):
+            if operator.code == ETHOSU and len(operator.inputs) >= _NPU_INPUTS:
+                code, *regions = (graph.tensors[at] for at in operator.inputs[:_NPU_INPUTS])
+                payload = b"" if code.data is None else code.data.tobytes()
+                sizes = tuple(math.prod(region.shape) for region in regions)
+                found.append(payload_stream(f"operator {index}", payload, sizes))
+    return found
 
 
 def _onnx_values(values: Iterable[onnx.ValueInfoProto]) -> list[dict[str, Any]]:

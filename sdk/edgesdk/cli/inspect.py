@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ from rich.table import Table
 from edgesdk.bundle import read_bundle
 from edgesdk.cli.describe_bundle import describe_bundle
 from edgesdk.cli.options import JsonOption, terminal
-from edgesdk.errors import ConvertError, EdgeError
+from edgesdk.cli.stream_view import describe_streams, stream_views
+from edgesdk.errors import ConvertError, EdgeError, NpuError
+from edgesdk.npu.sources import NpuStream, bundle_streams, raw_stream
 
 Description = dict[str, Any]
 
@@ -44,24 +47,35 @@ def _format_of(data: bytes, path: Path) -> tuple[str, Callable[[bytes, str], Des
     raise EdgeError(f"{path}: neither .edge, .tflite nor .onnx; give such a file")
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EdgeError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+@contextmanager
+def _converters_needed(path: Path) -> Iterator[None]:
+    """Says what to install where the converters' packages are missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise ConvertError(
+            f"{path}: {error.name} is not installed; "
+            "install it with: pip install 'edgesdk[convert]'"
+        ) from error
+
+
 def describe_file(path: Path) -> Description:
     """The file's graphs, operators, quantisation, states and memory as JSON values.
 
     Raises:
         EdgeError: the file cannot be read, or is damaged.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EdgeError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    data = _bytes_of(path)
     kind, describe = _format_of(data, path)
-    try:
+    with _converters_needed(path):
         described = describe(data, str(path))
-    except ImportError as error:
-        raise ConvertError(
-            f"{path}: {error.name} is not installed; "
-            "install it with: pip install 'edgesdk[convert]'"
-        ) from error
     return {
         "schema": "edgesdk.inspect",
         "version": 1,
@@ -71,6 +85,27 @@ def describe_file(path: Path) -> Description:
         "sha256": hashlib.sha256(data).hexdigest(),
         **described,
     }
+
+
+def streams_of(path: Path) -> list[NpuStream]:
+    """The NPU command streams of a .edge, of a .tflite of Vela's, or of a file of their own.
+
+    Raises:
+        EdgeError: the file cannot be read, is damaged, or has none.
+    """
+    data = _bytes_of(path)
+    if data[:4] == b"EDGE" or path.suffix == ".edge":
+        found = bundle_streams(read_bundle(data, str(path)))
+    elif data[4:8] == b"TFL3" or path.suffix == ".tflite":
+        with _converters_needed(path):
+            from edgesdk.cli.describe_models import npu_streams
+
+            found = npu_streams(data, str(path))
+    else:
+        found = [raw_stream(str(path), data)]
+    if not found:
+        raise NpuError(f"{path}: nothing in it runs on an NPU; convert it for a board with one")
+    return found
 
 
 def _tensor(tensor: Description) -> str:
@@ -140,9 +175,17 @@ def _endpoint(settings: dict[str, Any]) -> str:
 def command(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A .edge, .tflite or .onnx file.")],
+    npu: Annotated[
+        bool,
+        typer.Option("--npu", help="Command streams of a .edge, of Vela's .tflite or of a file."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show graphs, operators, quantisation, states and memory plan of a file."""
     term = terminal(context, as_json)
-    document = describe_file(file)
-    term.result(document, *_views(document))
+    if npu:
+        document = describe_streams(file, streams_of(file))
+        term.result(document, *stream_views(document))
+    else:
+        document = describe_file(file)
+        term.result(document, *_views(document))

@@ -44,6 +44,18 @@ class Operation:
     writes: tuple[Write, ...]
     registers: Mapping[str, Value]
 
+    def number(self, name: str) -> int:
+        """A register that is no scale."""
+        value = self.registers[name]
+        assert isinstance(value, int)
+        return value
+
+    def scale(self, name: str) -> tuple[int, int]:
+        """Multiplier and shift of OFM_SCALE, OPA_SCALE or OPB_SCALE."""
+        value = self.registers[name]
+        assert isinstance(value, tuple)
+        return value
+
 
 def read_stream(
     words: Sequence[int] | NDArray[np.uint32], product: str, source: str = "command stream"
