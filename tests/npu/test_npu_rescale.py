@@ -12,6 +12,7 @@ pytestmark = pytest.mark.needs_cc
 
 DOUBLE, TRUNCATE, NATURAL = range(3)
 EDGES = (0, 1, 2, 3, 1 << 15, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 39) - 1, 1 << 39)
+PRODUCTS = (((1 << 31) - 1) ** 2, (1 << 61) + 1, 1 << 62)  # of 32-bit factors
 
 
 def _obvious(v: int, multiplier: int, shift: int, rounding: int, lift: int) -> int:
@@ -32,7 +33,7 @@ def _saturated(v: int) -> int:
 @pytest.mark.parametrize("lift", [0, 15, 20])
 def test_rescale_then_equals_whole_numbers(rounding: int, lift: int) -> None:
     chance = random.Random(rounding * 100 + lift)
-    values = [sign * v for v in EDGES for sign in (1, -1)]
+    values = [sign * v for v in EDGES + PRODUCTS for sign in (1, -1)]
     values += [chance.randrange(-(1 << bits), 1 << bits) for bits in range(1, 41) for _ in "123"]
     multipliers = [0, 1, 2, 0x7FFF, 1 << 30, (1 << 31) - 1, 1 << 31, (1 << 32) - 1]
     multipliers += [chance.randrange(1 << 30, 1 << 31) for _ in range(4)]

@@ -45,7 +45,7 @@ int64_t edge_emu_rescale(int64_t v, uint32_t multiplier, uint32_t shift, uint32_
   }
   bool narrow = v >= EDGE_EMU_SMALLEST && v <= EDGE_EMU_LARGEST && multiplier <= INT32_MAX;
   if (!narrow) {
-    int64_t most = (int64_t)1 << 61;
+    int64_t most = (int64_t)1 << 62; /* what 32-bit products reach */
     v = v > most ? most : v < -most ? -most : v;
     return rescale_wide(v, multiplier, shift, nudge, rounding == EDGE_EMU_TRUNCATE);
   }
