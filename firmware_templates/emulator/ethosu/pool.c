@@ -1,4 +1,6 @@
 /* Maximum, average and sum over channels. */
+#include <string.h>
+
 #include "ethosu/job.h"
 
 typedef struct pooling {
@@ -27,7 +29,7 @@ static void take_tap(const pooling_t *p, uint32_t count, const int64_t *loaded, 
 /* Channels c to c + count - 1 of a window, reduced by element; inside: the taps in the input. */
 static bool reduce(const pooling_t *p, uint32_t y, uint32_t x, uint32_t c, uint32_t count,
                    int64_t *sums, uint32_t *inside) {
-  int64_t loaded[EDGE_EMU_CHANNELS] = {0};
+  int64_t loaded[EDGE_EMU_CHANNELS];
   for (uint32_t i = 0; i < count; i++) {
     sums[i] = p->mode == EDGE_ETHOSU_POOL_MAX ? EDGE_EMU_SMALLEST : 0;
   }
@@ -41,12 +43,12 @@ static bool reduce(const pooling_t *p, uint32_t y, uint32_t x, uint32_t c, uint3
         continue;
       }
       *inside += 1u;
-      if (tap == EDGE_EMU_INSIDE) {
-        if (!edge_emu_load(&p->ifm, row, column, c, count, loaded)) {
-          return false;
-        }
-        take_tap(p, count, loaded, sums);
+      if (tap == EDGE_EMU_ZERO) {
+        memset(loaded, 0, sizeof loaded);
+      } else if (!edge_emu_load(&p->ifm, row, column, c, count, loaded)) {
+        return false;
       }
+      take_tap(p, count, loaded, sums);
     }
   }
   return true;
