@@ -84,7 +84,8 @@ def test_counts_are_the_same_each_time(
     edgesdk.ok("flash", convert(board), "--board", board)
     reports = []
     for name in ("first", "second"):
-        edgesdk.ok("run", clip, "--board", board, "--report", tmp_path / name)
+        options = ("--report", tmp_path / name, "--trace", tmp_path / f"{name}.json")
+        edgesdk.ok("run", clip, "--board", board, *options)
         report = json.loads((tmp_path / name / "report.json").read_text())
         reports.append([report[key] for key in ("records", "stages", "operators", "clips")])
     assert reports[0] == reports[1]
@@ -101,6 +102,10 @@ def test_counts_are_the_same_each_time(
     for role in ("encoder", "predictor", "joiner"):
         assert sum(entry["cost"] for entry in operators if entry["graph"] == role) == stages[role]
     assert all(cost > 0 for cost in stages.values())
+    trace = json.loads((tmp_path / "first.json").read_text())
+    ends = [event["ts"] for event in trace["traceEvents"] if event["ph"] == "E"]
+    assert max(ends) == pytest.approx(sum(stages.values()) / 32)
+    assert "estimate" in trace["otherData"]["axis"]
 
 
 @pytest.mark.needs_cc

@@ -123,3 +123,12 @@ def test_word_errors_are_counted_where_the_text_is_known(
     errors = edgesdk.ok(*emulate, "--json").document["word_errors"]
     assert (errors["deletions"], errors["substitutions"], errors["insertions"]) == (1, 0, 0)
     assert "word error rate" in edgesdk.ok(*emulate).out
+
+
+def test_manifest_of_something_else_stops_a_run_before_it_begins(
+    edgesdk: CommandLine, convert: Convert, model: Path
+) -> None:
+    folder = convert("host").parent
+    outcome = edgesdk("run", model / "clips", "--board", "host", "--report", folder)
+    assert outcome.code == 2
+    assert "is no run's manifest, so it is not replaced" in outcome.error_line()

@@ -42,8 +42,9 @@ from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.manifest import check_run_folder
 from edgesdk.report.records import Report
 from edgesdk.report.table import report_views
+from edgesdk.report.trace import trace_document
 from edgesdk.report.trade_off import Curves, read_trade_off
-from edgesdk.report.write import require_page_tools, write_report
+from edgesdk.report.write import as_json, require_page_tools, write_files, write_report
 from edgesdk.session import (
     Heard,
     emulate_arrays,
@@ -228,11 +229,28 @@ def _check_choice(
         raise EdgeError("give clips to a recogniser, or --input FILE.npy to a single graph")
     if inputs and only_clips:
         raise EdgeError(
-            "--expect, --report, --logits, --bias and --endpoint go with clips; leave them out"
+            "--expect, --report, --trace, --logits, --bias and --endpoint go with clips; "
+            "leave them out"
         )
     if bundle is not None and bundle.is_recogniser == bool(inputs):
         kind, wanted = ("a recogniser", "clips") if inputs else ("one graph", "--input FILE.npy")
         raise EdgeError(f"{bundle.source}: holds {kind}; give it {wanted}")
+
+
+def _check_traceable(trace: Path | None, lacking: str | None, device: Device) -> None:
+    """Refuse a trace that there will be no costs for, before the long work."""
+    silent = None if device.identity.clock in COST_UNITS else "this device counts no cost"
+    why = lacking or silent
+    if trace is not None and why is not None:
+        raise EdgeError(f"no costs to trace: {why}; run without --trace")
+
+
+def _write_trace(term: Terminal, trace: Path, report: Report) -> list[Path]:
+    """The trace, unless device and laptop part, which the result says already."""
+    if report.correct is False:
+        term.note(f"{trace}: not written, for there are no figures of cost")
+        return []
+    return write_files(trace.parent, {trace.name: as_json(trace_document(report))}, "trace")
 
 
 def _curves(path: Path | None, report: Path | None) -> Curves:
@@ -264,6 +282,10 @@ def command(
         Path | None,
         typer.Option("--report", help="Write report.json, report.html and manifest.json there."),
     ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", help="Write costs as slices for chrome://tracing and Perfetto."),
+    ] = None,
     endpoint_curve: Annotated[
         Path | None,
         typer.Option("--endpoint-curve", help="endpoint.json of an evaluation, for the report."),
@@ -282,7 +304,7 @@ def command(
         check_run_folder(report)
     curves = _curves(endpoint_curve, report)
     target, loaded = find_target(board, port, bundle)
-    only_clips = any((expect, report, logits, bias, endpoint))
+    only_clips = any((expect, report, trace, logits, bias, endpoint))
     _check_choice(clips or [], inputs or [], loaded, only_clips)
     if inputs:
         with open_target(target, port, loaded, timeout) as device:
@@ -300,6 +322,7 @@ def command(
             load_only(device, compiled)
         else:
             lacking = lacking or unlike_bundle(device, loaded)
+        _check_traceable(trace, lacking, device)
         heard = _run_clips(term, device, spoken, rate, mode, profile=lacking is None)
         facts, flashed = _facts(device, loaded), _flashed(device)
     laptop, judge = _laptop(term, loaded, spoken, lacking, compiled, mode)
@@ -318,6 +341,9 @@ def command(
         written = write_report(made, report, manifest)
         document["report"] = [str(path) for path in written]
         views += ["", f"report: {', '.join(map(str, written))}"]
+    if trace is not None:
+        document["trace"] = [str(path) for path in _write_trace(term, trace, made)]
+        views += [f"trace: {path}" for path in document["trace"]]
     term.result(document, *views)
     if made.correct is False:
         raise typer.Exit(1)

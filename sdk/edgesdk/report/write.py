@@ -50,8 +50,10 @@ def as_json(document: dict[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
+def write_files(folder: Path, contents: Mapping[str, str], kind: str = "report") -> list[Path]:
     """Write files in UTF-8, in this order; none is replaced before all are written.
+
+    `kind` is what they are, for errors.
 
     Raises:
         EdgeError: the folder cannot be written.
@@ -64,7 +66,7 @@ def write_files(folder: Path, contents: Mapping[str, str]) -> list[Path]:
         return [draft.replace(folder / name) for name, draft in drafts.items()]
     except OSError as error:
         raise EdgeError(
-            f"report not written: {folder}: {error.strerror}; choose another folder"
+            f"{kind} not written: {folder}: {error.strerror}; choose another folder"
         ) from error
     finally:
         for draft in drafts.values():
