@@ -257,6 +257,6 @@ def axi_registers(npu: Npu) -> dict[str, int]:
         reads, writes = (int(npu.system.get(f"{area}_{k}", 1)) for k in ("max_reads", "max_writes"))
         beats = min(int(npu.system[f"{area}_burst_length"]).bit_length() - 7, 2)
         registers[f"EDGE_NPU_AXI_LIMIT{limit}"] = (
-            max(beats, 0) | NON_CACHEABLE << 4 | max(reads - 1, 0) << 8 | max(writes - 1, 0) << 16
+            max(beats, 0) | NON_CACHEABLE << 4 | max(reads - 1, 0) << 16 | max(writes - 1, 0) << 24
         )
     return registers

@@ -21,6 +21,7 @@ from edgesdk.board_npu import Npu, axi_registers
 from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
 from edgesdk.folders import firmware_cache_dir
+from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.resources import resource_dir
 
 WARNINGS = (
@@ -368,7 +369,10 @@ def render_header(board: Board) -> str:
 def _npu_macros(npu: Npu | None) -> dict[str, str]:
     if npu is None:
         return {}
-    macros = {"EDGE_NPU_LIMIT_MS": f"{npu.limit_ms}u"}
+    macros = {
+        "EDGE_NPU_CONFIG_WORD": f"0x{ACCELERATORS[npu.accelerator].config:08X}u",
+        "EDGE_NPU_LIMIT_MS": f"{npu.limit_ms}u",
+    }
     macros |= {name: f"0x{value:X}u" for name, value in axi_registers(npu).items()}
     if npu.base is not None:
         macros["EDGE_NPU_BASE"] = f"0x{npu.base:08X}u"
@@ -483,8 +487,8 @@ def _compile_command(work: Path, plan: _Plan, key: str, source: Path, target: Pa
 
 
 def _computes(source: Path) -> bool:
-    """Whether a source is where the time goes: the kernels and the features."""
-    return "kernels" in source.parts or source.name == "features.c"
+    """Whether a source is where the time goes: the kernels, the features, an emulated NPU."""
+    return bool({"kernels", "emulator"} & set(source.parts)) or source.name == "features.c"
 
 
 def _compile(work: Path, plan: _Plan, key: str) -> list[Path]:

@@ -40,11 +40,12 @@ def test_header_tells_of_the_npu() -> None:
         "#define EDGE_NPU_BASE 0x72440000u",
         "#define EDGE_NPU_INTERRUPT 35",
         "#define EDGE_NPU_DOORBELL_BASE 0x59304000u",
+        "#define EDGE_NPU_CONFIG_WORD 0x00001807u",
         "#define EDGE_NPU_LIMIT_MS 10000u",
         "#define EDGE_NPU_QUEUE_CONFIG 0x2u",  # streams and weights by port 1, the rest by port 0
         "#define EDGE_NPU_REGION_CONFIG 0x2u",
-        "#define EDGE_NPU_AXI_LIMIT0 0x30320u",  # 4 reads and 4 writes of 64 bytes
-        "#define EDGE_NPU_AXI_LIMIT2 0x121u",  # 2 reads and 1 write of 128 bytes
+        "#define EDGE_NPU_AXI_LIMIT0 0x3030020u",  # 4 reads and 4 writes of 64 bytes
+        "#define EDGE_NPU_AXI_LIMIT2 0x10021u",  # 2 reads and 1 write of 128 bytes
     ):
         assert line in lines
     linked = render_header(load_board("host-u55"))

@@ -16,6 +16,7 @@
 
 #include "edge/port.h"
 #include "edge_board.h"
+#include "npu.h"
 #include "session.h"
 
 #define STACK_PAINT 0xA5u
@@ -130,6 +131,9 @@ void edge_port_init(edge_port_info_t *info) {
       .boot_cause = boot_cause,
       .fault = boot_fault,
   };
+#ifdef EDGE_NPU_CONFIG_WORD
+  info->npu = edge_host_npu(info);
+#endif
 }
 
 /* The host has gone: so do we. */
