@@ -1,16 +1,26 @@
 /* The driver of the Ethos-U on an NPU of wax: a row of registers and a plan of how it behaves.
  * Prints a line per case: its name, every access in order, the status. Accesses: rOFFSET,
- * wOFFSET=VALUE, wait, clean and drop with offset and length in the arena. */
+ * wOFFSET=VALUE, wait, clean and drop with offset and length; offsets count in the arena, or from
+ * SECTIONS on in the section of the graph, which is the file SECTION. */
 #include <string.h>
 
 #include "../../firmware_templates/runtime/npu/ethosu/driver.h"
 #include "../../firmware_templates/runtime/npu/ethosu/registers.h"
 #include "bare.h"
+#include "edge/graph.h"
+
+__asm__(".section .rodata\n"
+        ".balign 16\n"
+        "section_start: .incbin \"" SECTION "\"\n"
+        "section_end:\n"
+        ".text\n");
+extern const uint8_t section_start[], section_end[];
 
 #define ARENA 0x1000u
 #define CONFIG 0x00001807u /* Ethos-U55 of 128 MACs */
 #define ID 0x10060000u
 #define BASE 0x60000000u /* of the arena, as the NPU sees it */
+#define SECTIONS 0x100000u
 
 typedef struct wax {
   uint32_t registers[EDGE_ETHOSU_REG_BYTES / 4];
@@ -128,12 +138,15 @@ static bool wax_wait_in_vain(void *device) {
   return true;
 }
 
-static uint64_t wax_address(void *device, const void *data) {
-  const wax_t *w = device;
-  return w->base + (uint64_t)((const uint8_t *)data - arena);
+static uint32_t place(const void *data) {
+  const uintptr_t at = (uintptr_t)data, section = (uintptr_t)section_start;
+  return at >= section && at < (uintptr_t)section_end ? (uint32_t)(SECTIONS + at - section)
+                                                      : (uint32_t)(at - (uintptr_t)arena);
 }
 
-static uint32_t place(const void *data) { return (uint32_t)((const uint8_t *)data - arena); }
+static uint64_t wax_address(void *device, const void *data) {
+  return ((const wax_t *)device)->base + place(data);
+}
 
 static void wax_clean(void *device, const void *data, uint32_t bytes) {
   (void)device;
@@ -331,7 +344,35 @@ static void addresses(void) {
   run_job("odd-weights", &npu, &job);
 }
 
+static void attach(const char *name, edge_graph_t *graph, edge_npu_t *npu) {
+  tell(name, edge_graph_attach(graph, npu));
+}
+
+static void invoke(const char *name, edge_graph_t *graph) { tell(name, edge_graph_invoke(graph)); }
+
+/* A graph with two steps for the NPU. */
+static void graphs(void) {
+  edge_graph_t graph;
+  edge_npu_t npu = fresh();
+  tell("open", edge_graph_open(&graph, section_start, (uint32_t)(section_end - section_start)));
+  tell("bind", edge_graph_bind(&graph, arena, arena + sizeof arena / 2));
+  invoke("unattached", &graph);
+  attach("no-npu", &graph, NULL);
+  attach("attach", &graph, &npu);
+  invoke("invoke", &graph);
+  wax.registers[EDGE_ETHOSU_REG_CONFIG / 4] ^= 1;
+  attach("other-npu", &graph, &npu);
+  invoke("detached", &graph);
+  npu = fresh();
+  wax.level_stuck = EDGE_ETHOSU_PROT_NON_SECURE;
+  attach("other-level", &graph, &npu);
+  npu.clean = NULL;
+  wax.level_stuck = 0;
+  attach("no-cache", &graph, &npu);
+}
+
 void run(void) {
+  graphs();
   good_jobs();
   error_bits();
   endless_jobs();

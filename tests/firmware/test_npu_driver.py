@@ -1,15 +1,19 @@
 """The driver of the Ethos-U on a fake NPU: every access in order, every way that a job can end."""
 
 import shutil
+import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from edgesdk.bundle.plan import Plan, Ref
 from edgesdk.link.status import Status
+from graph_seeds import seed_plan
 
 HERE = Path(__file__).parent
 RUNTIME = HERE.parents[1] / "firmware_templates" / "runtime"
-DRIVER = RUNTIME / "npu" / "ethosu" / "driver.c"
+DRIVER = "npu/ethosu/driver.c"
 FLAGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Wvla", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O1", "-g", "-no-pie"]
 ARM = ["arm-none-eabi-gcc", "-mthumb", "-nostartfiles", "--specs=nano.specs", "-O2"]
@@ -28,8 +32,51 @@ BEGIN = f"r4 r24 {LIMITS} {QUEUE} {REGIONS} {COUNT} clean:200+88 w8=1 r4"
 END = f"w8=2 {COUNTED} drop:200+88"
 GIVEN_UP = f"w8=2 {RESET} drop:200+88"
 
+
+def _two_steps() -> Plan:
+    """The seed's step for an NPU, twice, each with a stream and weights of its own."""
+    plan = seed_plan("NPU_ETHOSU")
+    step, size = plan.records[0], len(plan.constants)
+    moved = {
+        name: Ref("const", ref.offset + size).encode()
+        for name, ref in step.refs().items()
+        if ref.space == "const"
+    }
+    second = replace(step, values={**step.values, **moved})
+    return replace(plan, records=(step, second), constants=2 * plan.constants)
+
+
+PLAN = _two_steps()
+CONSTANTS = struct.unpack_from("<I", PLAN.encode(), 24)[0]  # const_offset
+# Their streams and weights in the section.
+STEPS = [
+    [CONSTANTS + step.refs()[name].offset for name in ("stream", "weights")]
+    for step in PLAN.records
+]
+ATTACHED = " ".join(
+    f"r28 r0 {RESET if at == 0 else ''} clean:{0x100000 + stream:x}+2c "
+    f"clean:{0x100000 + weights:x}+10"
+    for at, (stream, weights) in enumerate(STEPS)
+).replace("  ", " ")
+INVOKED = " ".join(
+    f"r4 r24 {LIMITS} w10={0x60100000 + stream:x} w14=0 w20=2c "
+    f"w80={0x60100000 + weights:x} w84=0 w88=60000000 w8c=0 w90=60000000 w94=0 {COUNT} "
+    f"clean:0+400 w8=1 r4 w8=2 {COUNTED} drop:0+400"
+    for stream, weights in STEPS
+)
+
 # What comes out, a line per case: name, accesses in order, status.
 EXPECTED = [
+    ("open", "", Status.OK),
+    ("bind", "", Status.OK),
+    ("unattached", "", Status.NPU_MISSING),
+    ("no-npu", "", Status.NPU_MISSING),
+    ("attach", ATTACHED, Status.OK),
+    ("invoke", INVOKED, Status.OK),
+    ("other-npu", "r28 r0", Status.NPU_CONFIG),
+    ("detached", "", Status.NPU_MISSING),
+    ("other-level", f"r28 r0 {RESET}", Status.NPU_SECURITY),
+    ("no-cache", f"r28 r0 {RESET} r28 r0", Status.OK),
     ("ends-at-once", f"{BEGIN} {END}", Status.OK),
     ("third-wait", f"{BEGIN} wait r4 wait r4 wait r4 {END}", Status.OK),
     ("counts", "4 20 200 202 204 206", 2),  # cycles, high and low; events; both jobs
@@ -88,10 +135,15 @@ EXPECTED = [
 ]
 
 
-def _compile(command: list[str], program: Path, driver: Path = DRIVER) -> None:
-    sources = [str(HERE / "npu_driver_cases.c"), str(driver)]
-    include = f"-I{RUNTIME / 'include'}"
-    subprocess.run([*command, *FLAGS, include, *sources, "-o", str(program)], check=True)
+def _compile(command: list[str], program: Path, runtime: Path = RUNTIME) -> None:
+    section = program.with_suffix(".bin")
+    section.write_bytes(PLAN.encode())
+    sources = [HERE / "npu_driver_cases.c", runtime / "src/graph.c", runtime / "src/npu.c"]
+    sources += [*(runtime / "kernels/npu").glob("*.c"), *(runtime / "npu").rglob("*.c")]
+    options = [f"-I{RUNTIME / 'include'}", f'-DSECTION="{section}"']
+    options += ["-DEDGE_KERNELS_ONLY", "-DEDGE_USE_NPU_ETHOSU"]
+    paths = [str(path) for path in sources]
+    subprocess.run([*command, *FLAGS, *options, *paths, "-o", str(program)], check=True)
 
 
 def _cases(text: str) -> list[tuple[str, str, int]]:
@@ -103,9 +155,9 @@ def _cases(text: str) -> list[tuple[str, str, int]]:
     return found
 
 
-def _on_host(compiler: str, folder: Path, driver: Path = DRIVER) -> list[tuple[str, str, int]]:
+def _on_host(compiler: str, folder: Path, runtime: Path = RUNTIME) -> list[tuple[str, str, int]]:
     program = folder / f"driver-{compiler}"
-    _compile([compiler, *SANITIZE], program, driver)
+    _compile([compiler, *SANITIZE], program, runtime)
     done = subprocess.run([str(program)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-2000:]
     return _cases(done.stdout)
@@ -133,24 +185,27 @@ def test_a_cortex_m_does_the_same(core: str, tmp_path: Path) -> None:
 
 
 DEFECTS = {
-    "the end is not looked at": ("(status & EDGE_ETHOSU_STATUS_END) != 0", "status != 0"),
-    "no reset behind an error": ("(void)edge_ethosu_reset(npu);", ""),
+    "the end is not looked at": (DRIVER, "(status & EDGE_ETHOSU_STATUS_END) != 0", "status != 0"),
+    "no reset behind an error": (DRIVER, "(void)edge_ethosu_reset(npu);", ""),
     "caches are dropped too early": (
+        DRIVER,
         "  clean(npu, job);",
         "  clean(npu, job), invalidate(npu, job);",
     ),
-    "the level is not compared": ("(other & EDGE_ETHOSU_PROT_MASK) == 0", "other != 99"),
-    "one byte behind memory": ("<= end - bytes", "<= end - bytes + 16"),
+    "the level is not compared": (DRIVER, "(other & EDGE_ETHOSU_PROT_MASK) == 0", "other != 99"),
+    "one byte behind memory": (DRIVER, "<= end - bytes", "<= end - bytes + 16"),
+    "three quarters of a stream stay in the cache": ("src/npu.c", "4 * op->stream", "op->stream"),
+    "graph keeps a wrong NPU": ("src/npu.c", "status == EDGE_OK ? npu : NULL", "npu"),
 }
 
 
 @pytest.mark.needs_cc
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_a_wrong_driver_is_found(defect: str, tmp_path: Path) -> None:
-    folder = tmp_path / "npu" / "ethosu"
-    shutil.copytree(DRIVER.parent, folder)
-    old, new = DEFECTS[defect]
-    text = (folder / "driver.c").read_text()
+    file, old, new = DEFECTS[defect]
+    runtime = tmp_path / "firmware_templates" / "runtime"
+    shutil.copytree(RUNTIME, runtime)
+    text = (runtime / file).read_text()
     assert text.count(old) == 1
-    (folder / "driver.c").write_text(text.replace(old, new))
-    assert _on_host("gcc", tmp_path, folder / "driver.c") != EXPECTED
+    (runtime / file).write_text(text.replace(old, new))
+    assert _on_host("gcc", tmp_path, runtime) != EXPECTED
