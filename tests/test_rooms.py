@@ -13,20 +13,27 @@ SDK = REPOSITORY / "sdk" / "edgesdk"
 CONVERTERS = REPOSITORY / "converters" / "edgesdk_converters"
 FIRMWARE = REPOSITORY / "firmware_templates"
 
-# Verbs that hand work to the converters import them where they need them, and two files
+# Verbs that hand work to the converters import them where they need them, and some files
 # are on the converters' side: nobody may import them at import time.
 HEAVY = (
     "edgesdk_converters",
     "edgesdk.cli.conversion",
     "edgesdk.cli.sweep",
     "edgesdk.cli.describe_models",
+    "edgesdk.cli.npu_graphs",
 )
 HEAVY_FILES = (
     SDK / "cli" / "conversion.py",
     SDK / "cli" / "sweep.py",
     SDK / "cli" / "describe_models.py",
+    SDK / "cli" / "npu_graphs.py",
 )
-MAY_CONVERT = {SDK / "cli" / "convert.py", SDK / "cli" / "inspect.py"}
+MAY_CONVERT = {
+    SDK / "cli" / "against.py",
+    SDK / "cli" / "convert.py",
+    SDK / "cli" / "emulate.py",
+    SDK / "cli" / "inspect.py",
+}
 # What a converter may know of the sdk: the formats it reads and writes (bundles, streams of NPUs),
 # the board it writes for, its errors;
 # and the one file that joins all steps: the C core's features, because calibration has to see

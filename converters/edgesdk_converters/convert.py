@@ -89,6 +89,12 @@ class Converted:
     notes: tuple[str, ...] = ()
     levels: Mapping[str, float] = field(default_factory=dict)  # share of zeros asked of each layer
 
+    @property
+    def device_graphs(self) -> dict[str, bytes]:
+        """The files of the graphs that a device runs, by role."""
+        files = {"encoder": self.encoder, "predictor": self.predictor, "joiner": self.joiner}
+        return files if self.adapter is None else files | {"adapter": self.adapter}
+
 
 @dataclass(frozen=True)
 class _Job:

@@ -38,6 +38,7 @@ from edgesdk_converters.endpoint import (
 )
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
+from edgesdk_converters.npu import Compiled, VelaConfig, compile_npu, describe
 from edgesdk_converters.source import BLANK, Source
 from edgesdk_converters.tflite.read import read_tflite
 
@@ -49,6 +50,7 @@ class Conversion:
     bundle: Bundle
     graphs: Mapping[str, GraphReport] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    npu: Mapping[str, Compiled] = field(default_factory=dict)  # by role, where the board has one
 
 
 def convert_model(
@@ -79,6 +81,8 @@ def convert_model(
     spelled = _spelled(source, phrases) if source.attention is not None else []
     converted = convert_source(source, _normalised(source, clips), options, progress, spelled)
     meta = {**_origin(recipe, digests), "calibration_clips": len(clips)}
+    compiled = _compiled(board, converted.device_graphs, progress)
+    meta |= _about_npu(board, compiled)
     if source.attention is not None:
         meta["attention"] = {"no_phrase_key": converted.no_phrase}
     bundle = lower_recogniser(
@@ -99,6 +103,7 @@ def convert_model(
         adapter=converted.adapter,
         catalog=converted.catalog,
         endpoint_graph=None if scorer is None else scorer.graph,
+        compiled={role: made.tflite for role, made in compiled.items()},
     )
     graphs = {
         role: replace(report, tensors=with_packing(report.tensors, bundle.debug[role]))
@@ -109,7 +114,7 @@ def convert_model(
     about = bundle.meta | {"graphs": {role: asdict(report) for role, report in graphs.items()}}
     bundle = bundle.with_sections(**{META: json.dumps(about, ensure_ascii=False).encode()})
     bundle, notes = _with_samples(bundle, recipe, clips, spelled)
-    return Conversion(bundle, graphs, (*converted.notes, *notes))
+    return Conversion(bundle, graphs, (*converted.notes, *notes), compiled)
 
 
 def chosen_scorer(chosen: EndpointRecipe) -> Scorer | None:
@@ -179,15 +184,41 @@ def convert_graph(
         ConvertError: it is damaged, or an operator is not covered.
     """
     packing = _packing(recipe, board)
+    compiled = _compiled(board, {"net": tflite}, lambda text: None)
     bundle = lower_single(
-        tflite, name=recipe.name or name, meta=_origin(recipe, digests), packing=packing
+        tflite,
+        name=recipe.name or name,
+        meta=_origin(recipe, digests) | _about_npu(board, compiled),
+        packing=packing,
+        compiled=compiled["net"].tflite if compiled else None,
     )
     graphs = {"net": _given(tflite, recipe, packing, bundle)}
     bundle, notes = _with_random_samples(bundle, recipe)
     chosen = recipe.compress
     if chosen.sparsity or chosen.palette or chosen.masks or chosen.layers:
         notes += ("[compress] changes nothing here: a .tflite keeps its values",)
-    return Conversion(bundle, graphs, notes)
+    return Conversion(bundle, graphs, notes, compiled)
+
+
+def _compiled(
+    board: Board | None, graphs: Mapping[str, bytes], progress: Progress
+) -> dict[str, Compiled]:
+    """What Vela makes of these graphs for the board's NPU; nothing where it has none."""
+    if board is None or board.npu is None:
+        return {}
+    config, made = VelaConfig.of(board.npu), {}
+    for role, tflite in graphs.items():
+        progress(f"compiling {role} for {config.accelerator}")
+        made[role] = compile_npu(tflite, config, f"{role}.tflite")
+    return made
+
+
+def _about_npu(board: Board | None, compiled: Mapping[str, Compiled]) -> dict[str, Any]:
+    """What Vela was told and what it said, for the bundle's META."""
+    if board is None or board.npu is None:
+        return {}
+    told = asdict(VelaConfig.of(board.npu))
+    return {"npu": told | {"graphs": {role: describe(it) for role, it in compiled.items()}}}
 
 
 def _given(tflite: bytes, recipe: Recipe, packing: Packing, bundle: Bundle) -> GraphReport:

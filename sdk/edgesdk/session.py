@@ -19,6 +19,7 @@ from edgesdk.emulate import (
     emulate,
     find_interpreter,
     has_whole_results,
+    judge_of,
     make_transcript,
     run_graph,
     stack_steps,
@@ -131,18 +132,21 @@ def run_arrays(device: Device, inputs: Sequence[npt.NDArray[Any]]) -> RanGraph:
 
 
 def emulate_arrays(bundle: Bundle, inputs: Sequence[npt.NDArray[Any]]) -> GraphRun:
-    """What TFLite's reference kernels make of the same arrays."""
-    return run_graph(bundle, inputs, source=bundle.source)
+    """What the judge of devices makes of the same arrays (`emulate.judge_of`)."""
+    return run_graph(bundle, inputs, engine=judge_of(bundle), source=bundle.source)
 
 
-def lacking_interpreter() -> str | None:
+def lacking_interpreter(bundle: Bundle | None = None) -> str | None:
     """Why nothing here is a judge of devices; None where an interpreter rounds as they do.
 
-    The C core's own kernels are no judge: a device runs the very same.
+    The C core's own kernels are no judge: a device runs the very same. For a `bundle` that was made
+    for an NPU they are: the device's has to agree with the emulated one.
 
     Raises:
         EdgeError: an interpreter is installed, but does not load.
     """
+    if bundle is not None and judge_of(bundle) == "core":
+        return None
     try:
         kind = find_interpreter()
     except NoInterpreterError as error:
@@ -156,11 +160,10 @@ def emulate_clips(
     tables: Sequence[bytes] = (),
     endpoint: EndpointMode | None = None,
 ) -> Emulation:
-    """What the laptop's interpreter makes of the same clips and bias tables, with all logits.
+    """What the judge of devices makes of the same clips and bias tables, with all logits.
 
     Raises:
         EdgeError: no interpreter.
     """
-    return emulate(
-        bundle, clips, engine="tflite", keep_logits=True, tables=tables, endpoint=endpoint
-    )
+    engine = judge_of(bundle)
+    return emulate(bundle, clips, engine=engine, keep_logits=True, tables=tables, endpoint=endpoint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from edgesdk.bundle.plan import NPU_FORM, NPU_OPERATOR
 from numpy.typing import NDArray
 
 from edgesdk_converters.compress.feedback import Grid, place
@@ -63,7 +64,12 @@ class TensorReport:
 def with_packing(
     tensors: Sequence[TensorReport], debug: Mapping[str, Any]
 ) -> tuple[TensorReport, ...]:
-    """The reports with what lowering packed, by a graph's part of section `dbug`."""
+    """The reports with what lowering packed, by a graph's part of section `dbug`.
+
+    Of graphs with steps for an NPU it is not known which stream holds which matrix.
+    """
+    if any(op["op"] == NPU_OPERATOR for op in debug["ops"]):
+        return tuple(replace(tensor, form=NPU_FORM) for tensor in tensors)
     packed = {it["tensor"]: it for op in debug["ops"] for it in op["weights"]}
     return tuple(
         tensor.packed(packed[tensor.name]["form"], packed[tensor.name]["bytes"])

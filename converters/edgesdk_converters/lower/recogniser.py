@@ -33,7 +33,7 @@ from edgesdk_converters.lower.sections import make_features
 
 _MAX_CONTEXT = 8
 _MAX_SYMBOLS = 1000
-_RESIDENT = ("keys", "values")  # inputs of the adapter that stay from frame to frame
+_RESIDENT = {"adapter": ("keys", "values")}  # inputs that stay from frame to frame
 
 
 def lower_recogniser(
@@ -55,6 +55,7 @@ def lower_recogniser(
     adapter: bytes | None = None,
     catalog: bytes | None = None,
     endpoint_graph: bytes | None = None,
+    compiled: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """The bundle of a recogniser.
 
@@ -64,16 +65,21 @@ def lower_recogniser(
     are packed (default: not at all), `beam` are the fields of Search from `beam` on (default:
     greedy), `bias_bytes` the RAM kept for bias tables, `endpoint` the settings of its end-pointers
     (default: none), `endpoint_graph` the .tflite file of their score (default: linear). `adapter`
-    and `catalog` are .tflite files too, for biasing by attention.
+    and `catalog` are .tflite files too, for biasing by attention. `compiled` are the files that run
+    instead, by role, where an NPU's compiler made some of these graphs.
 
     Raises:
         ConvertError: an operator is not covered, or the parts do not fit together.
     """
     files = {"encoder": encoder, "predictor": predictor, "joiner": joiner}
-    graphs = {role: lower_graph(data, f"{role}.tflite", packing) for role, data in files.items()}
     if adapter is not None:
-        graphs["adapter"] = lower_graph(adapter, "adapter.tflite", packing, _RESIDENT)
         files["adapter"] = adapter
+    run = files | dict(compiled or {})
+    graphs = {
+        role: lower_graph(run[role], f"{role}.tflite", packing, _RESIDENT.get(role, ()))
+        for role in files
+    }
+    if adapter is not None:
         _check_adapter(graphs)
     x = _encoder_input(graphs["encoder"], features)
     shift = x.shape[1] if window_shift is None else window_shift
@@ -123,13 +129,14 @@ def lower_single(
     name: str = "net",
     meta: Mapping[str, Any] | None = None,
     packing: Packing | None = None,
+    compiled: bytes | None = None,
 ) -> Bundle:
-    """The bundle of any other full-integer graph; `packing` as in lower_recogniser.
+    """The bundle of any other full-integer graph; `packing`, `compiled` as in lower_recogniser.
 
     Raises:
         ConvertError: an operator is not covered.
     """
-    graphs = {"net": lower_graph(tflite, name, packing)}
+    graphs = {"net": lower_graph(tflite if compiled is None else compiled, name, packing)}
     return _bundle({}, graphs, {"net": tflite}, dict(meta or {}), name)
 
 

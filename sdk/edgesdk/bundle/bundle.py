@@ -27,7 +27,7 @@ from edgesdk.bundle.layout import (
     for_host,
 )
 from edgesdk.bundle.memory import Buffer, graph_buffers, recogniser_buffers
-from edgesdk.bundle.plan import Plan, read_plan
+from edgesdk.bundle.plan import NPU_OPERATOR, Plan, read_plan
 from edgesdk.bundle.sections import (
     BiasSection,
     Features,
@@ -153,6 +153,14 @@ class Bundle:
         """All plans that a device runs."""
         scorer = () if self.endpoint_plan is None else (self.endpoint_plan,)
         return (*self.graphs.values(), *scorer)
+
+    @property
+    def npu_config(self) -> int | None:
+        """CONFIG of the NPU that its plans were compiled for; None where they need none."""
+        records = (record for plan in self.plans for record in plan.records)
+        found = (it.values["config"] for it in records if it.op == NPU_OPERATOR)
+        config = next(found, None)
+        return config if isinstance(config, int) else None
 
     @property
     def tokens_crc(self) -> int:

@@ -18,6 +18,8 @@ IO_BYTES = 40
 FILL_BYTES = 16
 HEAD_BYTES = 16
 SPACES = ("none", "const", "arena", "state")
+NPU_OPERATOR = "NPU_ETHOSU"
+NPU_FORM = "by Vela"  # how reports call a matrix in an NPU's streams, whose sizes are by operator
 DTYPES = {1: "int8", 2: "uint8", 3: "int16", 4: "int32", 5: "int64"}
 DTYPE_CODES = {name: code for code, name in DTYPES.items()}
 
@@ -136,7 +138,7 @@ OPERATORS = {
         Operator(24, "BATCH_MATMUL_S8", _fields(_MATMUL)),
         Operator(25, "SVDF_S8", _fields(_SVDF)),
         Operator(26, "SOFTMAX_S16", _fields(_SOFTMAX16)),
-        Operator(27, "NPU_ETHOSU", _fields(_NPU)),
+        Operator(27, NPU_OPERATOR, _fields(_NPU)),
     )
 }
 _BY_CODE = {op.code: op for op in OPERATORS.values()}

@@ -5,6 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
+from edgesdk.bundle.plan import NPU_FORM
+
 
 def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
     """One row per int8 matrix and a sum; None where there is none."""
@@ -26,8 +28,9 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
             f"{it['zero_blocks']} of {it['blocks']}",
             str(it["distinct"]),
             it["form"],
-            f"{it['bits_before']:.1f} -> {it['bits_after']:.2f}",
-            f"{it['bytes_before']:,} -> {it['bytes_after']:,}",
+            *_change(it["bits_before"], it["bits_after"], it["bytes_before"], it["bytes_after"])
+            if it["form"] != NPU_FORM
+            else (f"{it['bits_before']:.1f}", f"{it['bytes_before']:,}"),
             "" if it["sqnr_db"] is None else f"{it['sqnr_db']:.1f}",
         )
     before, after, weights, zeros = (
@@ -40,18 +43,15 @@ def tensor_table(graphs: Mapping[str, Any]) -> Table | None:
             strict=True,
         )
     )
-    table.add_row(
-        "all of them",
-        "",
-        f"{zeros / weights:.0%}",
-        "",
-        "",
-        "",
-        f"{8 * before / weights:.1f} -> {8 * after / weights:.2f}",
-        f"{before:,} -> {after:,}",
-        "",
-    )
+    sums = (f"{8 * before / weights:.1f}", f"{before:,}")
+    if all(it["form"] != NPU_FORM for _, it in tensors):
+        sums = _change(8 * before / weights, 8 * after / weights, before, after)
+    table.add_row("all of them", "", f"{zeros / weights:.0%}", "", "", "", *sums, "")
     return table
+
+
+def _change(bits: float, bits_after: float, size: int, size_after: int) -> tuple[str, str]:
+    return f"{bits:.1f} -> {bits_after:.2f}", f"{size:,} -> {size_after:,}"
 
 
 def found_by_values(graphs: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from edgesdk.cli.bias_tables import compile_shipped
 from edgesdk.cli.compression_view import found_by_values, tensor_table
 from edgesdk.cli.firmware import firmware_sizes
 from edgesdk.cli.memory_view import fit_details, memory_document, memory_table
+from edgesdk.cli.npu_view import npu_views
 from edgesdk.cli.options import (
     By,
     ByOption,
@@ -126,6 +127,7 @@ def _document(made: "Conversion", board: Board, recipe: Recipe, fit: _Fit) -> di
         "memory": memory_document(fit.uses),
         "firmware_counted": fit.counted,
         "peak": peak_of(made.bundle),
+        "npu": made.bundle.meta.get("npu"),
         "recipe": asdict(recipe),
         "notes": [*made.notes, *([fit.note] if fit.note else [])],
     }
@@ -146,6 +148,8 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
         if "net" not in document["graphs"]:  # of a given .tflite, the dense weights are unknown
             views.append("SQNR of a matrix: its products against dense float weights")
         views.append("")
+    if document["npu"]:
+        views += [*npu_views(document["npu"]), ""]
     views += [memory_table(uses), f"peak of the arena: {document['peak']}"]
     views.append("")
     views.append(f"recipe: {_choices(document['recipe'])}")
@@ -212,6 +216,7 @@ def _facts(made: "Conversion", document: dict[str, Any]) -> dict[str, Any]:
         "tools": about.get("created_by", {}),
         "sources": about.get("sources", {}),
         "recipe": document["recipe"],
+        **({"npu": document["npu"]} if document["npu"] else {}),
     }
 
 
@@ -284,6 +289,7 @@ def command(
             term.result(document, *views)
         raise fit.refusal
     files = {f"{role}.tflite": made.bundle.tflite(role) for role in made.bundle.tflite_roles}
+    files |= {f"{role}_vela.tflite": compiled.tflite for role, compiled in made.npu.items()}
     files[BUNDLE_FILE] = made.bundle.to_bytes()
     write_folder(out, files, _facts(made, document))
     document["files"] = [str(out / name) for name in files]

@@ -2,12 +2,13 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy.typing as npt
 import typer
 
 from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.cli.against import against_cpu, arrays_against_cpu
 from edgesdk.cli.bias_tables import compile_tables
 from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.endpoint_choice import EndpointChoice, EndpointOption, endpoint_mode
@@ -25,12 +26,16 @@ from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
 from edgesdk.emulate import (
     emulate,
+    judge_of,
     load_array,
     load_clips,
     run_graph,
     run_tflite_apart,
 )
+from edgesdk.emulate.flatbuffer import custom_operators
 from edgesdk.errors import EdgeError
+
+_ETHOSU = "ethos-u"
 
 
 class Engine(StrEnum):
@@ -40,11 +45,18 @@ class Engine(StrEnum):
     CORE = "core"
 
 
+class Against(StrEnum):
+    """What to compare an NPU with."""
+
+    CPU = "cpu"
+
+
 def _emulate_clips(
     term: Terminal,
     bundle: Bundle,
     inputs: list[Path],
-    engine: Engine,
+    engine: Engine | None,
+    against: Against | None,
     expect: Path | None,
     logits: bool,
     bias: list[str] | None,
@@ -56,11 +68,14 @@ def _emulate_clips(
     paths = find_clips(inputs)
     references = read_expected(expect, paths) if expect else None
     clips = load_clips(paths, bundle.features.sample_rate_hz, references)
+    if against is not None:
+        against_cpu(term, bundle, clips, tables)
+        return
     with Live(term) as live:
         done = emulate(
             bundle,
             clips,
-            engine=engine.value,
+            engine=_engine(bundle, engine),
             keep_logits=logits,
             on_partial=live.show,
             tables=tables,
@@ -78,6 +93,39 @@ def _emulate_clips(
     term.result(transcripts_document(source, done.transcripts), *views)
 
 
+def _engine(bundle: Bundle, chosen: Engine | None) -> Literal["tflite", "core"]:
+    """The chosen engine, or what a device with this bundle has to agree with."""
+    return judge_of(bundle) if chosen is None else chosen.value
+
+
+def _emulate_tflite(
+    term: Terminal, model: Path, inputs: list[Path], engine: Engine | None, against: Against | None
+) -> None:
+    """A .tflite of one graph; one that Vela compiled runs with an emulated NPU."""
+    try:
+        data = model.read_bytes()
+    except OSError as error:
+        raise EdgeError(f"{model}: cannot be read ({error.strerror}); check the path") from error
+    if against is not None:
+        raise EdgeError(f"{model}: --against needs a bundle; convert the graph before Vela")
+    if _ETHOSU not in custom_operators(data, str(model)):
+        if engine is Engine.CORE:
+            raise EdgeError(f"{model}: the C kernels run bundles; convert the .tflite first")
+        show_graph(term, run_tflite_apart(data, _arrays(model, inputs), str(model)))
+        return
+    if engine is Engine.TFLITE:
+        raise EdgeError(
+            f"{model}: is made for an Ethos-U, which TFLite has not; leave --engine out"
+        )
+    try:
+        from edgesdk.cli.npu_graphs import run_compiled
+    except ImportError as error:
+        raise EdgeError(
+            f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
+        ) from error
+    show_graph(term, run_compiled(data, _arrays(model, inputs), str(model)))
+
+
 def _arrays(model: Path, inputs: list[Path]) -> list[npt.NDArray[Any]]:
     """The inputs of a single graph."""
     for path in inputs:
@@ -93,12 +141,24 @@ def command(
     context: typer.Context,
     model: Annotated[Path, typer.Argument(help="A .edge bundle, or a .tflite of one graph.")],
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(help="Clips or folders of them; .npy inputs where it is one graph."),
-    ],
+    ] = None,
+    given: Annotated[
+        list[Path] | None,
+        typer.Option("--input", help="A .npy file per input of a single graph, as in edgesdk run."),
+    ] = None,
     engine: Annotated[
-        Engine, typer.Option("--engine", help="TFLite's reference kernels, or the C core's.")
-    ] = Engine.TFLITE,
+        Engine | None,
+        typer.Option(
+            "--engine",
+            help="TFLite's reference kernels, or the C core's (default where an NPU is meant).",
+        ),
+    ] = None,
+    against: Annotated[
+        Against | None,
+        typer.Option("--against", help="Compare an emulated NPU with the CPU's kernels."),
+    ] = None,
     expect: ExpectOption = None,
     logits: LogitsOption = False,
     bias: BiasOption = None,
@@ -108,20 +168,20 @@ def command(
 ) -> None:
     """Run a bundle on this computer, on clips or, for a single graph, on arrays."""
     term = terminal(context, as_json)
+    files = [*(inputs or []), *(given or [])]
+    if not files:
+        raise EdgeError(f"{model}: nothing to run it on; give clips, or .npy inputs of a graph")
     if model.suffix == ".tflite":
-        try:
-            data = model.read_bytes()
-        except OSError as error:
-            raise EdgeError(
-                f"{model}: cannot be read ({error.strerror}); check the path"
-            ) from error
-        if engine is Engine.CORE:
-            raise EdgeError(f"{model}: the C kernels run bundles; convert the .tflite first")
-        show_graph(term, run_tflite_apart(data, _arrays(model, inputs), str(model)))
+        _emulate_tflite(term, model, files, engine, against)
         return
     bundle = load_bundle(model)
+    if against is not None and engine is not None:
+        raise EdgeError("--against runs both engines; leave --engine out")
     if bundle.is_recogniser:
-        _emulate_clips(term, bundle, inputs, engine, expect, logits, bias, by, endpoint)
+        _emulate_clips(term, bundle, files, engine, against, expect, logits, bias, by, endpoint)
         return
-    arrays = _arrays(model, inputs)
-    show_graph(term, run_graph(bundle, arrays, engine=engine.value, source=str(model)))
+    arrays = _arrays(model, files)
+    if against is not None:
+        arrays_against_cpu(term, bundle, arrays)
+        return
+    show_graph(term, run_graph(bundle, arrays, engine=_engine(bundle, engine), source=str(model)))

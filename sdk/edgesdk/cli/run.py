@@ -147,7 +147,7 @@ def _lacking_judge(bundle: Bundle | None) -> str | None:
     """Why the device cannot be compared; None where it can."""
     if bundle is None:
         return "the bundle of a device behind a port is not known; name its file with --bundle"
-    return lacking_interpreter()
+    return lacking_interpreter(bundle)
 
 
 def _laptop(

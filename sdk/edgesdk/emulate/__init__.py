@@ -9,8 +9,11 @@ from edgesdk.emulate.recognise import (
     default_mode,
     emulate,
     has_whole_results,
+    judge_of,
     load_clips,
+    npu_of,
 )
+from edgesdk.emulate.runners import plan_outputs
 from edgesdk.emulate.samples import GraphSamples, Step, make_samples, read_samples
 from edgesdk.emulate.single import GraphRun, load_array, run_graph, stack_steps
 from edgesdk.emulate.tflite import (
@@ -36,11 +39,14 @@ __all__ = [
     "emulate",
     "find_interpreter",
     "has_whole_results",
+    "judge_of",
     "load_array",
     "load_clips",
     "make_samples",
     "make_transcript",
+    "npu_of",
     "op_outputs",
+    "plan_outputs",
     "read_samples",
     "run_graph",
     "run_tflite_apart",

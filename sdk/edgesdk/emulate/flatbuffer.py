@@ -10,7 +10,9 @@ from typing import TypeVar
 from edgesdk.errors import BundleError
 
 _IDENTIFIER = b"TFL3"
+_MODEL_OPERATOR_CODES = 1
 _MODEL_SUBGRAPHS = 2
+_OPERATOR_CODE_CUSTOM = 1
 _SUBGRAPH_TENSORS = 0
 _SUBGRAPH_OUTPUTS = 2
 _SUBGRAPH_OPERATORS = 3
@@ -55,6 +57,11 @@ def _tables(data: bytes, table: int, slot: int) -> list[int]:
     return [place + _u32(data, place) for place in places]
 
 
+def _string(data: bytes, at: int) -> str:
+    start = at + _u32(data, at)
+    return data[start + 4 : start + 4 + _u32(data, start)].decode("utf-8", "replace")
+
+
 def _subgraph(data: bytes) -> int:
     return _tables(data, _u32(data, 0), _MODEL_SUBGRAPHS)[0]
 
@@ -96,6 +103,21 @@ def has_resources(model: bytes, source: str) -> bool:
         tensors = _tables(model, _subgraph(model), _SUBGRAPH_TENSORS)
         marks = [_field(model, tensor, _TENSOR_TYPE) for tensor in tensors]
         return any(mark is not None and model[mark] == _RESOURCE for mark in marks)
+
+    return _reading(model, source, read)
+
+
+def custom_operators(model: bytes, source: str) -> tuple[str, ...]:
+    """Names of the custom operators that the file's graphs may use.
+
+    Raises:
+        BundleError: `model` is no .tflite file; `source` names it.
+    """
+
+    def read() -> tuple[str, ...]:
+        codes = _tables(model, _u32(model, 0), _MODEL_OPERATOR_CODES)
+        fields = [_field(model, code, _OPERATOR_CODE_CUSTOM) for code in codes]
+        return tuple(_string(model, field) for field in fields if field is not None)
 
     return _reading(model, source, read)
 

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from edgesdk.audio import Samples, read_wav
 from edgesdk.bundle import Bundle
 from edgesdk.core import EndpointEvent, EndpointKind, EndpointMode, Image, Recogniser, TokenEvent
-from edgesdk.core.features import Quantised
-from edgesdk.emulate.tflite import State, TfliteGraph, find_interpreter
+from edgesdk.emulate.runners import CoreRunner, GraphRunner, TfliteRunner
+from edgesdk.emulate.tflite import find_interpreter
 from edgesdk.emulate.transcript import Transcript, make_transcript
 from edgesdk.endpoints import Endpoint, make_endpoint
 from edgesdk.errors import BundleError
 from edgesdk.lattice import Results, join_tokens, read_results
+from edgesdk.npu.accelerators import accelerator_of
 
+NPU_CAVEAT = "equal to TFLM's semantics for the streams that Vela 5.2.0 emits; no timing"
 Engine = Literal["tflite", "core"]
 PartialHandler = Callable[[str, str], None]
 
@@ -43,60 +42,32 @@ class Emulation:
     transcripts: tuple[Transcript, ...]
 
 
-class TfliteRunner:
-    """The .tflite files of a bundle behind the core's runner interface."""
+def npu_of(bundle: Bundle) -> str | None:
+    """The accelerator that a bundle's graphs were compiled for; None where all is for the core."""
+    config = bundle.npu_config
+    return None if config is None else accelerator_of(config).name
 
-    def __init__(self, bundle: Bundle) -> None:
-        self.graphs = {
-            role: TfliteGraph(bundle.tflite(role), f"{bundle.source}: {role}")
-            for role in bundle.roles
-        }
-        self._kept: dict[int, State] = {}
-        predictor = self.graphs["predictor"]
-        self.stateful = predictor.keeps_resources or bool(predictor.state)
-        if predictor.keeps_resources and bundle.search.beam > 1:
-            raise BundleError(
-                f"{bundle.source}: predictor: its state lies in resource variables, which no "
-                f"interpreter keeps for a beam of {bundle.search.beam}; emulate it on the C "
-                "kernels (engine core), or convert with beam = 1"
-            )
 
-    def reset(self) -> None:
-        """Set all states to their start values."""
-        for graph in self.graphs.values():
-            graph.reset()
+def judge_of(bundle: Bundle) -> Engine:
+    """What a device has to agree with bit for bit.
 
-    def _run(self, role: str, *inputs: npt.NDArray[np.generic]) -> Quantised:
-        return np.asarray(self.graphs[role].run(*inputs)[0], np.int8)
+    TFLite's reference kernels, or, where an NPU computes too, the device's plan with an emulated
+    one: its compiler rounds some operators in another way than they do.
+    """
+    return "tflite" if bundle.npu_config is None else "core"
 
-    def encode(self, features: Quantised) -> Quantised:
-        """Encoder frames of one window of features."""
-        return self._run("encoder", features)
 
-    def adapt(self, keys: Quantised, values: Quantised, encoder_out: Quantised) -> Quantised:
-        """Encoder frames as phrases change them."""
-        return self._run("adapter", encoder_out, keys, values)
+def engine_kind(bundle: Bundle, engine: Engine) -> tuple[str, str]:
+    """What to call an engine that runs a bundle, and where it may differ from a device.
 
-    def predict(self, history: npt.NDArray[np.int32]) -> Quantised:
-        """Predictor output of a history."""
-        return self._run("predictor", history)
-
-    def join(self, encoder_out: Quantised, predictor_out: Quantised) -> Quantised:
-        """Logits of one encoder frame and one predictor output."""
-        return self._run("joiner", encoder_out, predictor_out)
-
-    def restart(self) -> None:
-        """Set the states of predictor and joiner to their start values."""
-        self.graphs["predictor"].reset()
-        self.graphs["joiner"].reset()
-
-    def save(self, place: int) -> None:
-        """Keep the predictor's state."""
-        self._kept[place] = self.graphs["predictor"].state
-
-    def restore(self, place: int) -> None:
-        """Go on from a kept state of the predictor."""
-        self.graphs["predictor"].state = self._kept[place]
+    Raises:
+        EdgeError: no TFLite interpreter (engine "tflite").
+    """
+    if engine == "tflite":
+        kind = find_interpreter()
+        return kind.name, kind.caveat
+    npu = npu_of(bundle)
+    return ("C core", "") if npu is None else (f"C core, {npu} emulated", NPU_CAVEAT)
 
 
 class Emulator:
@@ -127,12 +98,10 @@ class Emulator:
         self._logits: list[bytes] = []
         self._endpoints: list[Endpoint] = []
         self._on_partial: Callable[[str], None] | None = None
-        kind = find_interpreter() if engine == "tflite" else None
-        self.engine = kind.name if kind is not None else "C core"
-        self.caveat = kind.caveat if kind is not None else ""
+        self.engine, self.caveat = engine_kind(bundle, engine)
         self._recogniser = Recogniser(
             Image(bundle.device_bytes()),
-            TfliteRunner(bundle) if kind is not None else None,
+            _runner(bundle, engine),
             self._take_token,
             lambda frame, symbol, logits: self._logits.append(logits.tobytes()),
             self._take_endpoint,
@@ -191,6 +160,13 @@ class Emulator:
             whole=has_whole_results(self._mode, self._endpoints),
             endpoints=None if self._mode is EndpointMode.OFF else self._endpoints,
         )
+
+
+def _runner(bundle: Bundle, engine: Engine) -> GraphRunner | None:
+    """Where the graphs run; None for the C core's own."""
+    if engine == "tflite":
+        return TfliteRunner(bundle)
+    return None if bundle.npu_config is None else CoreRunner(bundle)
 
 
 def default_mode(bundle: Bundle) -> EndpointMode:

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.bundle import BiasSection, Bundle
-from edgesdk.bundle.layout import BIAS, SEARCH
-from edgesdk.core import Image, Recogniser
+from edgesdk.bundle.layout import BIAS, GRAPHS, SEARCH
+from edgesdk.core import Graph, Image, Recogniser
 from edgesdk.core.features import Quantised
-from edgesdk.emulate.recognise import Clip, TfliteRunner
+from edgesdk.emulate.recognise import Clip, judge_of
+from edgesdk.emulate.runners import CoreRunner, GraphRunner, TfliteRunner
 from edgesdk.emulate.tflite import TfliteGraph
 from edgesdk.errors import BundleError
 
@@ -55,24 +56,30 @@ class GraphSamples:
     steps: tuple[Step, ...] = field(default=())
 
 
-class _Recorder(TfliteRunner):
+class _Recorder(GraphRunner):
     """Runs the graphs and keeps the first steps of each since the last reset."""
 
     def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
+        judge = TfliteRunner(bundle) if judge_of(bundle) == "tflite" else CoreRunner(bundle)
+        super().__init__(judge.graphs, stateful=judge.stateful)
         self.steps: dict[str, list[Step]] = {role: [] for role in bundle.roles}
 
     def _run(self, role: str, *inputs: npt.NDArray[np.generic]) -> Quantised:
         graph, kept = self.graphs[role], self.steps[role]
         if len(kept) >= (MAX_ADAPTER_STEPS if role == "adapter" else MAX_STEPS):
             return super()._run(role, *inputs)
-        state = graph.state
+        state = _named_state(graph)
         shaped = tuple(
             values.reshape(info.shape) for values, info in zip(inputs, graph.inputs, strict=True)
         )
         outputs = tuple(graph.run(*shaped))
         kept.append(Step(state, shaped, outputs))
         return np.asarray(outputs[0], np.int8)
+
+
+def _named_state(graph: TfliteGraph | Graph) -> dict[str, Array]:
+    """States by name; none of a plan's, whose steps are run again from the start instead."""
+    return graph.state if isinstance(graph, TfliteGraph) else {}
 
 
 def make_samples(bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] = ()) -> bytes:
@@ -103,10 +110,14 @@ def make_samples(bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] 
 
 def make_graph_samples(bundle: Bundle, inputs: Sequence[Sequence[Array]]) -> bytes:
     """The `smpl` section of a single-graph bundle: `inputs` [step][input]."""
-    graph = TfliteGraph(bundle.tflite("net"), bundle.source)
+    graph: TfliteGraph | Graph
+    if judge_of(bundle) == "tflite":
+        graph = TfliteGraph(bundle.tflite("net"), bundle.source)
+    else:
+        graph = Graph(bundle.section(GRAPHS["net"]))
     steps = []
     for step in inputs:
-        state = graph.state
+        state = _named_state(graph)
         steps.append(Step(state, tuple(step), tuple(graph.run(*step))))
     return _pack({"net": steps})
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.bundle import Bundle
+from edgesdk.bundle.layout import GRAPHS
 from edgesdk.core import Graph, TensorInfo
-from edgesdk.emulate.recognise import Engine
+from edgesdk.emulate.recognise import Engine, engine_kind
 from edgesdk.emulate.tflite import TfliteGraph, find_interpreter
 from edgesdk.errors import BundleError, EdgeError
 
@@ -121,7 +122,8 @@ def run_graph(
     if engine == "core":
         if not isinstance(model, Bundle):
             raise BundleError(f"{source}: the C kernels run bundles; convert the .tflite first")
-        graph, name, caveat = Graph(model.section("GNET")), "C core", ""
+        graph = Graph(model.section(GRAPHS["net"]))
+        name, caveat = engine_kind(model, engine)
     else:
         kind = find_interpreter()
         data = model.tflite("net") if isinstance(model, Bundle) else model

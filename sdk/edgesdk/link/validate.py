@@ -1,6 +1,6 @@
 """Feeds a bundle's stored samples to a device; on a difference, finds the operator that parts."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesdk.bundle import Bundle
-from edgesdk.emulate import GraphSamples, Step, op_outputs, read_samples
+from edgesdk.emulate import (
+    GraphSamples,
+    Step,
+    judge_of,
+    op_outputs,
+    plan_outputs,
+    read_samples,
+)
 from edgesdk.errors import WireError
 from edgesdk.link.device import Device
 from edgesdk.link.messages import GraphId, TensorKind
@@ -140,20 +147,33 @@ def locate(device: Device, bundle: Bundle, samples: GraphSamples, index: int) ->
 
     Operators run one more at a time, each time from the start state through all steps before.
     """
-    role, step = samples.role, samples.steps[index]
-    source, earlier = f"{bundle.source}: {role}", [s.inputs for s in samples.steps[:index]]
-    expected = op_outputs(bundle.tflite(role), step.inputs, step.state, source, earlier)
-    for number, op in enumerate(bundle.debug[role]["ops"]):
-        laptop = expected.get(op["tensor_index"])
-        if laptop is None:
-            continue  # a step inside one TFLite operator
+    role = samples.role
+    for number, op, laptop in _laptop(bundle, samples, index):
         device_values = _op_output(device, samples, index, number)
         if device_values.dtype != laptop.dtype:
             continue  # a step whose result is not the tensor itself
         found = _parting(device_values, laptop)
         if found is not None:
-            return Difference(role, index, number, op["op"], op["tensor"], *found)
+            tensor = op["tensor"] or op["tflite_op"]  # a copy completes no tensor
+            return Difference(role, index, number, op["op"], tensor, *found)
     return _output_difference(device, bundle, samples, index)
+
+
+def _laptop(
+    bundle: Bundle, samples: GraphSamples, index: int
+) -> Iterator[tuple[int, dict[str, Any], Array]]:
+    """Number, names and the judge's output of the operators of one step."""
+    role, step = samples.role, samples.steps[index]
+    source, earlier = f"{bundle.source}: {role}", [s.inputs for s in samples.steps[:index]]
+    operators = enumerate(bundle.debug[role]["ops"])
+    if judge_of(bundle) == "core":
+        found = plan_outputs(bundle, role, step.inputs, earlier)
+        yield from ((number, op, found[number]) for number, op in operators)
+        return
+    expected = op_outputs(bundle.tflite(role), step.inputs, step.state, source, earlier)
+    for number, op in operators:
+        if op["tensor_index"] in expected:  # else a step inside one TFLite operator
+            yield number, op, expected[op["tensor_index"]]
 
 
 def _op_output(device: Device, samples: GraphSamples, index: int, number: int) -> Array:
