@@ -106,7 +106,7 @@ static uint32_t decode(convolution_t *c, uint32_t first) {
                                c->weights + (size_t)kept * (depthwise ? 1u : c->row))) {
       const edge_ethosu_state_t *s = &c->npu->state;
       (void)edge_emu_fail(c->npu, EDGE_ETHOSU_FAULT_WEIGHTS, s->weight_region,
-                          s->weight_base[c->core] + c->npu->mlw.at);
+                          s->weight_base[c->core] + c->npu->mlw.bits.at);
       return 0;
     }
     kept += count;

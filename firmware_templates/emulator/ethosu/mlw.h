@@ -12,6 +12,7 @@
 #define EDGE_MLW_TAKE 64u     /* most weights that one call hands out */
 #define EDGE_MLW_BUFFER 1024u /* decoded ahead */
 #define EDGE_MLW_SYMBOLS 12u  /* of a chunk */
+#define EDGE_MLW_DIGITS 256u  /* what 4 first and 4 second bits can be */
 #define EDGE_MLW_QUEUE 64u    /* values, or runs, that wait for the other kind */
 #define EDGE_MLW_INDICES 512u
 
@@ -22,18 +23,23 @@ typedef struct edge_mlw_lane {
   uint32_t done;    /* whose remainder was read too */
   uint32_t carry;   /* quotient that goes on in the next chunk */
   uint32_t waiting[2];
-  uint32_t quotients[2][EDGE_MLW_SYMBOLS];
+  uint32_t quotients[2][EDGE_MLW_SYMBOLS + 4u];
   uint32_t queue[EDGE_MLW_QUEUE];
   uint32_t in;
   uint32_t out;
 } edge_mlw_lane_t;
 
-typedef struct edge_mlw {
+/* Where a stream is read, from the lowest bit of `word` on. */
+typedef struct edge_mlw_bits {
   const uint8_t *data;
+  uint64_t word;
+  uint32_t held; /* bits in `word` */
   uint32_t bytes;
-  uint32_t at; /* next byte that enters `bits` */
-  uint32_t held;
-  uint64_t bits;
+  uint32_t at; /* next byte that enters `word` */
+} edge_mlw_bits_t;
+
+typedef struct edge_mlw {
+  edge_mlw_bits_t bits;
   bool failed;
   bool ended;
   bool in_slice;
@@ -42,6 +48,7 @@ typedef struct edge_mlw {
   bool run_next; /* a run comes before the next value */
   bool raw;      /* values without quotient */
   bool truncated;
+  bool has_digits;
   uint32_t value_bits; /* of a value's remainder */
   uint32_t run_bits;
   uint32_t raw_bits; /* that the palette's header gives */
@@ -51,7 +58,8 @@ typedef struct edge_mlw {
   edge_mlw_lane_t runs;
   uint32_t head;
   uint32_t tail;
-  int16_t table[EDGE_MLW_INDICES]; /* weight of an index */
+  int16_t table[EDGE_MLW_INDICES];  /* weight of an index */
+  uint32_t digits[EDGE_MLW_DIGITS]; /* quotients that four digits make (mlw.c) */
   int16_t buffer[EDGE_MLW_BUFFER];
 } edge_mlw_t;
 
