@@ -17,7 +17,7 @@ static edge_status_t open_recogniser(edge_session_t *session) {
   const edge_clock_fn clock = session->port.clock_kind == EDGE_CLOCK_NONE ? NULL : edge_port_clock;
   status = edge_recogniser_open(&session->recogniser, &session->image, NULL, &listener, clock,
                                 session->port.workspace, session->port.workspace_bytes);
-  return status == EDGE_OK ? edge_recogniser_attach(&session->recogniser, session->port.npu)
+  return status == EDGE_OK ? edge_recogniser_attach(&session->recogniser, edge_session_npu(session))
                            : status;
 }
 
@@ -32,7 +32,7 @@ static edge_status_t open_single(edge_session_t *session, const edge_span_t *sec
     return EDGE_NO_MEMORY;
   }
   status = edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
-  return status == EDGE_OK ? edge_graph_attach(graph, session->port.npu) : status;
+  return status == EDGE_OK ? edge_graph_attach(graph, edge_session_npu(session)) : status;
 }
 
 static edge_status_t open_content(edge_session_t *session, uint32_t bytes,
@@ -83,8 +83,9 @@ void edge_session_profile(edge_session_t *session, bool on) {
   for (uint32_t i = 0; i < EDGE_PROFILE_OPS; i++) {
     session->op_cost[i] = 0;
   }
-  if (session->port.npu != NULL) {
-    session->port.npu->counts = (edge_npu_counts_t){0};
+  edge_npu_t *npu = edge_session_npu(session);
+  if (npu != NULL) {
+    npu->counts = (edge_npu_counts_t){0};
   }
 }
 

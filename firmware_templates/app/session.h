@@ -3,6 +3,7 @@
 #define EDGE_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "edge/bias_store.h"
@@ -72,6 +73,16 @@ typedef struct edge_session {
   uint8_t payload[EDGE_PAYLOAD_MAX];
   uint8_t encoded[EDGE_WIRE_ENCODED_MAX(EDGE_PAYLOAD_MAX)];
 } edge_session_t;
+
+/* The board's NPU; none in a build without its kernel, which so has nothing to tell of it. */
+static inline edge_npu_t *edge_session_npu(const edge_session_t *session) {
+#if defined(EDGE_KERNELS_ONLY) && !defined(EDGE_USE_NPU_ETHOSU)
+  (void)session;
+  return NULL;
+#else
+  return session->port.npu;
+#endif
+}
 
 /* Serve the host. Returns never; a port ends the process when its host has gone. */
 _Noreturn void edge_session_run(edge_session_t *session);

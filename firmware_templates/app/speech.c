@@ -261,7 +261,7 @@ static void pack_memory(edge_packer_t *p, edge_session_t *session) {
   edge_pack_u32(p, workspace_bytes);
 }
 
-/* Nothing where the board has no NPU. */
+/* Nothing where there is no NPU. */
 static void pack_npu(edge_packer_t *p, const edge_npu_t *npu) {
   if (npu != NULL) {
     edge_pack_u64(p, npu->counts.jobs);
@@ -284,7 +284,7 @@ static void serve_metrics(edge_session_t *session) {
   edge_pack_u32(&p, session->port.receive_bytes);
   edge_pack_u32(&p, usage.receive_high_water);
   edge_pack_u32(&p, usage.receive_lost);
-  pack_npu(&p, session->port.npu);
+  pack_npu(&p, edge_session_npu(session));
   edge_session_send(session, EDGE_MSG_METRIC_VALUES, session->decoder.seq, p.used);
 }
 
