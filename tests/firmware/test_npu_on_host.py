@@ -118,8 +118,9 @@ FAULTS: dict[str, tuple[Callable[[str], bytes], Status]] = {
 def device(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Device]:
+    """Both boards; the first one's firmware, emulator included, under both sanitizers."""
     folder = tmp_path_factory.mktemp("devices")
-    store(firmware(request.param), folder)
+    store(firmware(request.param, sanitize=request.param == BOARDS[0]), folder)
     with open_device(load_board(request.param), devices=folder) as opened:
         yield opened
 
@@ -235,14 +236,14 @@ def test_command_line_gives_one_line_and_exit_code_6(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("EDGESDK_HOME", raising=False)
     make, status = FAULTS["out of bounds"]
-    (tmp_path / "bad.edge").write_bytes(make("host-u55"))
-    (tmp_path / "good.edge").write_bytes(_bundle().with_sections(tnet=NET).to_bytes())
+    (tmp_path / "bad.edge").write_bytes(make("host-u65"))
+    (tmp_path / "good.edge").write_bytes(_bundle("host-u65").with_sections(tnet=NET).to_bytes())
     np.save(tmp_path / "x.npy", INDICES)
     for name, code in (("bad", 6), ("good", 0)):
-        flash = ["flash", str(tmp_path / f"{name}.edge"), "--board", "host-u55", "--all-kernels"]
+        flash = ["flash", str(tmp_path / f"{name}.edge"), "--board", "host-u65", "--all-kernels"]
         assert cli.main(flash) == 0
         capsys.readouterr()
-        arguments = ["run", "--input", str(tmp_path / "x.npy"), "--board", "host-u55", "--json"]
+        arguments = ["run", "--input", str(tmp_path / "x.npy"), "--board", "host-u65", "--json"]
         assert cli.main(arguments) == code
         shown = capsys.readouterr()
         if code:
