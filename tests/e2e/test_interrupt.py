@@ -18,10 +18,10 @@ def _children(pid: int) -> list[int]:
 
 @pytest.mark.needs_gcc
 @pytest.mark.needs_qemu
+@pytest.mark.parametrize("board", ["qemu-mps3-an547", "qemu-mps3-an547-u55"])
 def test_ctrl_c_ends_a_run_cleanly(
-    edgesdk: CommandLine, convert: Callable[[str], Path], model: Path, tmp_path: Path
+    board: str, edgesdk: CommandLine, convert: Callable[[str], Path], model: Path, tmp_path: Path
 ) -> None:
-    board = "qemu-mps3-an547"
     edgesdk.ok("flash", convert(board), "--board", board)
     report = tmp_path / "report"
     command = [sys.executable, "-m", "edgesdk.cli.main", "run", str(model / "clips")]

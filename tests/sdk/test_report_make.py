@@ -218,6 +218,8 @@ def test_an_npu_is_shown_by_what_it_counted() -> None:
         ("NPU read on AXI port 0", 200, "estimate"),
         ("NPU wrote on AXI port 0", 14, "estimate"),
     ]
+    notes = {it.name: it.note for it in records}
+    assert notes["real-time factor"].endswith(", the NPU's time left out")
 
 
 def test_a_moment_of_audio_has_no_cost_per_second() -> None:

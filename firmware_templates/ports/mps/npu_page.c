@@ -79,17 +79,18 @@ static uint32_t read_register(void *device, uint32_t offset) {
 
 static void write_register(void *device, uint32_t offset, uint32_t value) {
   (void)device;
-  if (POSTED - DONE == ENTRIES && (late || !finish(false))) {
+  const uint32_t at = POSTED;
+  if (at - DONE == ENTRIES && (late || !finish(false))) {
     return; /* an NPU that hears nothing: the next wait says so */
   }
   if (offset == EDGE_ETHOSU_REG_CMD && (value & EDGE_ETHOSU_CMD_RUN) != 0) {
     started = true;
     REGISTER(EDGE_ETHOSU_REG_STATUS) = EDGE_ETHOSU_STATUS_RUNNING;
   }
-  ENTRY(POSTED, 0) = offset;
-  ENTRY(POSTED, 1) = value;
+  ENTRY(at, 0) = offset;
+  ENTRY(at, 1) = value;
   barrier();
-  POSTED++;
+  POSTED = at + 1;
 }
 
 static bool await(void *device) {

@@ -19,6 +19,7 @@ from edgesdk.programs import program_version
 EXTRAS = {
     "convert": ("onnx", "flatbuffers", "tflite"),
     "emulate": ("tflite-runtime",),
+    "npu": ("ethos-u-vela",),
     "report": ("matplotlib", "jinja2"),
 }
 MARKS = {True: Text("✓", "green"), False: Text("-", "yellow")}

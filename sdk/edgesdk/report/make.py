@@ -194,7 +194,9 @@ def _cost_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Reco
         note = f"at {clock_hz / 1e6:g} MHz"
         yield Record("real-time factor", cost / clock_hz, "", measured, note)
         return
+    npu = any(clip.metrics.npu is not None for clip in clips)
     note = f"one instruction per cycle at {clock_hz / 1e6:g} MHz"
+    note += ", the NPU's time left out" if npu else ""
     yield Record("real-time factor", cost / clock_hz, "", "estimate", note)
 
 
