@@ -11,7 +11,7 @@ import pytest
 from edgesdk.cli import main
 from edgesdk.endpoints import Decision
 from edgesdk.report.compare import Comparison, IncomparableError, compare
-from edgesdk.report.metrics import NAMES, metrics_of, percentile
+from edgesdk.report.metrics import NAMES, final_delays_ms, metrics_of, percentile
 from edgesdk.report.policy import Policy, default_policy, default_policy_text, read_policy
 from edgesdk.report.read import load_run
 from edgesdk.report.records import Report
@@ -56,6 +56,7 @@ def test_a_run_equals_itself(tmp_path: Path, cli: RunCli) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "verdict"),
     [
+        ("word error rate", 12.75, "within"),
         ("word error rate", 13.0, "within"),
         ("word error rate", 13.01, "regression"),
         ("word error rate", 0.0, "better"),
@@ -314,7 +315,8 @@ def test_final_end_points_after_the_end_of_speech_make_a_percentile() -> None:
 
     report = dataclasses.replace(REPORT, clips=(watched(0, 0.5, 0.75), watched(1, 0.125)))
     metric = metrics_of(report)["final end point, P95"]
-    assert (metric.value, metric.unit) == (250, "ms")  # the second clip was cut off
+    assert (metric.value, metric.unit) == (250, "ms")
+    assert final_delays_ms(report) == [250.0]  # the second clip was cut off
     assert "final end point, P95" not in metrics_of(REPORT)
 
 

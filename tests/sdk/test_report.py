@@ -4,7 +4,6 @@ import dataclasses
 import io
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from edgesdk.report.table import report_views
 from edgesdk.report.trade_off import TradePoint, read_trade_off, trade_off_document
 from edgesdk.report.write import write_report
 from made_runs import MANIFEST
+from pages import table_rows
 from rich.console import Console
 
 REPORT = Report(
@@ -59,41 +59,6 @@ WRONG = dataclasses.replace(
 )
 
 
-class _Balance(HTMLParser):
-    """Fails on tags that are not closed in order; collects the text of table rows."""
-
-    VOID = ("meta", "br", "hr", "use")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.rows: list[list[str]] = []
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "td" in self.open or "th" in self.open:
-            self.rows[-1][-1] += data
-
-
-def _rows(page: str) -> list[list[str]]:
-    """Cells of every row of every table."""
-    parser = _Balance()
-    parser.feed(page)
-    assert parser.open == []
-    return parser.rows
-
-
 def _table(report: Report) -> str:
     console = Console(file=io.StringIO(), width=120)
     for view in report_views(report):
@@ -120,7 +85,7 @@ def test_json_holds_schema_and_every_figure(tmp_path: Path) -> None:
 def test_page_is_self_contained_balanced_and_escaped(tmp_path: Path) -> None:
     write_report(REPORT, tmp_path, MANIFEST)
     page = (tmp_path / "report.html").read_text()
-    assert _rows(page)
+    assert table_rows(page)
     assert page.count("<svg ") == 3
     assert "<script" not in page
     assert not re.search(r"""(src|href)=["'](?!#)""", page.replace("xlink:href", "href"))
@@ -157,7 +122,7 @@ def test_page_and_json_tell_end_points_of_each_clip(tmp_path: Path) -> None:
     watched = dataclasses.replace(first, end_s=0.875, endpoints=decided)
     silent = dataclasses.replace(second, endpoints=())
     write_report(dataclasses.replace(REPORT, clips=(watched, silent)), tmp_path, MANIFEST)
-    rows = _rows((tmp_path / "report.html").read_text())
+    rows = table_rows((tmp_path / "report.html").read_text())
     at = rows.index(["clip", "end of speech", "early", "provisional result", "final", "stood"])
     assert rows[at + 1 : at + 8] == [
         ["a.wav", "0.88", "0.50", "yes", "", "no: speech went on at 0.75 s"],
@@ -174,7 +139,7 @@ def test_page_and_json_tell_end_points_of_each_clip(tmp_path: Path) -> None:
     assert clips[1]["endpoints"] == []
     unknown = dataclasses.replace(watched, end_s=None)
     write_report(dataclasses.replace(REPORT, clips=(unknown, second)), tmp_path, MANIFEST)
-    rows = _rows((tmp_path / "report.html").read_text())
+    rows = table_rows((tmp_path / "report.html").read_text())
     assert ["a.wav", "0.50", "yes", "", "no: speech went on at 0.75 s"] in rows
     assert sum(row[:1] == ["b.wav"] for row in rows) == 1  # its end points were off
     write_report(REPORT, tmp_path, MANIFEST)
@@ -189,7 +154,7 @@ def test_page_and_json_tell_bias_tables(tmp_path: Path) -> None:
     biased = dataclasses.replace(REPORT, bias=StoredTables(8192, 1984, tables))
     write_report(biased, tmp_path, MANIFEST)
     page = (tmp_path / "report.html").read_text()
-    rows = _rows(page)
+    rows = table_rows(page)
     at = rows.index(["table", "by", "active", "from", "phrases", "bytes"])
     assert rows[at + 1 : at + 3] == [
         ["rooms", "tables", "yes", "the bundle", "1,200", "7,296"],

@@ -75,6 +75,8 @@ def _edit(folder: Path, file: str, change: Callable[[dict[str, Any]], object]) -
             "gone: damaged",
         ),
         ("manifest.json", lambda it: it["board"].update(name="x"), "board is not the one"),
+        ("manifest.json", lambda it: it.update(created="today"), "created: Invalid isoformat"),
+        ("manifest.json", lambda it: it.update(created="2026-01-02"), "tells no time zone"),
         ("report.json", lambda it: it["records"][0].update(fidelity="sure"), "'sure' is none of"),
         ("report.json", lambda it: it["records"][1].update(value=math.nan), "not finite"),
         ("report.json", lambda it: it["stages"][0].update(cost=-1), "below 0"),

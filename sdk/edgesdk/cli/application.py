@@ -15,6 +15,7 @@ from edgesdk.cli import (
     doctor,
     emulate,
     flash,
+    history,
     inspect,
     rescore,
     run,
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(doctor, boards, devices, convert, inspect, emulate, flash, run),
-    *(compare, bias, rescore, validate),
+    *(compare, history, bias, rescore, validate),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

@@ -1,6 +1,7 @@
 """A report as one HTML page that opens anywhere: no script, no network, styles and plots inside."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import jinja2
 from markupsafe import Markup, escape
@@ -47,6 +48,11 @@ def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def _when(created: str) -> str:
+    """A moment of ISO 8601 as people read it, in UTC."""
+    return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _plots(report: Report) -> Iterator[Plot]:
     audio_s = sum(clip.processed_s for clip in report.clips)
     if report.stages and audio_s:
@@ -75,8 +81,8 @@ def _provenance(report: Report) -> Iterator[tuple[str, object]]:
     yield from report.tools.items()
 
 
-def render_page(report: Report) -> str:
-    """The HTML page."""
+def make_environment() -> jinja2.Environment:
+    """Templates of pages, with the filters that they use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edgesdk.report", "."),
         autoescape=True,
@@ -88,9 +94,19 @@ def render_page(report: Report) -> str:
     environment.filters["heard"] = mark_heard
     environment.filters["seconds"] = _seconds
     environment.filters["verdict"] = verdict
-    return environment.get_template("page.html.j2").render(
-        report=report,
-        plots=list(_plots(report)),
-        provenance=list(_provenance(report)),
-        operator_total=sum(entry.cost for entry in report.operators) or 1,
+    environment.filters["when"] = _when
+    return environment
+
+
+def render_page(report: Report) -> str:
+    """The HTML page."""
+    return (
+        make_environment()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            plots=list(_plots(report)),
+            provenance=list(_provenance(report)),
+            operator_total=sum(entry.cost for entry in report.operators) or 1,
+        )
     )

@@ -1,23 +1,17 @@
 """Plots of a report as inline SVG; text and axes take the page's own colour."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from edgesdk.fit import WHOLE_PARTS, MemoryUse
 from edgesdk.report.records import OperatorCost, StageCost
+from edgesdk.report.svg import COLORS, INK, quiet, to_svg
 from edgesdk.report.trade_off import Curves
 
-# Legible on light and on dark ground, and apart for colour-blind readers.
-COLORS = ("#3d7edb", "#e0853b", "#2a9d82", "#a56cc9", "#d4566f", "#8a8f3a", "#5fa8c9", "#9c6b4e")
-_INK = "#010203"  # stands for the page's text colour until the SVG is written
 _MOST_OPERATORS = 20
 
 
@@ -25,28 +19,9 @@ def _figure(rows: int) -> tuple[Figure, Axes]:
     """A figure for `rows` horizontal bars."""
     figure = Figure(figsize=(8.2, 0.62 + 0.29 * rows), layout="constrained")
     axes = figure.subplots()
-    _quiet(axes)
+    quiet(axes)
     axes.margins(y=0.02)
     return figure, axes
-
-
-def _quiet(axes: Axes) -> None:
-    """No frame, no ticks, faint lines to read values by."""
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, labelsize=9, colors=_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.grid(axis="x", color=_INK, alpha=0.14, linewidth=0.7)
-    axes.set_axisbelow(True)
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """The figure as an <svg> element; `name` keeps its ids apart from other plots'."""
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)
 
 
 def _label_bars(axes: Axes, values: Sequence[float], total: float) -> None:
@@ -61,7 +36,7 @@ def _label_bars(axes: Axes, values: Sequence[float], total: float) -> None:
             f"{number(value)} · {share:.1f} %",
             va="center",
             fontsize=8.5,
-            color=_INK,
+            color=INK,
         )
     axes.set_xlim(0, widest * 1.17)
     axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
@@ -76,7 +51,7 @@ def plot_stages(stages: Sequence[StageCost], audio_s: float, unit: str) -> str:
     axes.invert_yaxis()
     axes.set_xlabel(f"{unit} per second of audio", fontsize=9)
     _label_bars(axes, values, sum(values))
-    return _svg(figure, "Cost of each stage")
+    return to_svg(figure, "Cost of each stage")
 
 
 def plot_operators(operators: Sequence[OperatorCost], audio_s: float, unit: str) -> str:
@@ -95,8 +70,8 @@ def plot_operators(operators: Sequence[OperatorCost], audio_s: float, unit: str)
     axes.set_xlabel(f"{unit} per second of audio", fontsize=9)
     total = sum(entry.cost for entry in operators) / audio_s
     _label_bars(axes, values, total)
-    axes.legend(frameon=False, labelcolor=_INK, fontsize=9, loc="lower right")
-    return _svg(figure, "Cost of each operator")
+    axes.legend(frameon=False, labelcolor=INK, fontsize=9, loc="lower right")
+    return to_svg(figure, "Cost of each operator")
 
 
 def _kinds(use: MemoryUse) -> dict[str, int]:
@@ -110,26 +85,31 @@ def _kinds(use: MemoryUse) -> dict[str, int]:
 
 def plot_memory(memory: Sequence[MemoryUse]) -> str:
     """Stacked bars: what each memory of the board holds, in per cent of its size."""
-    figure, axes = _figure(len(memory) + 2)
-    kinds = list(dict.fromkeys(kind for use in memory for kind in _kinds(use)))
-    for row, use in enumerate(memory):
+    return plot_memory_rows([(use.memory, use) for use in memory], "Use of each memory")
+
+
+def plot_memory_rows(rows: Sequence[tuple[str, MemoryUse]], name: str) -> str:
+    """Stacked bars: what memories hold, in per cent of their size, a named row for each."""
+    figure, axes = _figure(len(rows) + 2)
+    kinds = list(dict.fromkeys(kind for _, use in rows for kind in _kinds(use)))
+    for row, (_, use) in enumerate(rows):
         left = 0.0
         for kind, size in _kinds(use).items():
             width = 100.0 * size / use.size_bytes
             axes.barh(row, width, left=left, height=0.6, color=COLORS[kinds.index(kind)])
             left += width
-        axes.barh(row, 100.0 - left, left=left, height=0.6, color=_INK, alpha=0.08)
+        axes.barh(row, 100.0 - left, left=left, height=0.6, color=INK, alpha=0.08)
     for place, kind in enumerate(kinds):
         axes.barh(0, 0, color=COLORS[place], label=kind)
-    names = [f"{use.memory}  {use.used_bytes:,} of {use.size_bytes:,} B" for use in memory]
-    axes.set_yticks(range(len(memory)), names)
+    names = [f"{label}  {use.used_bytes:,} of {use.size_bytes:,} B" for label, use in rows]
+    axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("per cent of the memory", fontsize=9)
     figure.legend(
-        frameon=False, labelcolor=_INK, fontsize=9, loc="outside upper right", ncols=len(kinds)
+        frameon=False, labelcolor=INK, fontsize=9, loc="outside upper right", ncols=len(kinds)
     )
-    return _svg(figure, "Use of each memory")
+    return to_svg(figure, name)
 
 
 @dataclass(frozen=True)
@@ -146,19 +126,19 @@ def plot_front(lines: Mapping[str, Sequence[FrontPoint]], x: Sequence[str], y: s
     figure = Figure(figsize=(5.0 + 4.4 * (len(x) - 1), 3.9), layout="constrained")
     panels = figure.subplots(1, len(x), sharey=True, squeeze=False)[0]
     for panel, (axes, label) in enumerate(zip(panels, x, strict=True)):
-        _quiet(axes)
-        axes.grid(axis="y", color=_INK, alpha=0.14, linewidth=0.7)
+        quiet(axes)
+        axes.grid(axis="y", color=INK, alpha=0.14, linewidth=0.7)
         for place, (name, points) in enumerate(lines.items()):
             _plot_line(axes, panel, points, COLORS[place % len(COLORS)], name)
         axes.set_xlabel(label, fontsize=9)
         axes.xaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
         axes.margins(x=0.08, y=0.1)
-    panels[0].set_ylabel(y, fontsize=9, color=_INK)
+    panels[0].set_ylabel(y, fontsize=9, color=INK)
     names = panels[0].get_legend_handles_labels()
     figure.legend(
-        *names, frameon=False, labelcolor=_INK, fontsize=9, loc="outside upper right", ncols=4
+        *names, frameon=False, labelcolor=INK, fontsize=9, loc="outside upper right", ncols=4
     )
-    return _svg(figure, f"{y} against {' and '.join(x)}")
+    return to_svg(figure, f"{y} against {' and '.join(x)}")
 
 
 def _plot_line(axes: Axes, panel: int, points: Sequence[FrontPoint], color: str, name: str) -> None:

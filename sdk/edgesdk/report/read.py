@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -109,6 +110,7 @@ def _check_file(folder: Path, name: str, manifest: Manifest) -> None:
 def _check_sense(run: Run) -> None:
     """Refuse values that no run can have and that figures would be divided by."""
     path, report = run.folder / REPORT, run.report
+    _check_moment(run.folder / MANIFEST, run.manifest.created)
     listed = [clip.clip for clip in run.manifest.clips]
     if not listed or [clip.clip for clip in report.clips] != listed:
         _damaged(path, f"its clips are not those of {MANIFEST}")
@@ -124,3 +126,12 @@ def _check_sense(run: Run) -> None:
         _damaged(path, "a cost or a count of calls below 0")
     if report.board.get("name") != run.manifest.board.name:
         _damaged(path, f"its board is not the one of {MANIFEST}")
+
+
+def _check_moment(path: Path, created: str) -> None:
+    try:
+        zone = datetime.fromisoformat(created).tzinfo
+    except ValueError as error:
+        _damaged(path, f"created: {error}")
+    if zone is None:
+        _damaged(path, f"created: {created} tells no time zone")
