@@ -133,7 +133,9 @@ def _in_order(operators: Sequence[Operator]) -> list[tuple[int, Operator]]:
 
 
 def _check_static(ctx: Context, operator: Operator) -> None:
-    for index in (*operator.inputs, *operator.outputs):
+    # A graph without weights has an empty tensor for those of the NPU.
+    given = operator.inputs[npu.FIRST_INPUT :] if operator.code == npu.ETHOSU else operator.inputs
+    for index in (*given, *operator.outputs):
         tensor = ctx.graph.tensors[index]
         if index >= 0 and any(d < 1 for d in tensor.shape):
             ctx.refuse(

@@ -21,7 +21,7 @@ from edgesdk_converters.tflite.model import DTYPES, Operator
 
 ETHOSU = "CUSTOM:ethos-u"
 _STREAM, _WEIGHTS, _SCRATCH, _FAST = range(4)
-_FIRST_INPUT = 4
+FIRST_INPUT = 4
 _MOST_BYTES = 1 << 29
 _AGAIN = "Compile the graph again with Vela."
 
@@ -34,7 +34,7 @@ def lay_out(ctx: Context) -> NpuArena | None:
         return None
     for index in steps:
         operator = graph.operators[index]
-        if len(operator.inputs) <= _FIRST_INPUT or not operator.outputs or not graph.places:
+        if len(operator.inputs) <= FIRST_INPUT or not operator.outputs or not graph.places:
             ctx.refuse(operator, "it has not the tensors and places that Vela gives it", _AGAIN)
     fast = {graph.operators[i].inputs[_FAST] for i in steps}
     fast -= {graph.operators[i].inputs[_SCRATCH] for i in steps}  # has an address space of its own
@@ -46,7 +46,7 @@ def lay_out(ctx: Context) -> NpuArena | None:
         ctx.refuse(graph.operators[steps[0]], f"its arena has {size} bytes", _AGAIN)
     buffer = Buffer("NPU arena", size, "arena", [], [], pinned=True)
     ctx.builder.buffers.append(buffer)
-    read = frozenset(i for step in steps for i in graph.operators[step].inputs[_FIRST_INPUT:])
+    read = frozenset(i for step in steps for i in graph.operators[step].inputs[FIRST_INPUT:])
     return NpuArena(buffer, places, steps[-1], read)
 
 
@@ -54,7 +54,7 @@ def lower_ethosu(ctx: Context, operator: Operator) -> None:
     """One step: its inputs brought to their places, the command stream, variables kept."""
     arena, number = ctx.npu, ctx.builder.operator
     assert arena is not None
-    tensors = (operator.inputs[_SCRATCH], *operator.inputs[_FIRST_INPUT:], *operator.outputs)
+    tensors = (operator.inputs[_SCRATCH], *operator.inputs[FIRST_INPUT:], *operator.outputs)
     for index in tensors:
         if index not in arena.places:
             ctx.refuse(operator, f"'{ctx.graph.tensors[index].name}' has no place", _AGAIN)
@@ -65,7 +65,7 @@ def lower_ethosu(ctx: Context, operator: Operator) -> None:
 
 
 def _bring_inputs(ctx: Context, arena: NpuArena, operator: Operator) -> None:
-    for position in range(_FIRST_INPUT, len(operator.inputs)):
+    for position in range(FIRST_INPUT, len(operator.inputs)):
         index = operator.inputs[position]
         tensor = ctx.graph.tensors[index]
         place = arena.view(index, tensor)

@@ -15,7 +15,6 @@ from edgesdk.cli import (
     doctor,
     emulate,
     flash,
-    hil,
     history,
     inspect,
     rescore,
@@ -34,7 +33,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(doctor, boards, devices, convert, inspect, emulate, flash, run),
-    *(compare, history, bias, rescore, validate, hil),
+    *(compare, history, bias, rescore, validate),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

@@ -17,7 +17,7 @@ def graph_views(run: GraphRun) -> list[RenderableType]:
             flat = values.reshape(-1).tolist()
             shown = " ".join(map(str, flat[:16])) + (" ..." if len(flat) > 16 else "")
             table.add_row(str(step), str(index), shown)
-    return [table, f"{run.engine} {run.caveat}".strip()]
+    return [table, f"{run.engine}: {run.caveat}" if run.caveat else run.engine]
 
 
 def graph_document(run: GraphRun) -> dict[str, Any]:

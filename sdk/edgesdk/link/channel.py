@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgesdk.errors import IdentityError, NoAnswerError, WireError
+from edgesdk.errors import NoAnswerError, WireError
 from edgesdk.link.frames import Console, Damage, Decoder, Frame, encode
 from edgesdk.link.messages import (
     FIRST_EVENT,
@@ -16,7 +16,6 @@ from edgesdk.link.messages import (
     Identity,
     Message,
     PayloadError,
-    VersionError,
     read_boot,
     read_identity,
     read_status,
@@ -114,7 +113,7 @@ class Channel:
     def _refuse_hello(self, frame: Frame) -> None:
         code = self.parse(read_status, frame.payload).code
         if code == Status.BAD_VERSION:
-            raise IdentityError(
+            raise WireError(
                 f"{self.where}: the device does not speak protocol {PROTOCOL_VERSION}; "
                 "flash the firmware of this edgesdk version"
             )
@@ -149,8 +148,7 @@ class Channel:
         try:
             return read(payload)
         except PayloadError as error:
-            kind = IdentityError if isinstance(error, VersionError) else WireError
-            raise kind(f"{self.where}: {error}") from error
+            raise WireError(f"{self.where}: {error}") from error
 
     def post(
         self,

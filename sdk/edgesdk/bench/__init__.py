@@ -1,1 +1,0 @@
-"""Benches: desks with boards on them, who holds them, and what became of a run there."""

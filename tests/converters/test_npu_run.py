@@ -1,0 +1,150 @@
+"""Plans with steps for the NPU, run with the emulated one, beside TFLite's reference kernels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from edgesdk.core.graph import Graph as CoreGraph
+from edgesdk.emulate.tflite import TfliteGraph
+from edgesdk.npu.accelerators import ACCELERATORS
+from edgesdk_converters.lower import lower_graph
+from edgesdk_converters.npu import VelaConfig, compile_npu
+from edgesdk_converters.npu.vela import run_vela
+from npu_graphs import board_config, embedding_net, linear, random_weights
+from single_op import Array, Net
+from test_lower_variables import VariableNet, _start
+
+pytestmark = pytest.mark.needs_cc
+
+
+def _inputs(graph: TfliteGraph, rng: np.random.Generator) -> list[Array]:
+    """Random values; token numbers stay in the table."""
+    values = []
+    for info in graph.inputs:
+        tokens = np.dtype(info.dtype) == np.int32
+        low, high = (0, 20) if tokens else (-128, 128)
+        values.append(rng.integers(low, high, info.shape).astype(info.dtype))
+    return values
+
+
+def _agree(data: bytes, tflite: bytes, steps: int = 6) -> CoreGraph:
+    """Same bits over several steps from the start, twice; gives the device's graph."""
+    device, laptop = CoreGraph(lower_graph(tflite).plan.encode()), TfliteGraph(data, "net")
+    rng = np.random.default_rng(4)
+    for _ in range(2):
+        for _ in range(steps):
+            inputs = _inputs(laptop, rng)
+            for ours, theirs in zip(device.run(*inputs), laptop.run(*inputs), strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+        device.reset()
+        laptop.reset()
+    return device
+
+
+def _compiled(data: bytes, config: VelaConfig | None = None, options: Sequence[str] = ()) -> bytes:
+    return compile_npu(data, config or board_config(), options=options).tflite
+
+
+@pytest.mark.parametrize("accelerator", ACCELERATORS)
+def test_every_accelerator_agrees(accelerator: str) -> None:
+    board = board_config("host-u65" if "u65" in accelerator else "host-u55")
+    data = embedding_net()
+    device = _agree(data, _compiled(data, replace(board, accelerator=accelerator)))
+    assert device.npu is not None and device.npu.accelerator.name == accelerator
+
+
+@pytest.mark.parametrize("on_cpu", ["TANH", "FULLY_CONNECTED", "RESHAPE,TANH", "GATHER"])
+def test_steps_of_both_kinds_agree(on_cpu: str) -> None:
+    data = embedding_net()
+    _agree(data, _compiled(data, options=("--ignore-ops", on_cpu)))
+
+
+def test_a_fast_scratch_agrees() -> None:
+    board = board_config("host-u65")
+    system = {key.replace("OffChipFlash", "Dram"): value for key, value in board.system.items()}
+    mode = {**board.memory_mode, "arena_mem_area": "Axi1", "arena_cache_size": 65536}
+    data = embedding_net()
+    _agree(
+        data, _compiled(data, VelaConfig(board.accelerator, system | {"axi1_port": "Dram"}, mode))
+    )
+
+
+def test_the_older_code_generator_agrees() -> None:
+    data = embedding_net()
+    run = run_vela(data, board_config(), "net.tflite", ("--debug-force-legacy-core",))
+    _agree(data, run.tflite)
+
+
+def _explicit_net() -> bytes:
+    """h' = fc([x, h]), y = fc(h')."""
+    net = Net()
+    x = net.input((1, 16), scale=0.05)
+    state = net.input((1, 16), scale=0.05, zero_point=3, name="state.h")
+    shifted = net.tensor("shifted", (1, 16), "int8", 0.05, 3)
+    net.op("QUANTIZE", [x], [shifted])
+    both = net.tensor("both", (1, 32), "int8", 0.05, 3)
+    net.op("CONCATENATION", [shifted, state], [both], "ConcatenationOptions", axis=1)
+    following = linear(net, both, random_weights(16, 32), name="state.h.next")
+    return net.file(linear(net, following, random_weights(8, 16), name="out"), following)
+
+
+def _variable_net() -> bytes:
+    """Two resource variables, each read before it is assigned."""
+    net = VariableNet()
+    x = net.input((1, 16), scale=0.05, zero_point=3)
+    first, second = net.variable("first", _start(1)), net.variable("second", _start(2))
+    old_first, old_second = net.read(first), net.read(second)
+    total = net.add(old_first, x)
+    net.assign(first, total)
+    other = net.add(old_second, total)
+    net.assign(second, other)
+    return net.file(linear(net, other, random_weights(8, 16)))
+
+
+@pytest.mark.parametrize("make", [_explicit_net, _variable_net])
+@pytest.mark.parametrize("on_cpu", ["", "FULLY_CONNECTED", "CONCATENATION,ADD"])
+def test_states_go_from_step_to_step(make: object, on_cpu: str) -> None:
+    data = make()  # type: ignore[operator]
+    options = ("--ignore-ops", on_cpu) if on_cpu else ()
+    device = _agree(data, _compiled(data, options=options))
+    rng = np.random.default_rng(9)
+    steps = [_inputs(TfliteGraph(data, "net"), rng) for _ in range(3)]
+    device.run(*steps[0])
+    kept = device.state
+    expected = device.run(*steps[1])
+    device.run(*steps[2])
+    device.state = kept
+    np.testing.assert_array_equal(device.run(*steps[1])[0], expected[0])
+
+
+def test_bytes_that_outlive_their_place_are_kept() -> None:
+    """A view of one NPU step's result is read again behind another step."""
+    net = Net()
+    x = net.input((1, 64), scale=0.05, zero_point=3)
+    first = linear(net, x, random_weights(64, 64), name="first")
+    shape = net.constant(np.array([2, 32], np.int32))
+    rows = net.tensor("rows", (2, 32), "int8", 0.05, 3)
+    net.op("RESHAPE", [first, shape], [rows], "ReshapeOptions", 1, new_shape=[2, 32])
+    bent = net.tensor("bent", (2, 32), "int8", 0.06, 3)
+    net.op("ADD", [rows, rows], [bent], "AddOptions")
+    longer = net.tensor("longer", (2, 64), "int8", 0.05, 3)
+    back = net.tensor("back", (2, 32), "int8", 0.05, 3)
+    net.op("QUANTIZE", [bent], [back])
+    net.op("CONCATENATION", [back, rows], [longer], "ConcatenationOptions", axis=1)
+    out = net.tensor("out", (2, 64), "int8", 0.07, -4)
+    net.op("QUANTIZE", [longer], [out])
+    data = net.file(out)
+    tflite = _compiled(data, options=("--ignore-ops", "RESHAPE,CONCATENATION"))
+    names = [it["tflite_op"] for it in lower_graph(tflite).debug["ops"]]
+    assert "NPU OUTPUT" in names and names.count("CUSTOM:ethos-u") >= 2
+    _agree(data, tflite)
+
+
+def test_the_table_counts_what_runs() -> None:
+    """Rows on the CPU are steps of the plan, and no others are."""
+    data = embedding_net()
+    compiled = compile_npu(data, board_config(), options=("--ignore-ops", "TANH"))
+    on_cpu = [row.operator for row in compiled.operators if row.target == "CPU"]
+    ops = lower_graph(compiled.tflite).debug["ops"]
+    assert on_cpu == [it["tflite_op"] for it in ops if it["op"] != "NPU_ETHOSU"]
