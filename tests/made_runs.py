@@ -77,7 +77,7 @@ REPORT = Report(
 )
 
 
-def with_record(report: Report, name: str, value: float | None) -> Report:
+def with_record(report: Report, name: str, value: float | str | None) -> Report:
     """The report with another value of a record, or without it."""
     kept = [it for it in report.records if it.name != name]
     if value is None:

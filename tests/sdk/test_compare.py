@@ -320,6 +320,11 @@ def test_final_end_points_after_the_end_of_speech_make_a_percentile() -> None:
     assert "final end point, P95" not in metrics_of(REPORT)
 
 
+def test_too_little_audio_for_a_cost_has_none_by_clip_either() -> None:
+    short = with_record(REPORT, "cost of a second of audio", "not meaningful")
+    assert not [name for name in metrics_of(short) if "audio" in name or "stage" in name]
+
+
 def test_percentile_is_the_nearest_rank() -> None:
     values = [15.0, 20.0, 35.0, 40.0, 50.0]
     assert [percentile(values, it) for it in (0.05, 0.3, 0.4, 0.5, 0.95, 1.0)] == [

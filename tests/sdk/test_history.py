@@ -63,7 +63,7 @@ def test_page_tells_each_run_and_what_got_worse(tmp_path: Path) -> None:
     assert [it.strip() for it in (worse[0], worse[2])] == ["firmware", "arena"]
     assert worse[1].startswith("device == laptop; ")
     assert rows[7][1:3] == ["2026-01-03 00:00:00 UTC", ""]
-    assert "real-time factor: estimate" in page
+    assert "real-time factor: estimate (one instruction per cycle);" in page
     assert re.search(r"<text[^>]*>a\$b\$&lt;i&gt;</text>", page)  # no formula, no tag
 
 

@@ -259,7 +259,8 @@ def test_every_figure_of_a_report_has_a_name_that_policies_know() -> None:
     point = Endpoint(EndpointKind.SPECULATIVE, 0, 1, 1200, "yes")
     end = Endpoint(EndpointKind.FINAL, 0, 1, 1400, "yes")
     heard = dataclasses.replace(HEARD, endpoints=(point, end))
-    clip = dataclasses.replace(CLIP, heard=heard, laptop=heard, end_s=1.1)
+    metrics = dataclasses.replace(METRICS, npu=NpuCounts(*range(1, 7)))
+    clip = dataclasses.replace(CLIP, heard=heard, laptop=heard, end_s=1.1, metrics=metrics)
     report = make_report(dataclasses.replace(FACTS, bundle=recogniser_bundle()), [clip])
     said = {"device == laptop", "audio", "beam", "end points"}  # of the run, not measured by it
     assert {record.name for record in report.records} - said == set(RECORDS)

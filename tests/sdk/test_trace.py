@@ -11,7 +11,7 @@ import pytest
 from edgesdk.cli import run
 from edgesdk.errors import EdgeError
 from edgesdk.link.messages import ClockKind
-from edgesdk.report.records import OperatorCost, Report
+from edgesdk.report.records import OperatorCost, Record, Report
 from edgesdk.report.trace import trace_document
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,6 +108,13 @@ def test_counts_are_never_a_time_without_the_word_estimate() -> None:
     assert all("estimate" in it["cat"] and "instructions" in it["args"] for it in slices)
     assert all("estimate" in text for text in _texts(slices) if text.startswith("us"))
     assert not [text for text in _texts(slices) if text in ("us", "us per call")]
+
+
+def test_time_of_an_npu_is_said_to_be_left_out() -> None:
+    records = (*TIMED.records, Record("NPU jobs", 7, "", "functional"))
+    document = trace_document(dataclasses.replace(TIMED, records=records))
+    assert all("the NPU's time left out" in name for name in _draw(document))
+    assert "NPU" not in trace_document(TIMED)["otherData"]["axis"]
 
 
 def test_without_a_clock_the_axis_is_no_time() -> None:

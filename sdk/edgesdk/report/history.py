@@ -13,6 +13,7 @@ from edgesdk.report.read import Run
 
 COLUMNS = (
     *("word error rate", COST, "real-time factor"),
+    *("NPU cycles", "NPU read on AXI port 1"),
     *("arena", "stack high-water", "image", "firmware"),
 )
 
@@ -106,12 +107,13 @@ def _group(number: int, runs: Sequence[Run], policy: Policy) -> Group:
 
 
 def _units(columns: Sequence[str], found: Sequence[dict[str, Metric]]) -> str:
-    """Unit and fidelity of each column, in a sentence."""
+    """Unit and fidelity of each column, in a sentence; what an estimate assumes."""
     said = []
     for name in columns:
         metric = next(metrics[name] for metrics in found if name in metrics)
         unit = f"{metric.unit}, " if metric.unit else ""
-        said.append(f"{name}: {unit}{metric.fidelity}")
+        assumed = f" ({metric.note})" if metric.fidelity == "estimate" and metric.note else ""
+        said.append(f"{name}: {unit}{metric.fidelity}{assumed}")
     return f"{'; '.join(said)}." if said else ""
 
 

@@ -16,18 +16,21 @@ RECORDS = (
     *("word error rate", COST, "real-time factor", "arena", "states", "workspace"),
     *("stack high-water", "image", "firmware", "early end point", "final end point"),
     *("cut off early", "provisional results that stood"),
+    *("NPU jobs", "NPU cycles", "NPU active"),
+    *("NPU read on AXI port 0", "NPU wrote on AXI port 0", "NPU read on AXI port 1"),
 )
 NAMES = (*RECORDS, MEDIAN_COST, P95_COST, FINAL_P95, *(f"{STAGE}{stage}" for stage in STAGES))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a run."""
+    """One figure of a run; `note` as the report's."""
 
     name: str
     value: float | int
     unit: str
     fidelity: Fidelity
+    note: str = ""
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -74,10 +77,11 @@ def metrics_of(report: Report) -> dict[str, Metric]:
 def _metrics(report: Report) -> Iterator[Metric]:
     for record in report.records:
         if record.name in RECORDS and isinstance(record.value, int | float):
-            yield Metric(record.name, record.value, record.unit, record.fidelity)
-    fidelity = next((it.fidelity for it in report.records if it.name == COST), None)
+            yield Metric(record.name, record.value, record.unit, record.fidelity, record.note)
+    whole = next((it for it in report.records if it.name == COST), None)
     costs = clip_costs(report)
-    if costs and fidelity is not None:
+    if costs and whole is not None and not isinstance(whole.value, str):  # of enough audio
+        fidelity = whole.fidelity
         unit = report.cost_unit
         yield Metric(MEDIAN_COST, round(percentile(costs, 0.5)), unit, fidelity)
         yield Metric(P95_COST, round(percentile(costs, 0.95)), unit, fidelity)

@@ -29,6 +29,7 @@ class _Axis:
     unit: str
     clock_hz: int | None
     measured: bool
+    npu: bool
 
     @property
     def kind(self) -> str:
@@ -43,7 +44,10 @@ class _Axis:
         if self.clock_hz is None:
             return f"no time: 1 us stands for 1 of the {self.unit}"
         at = f"at {self.clock_hz / 1e6:g} MHz"
-        return f"cycles {at}" if self.measured else f"estimate: 1 instruction per cycle {at}"
+        if self.measured:
+            return f"cycles {at}"
+        npu = ", the NPU's time left out" if self.npu else ""
+        return f"estimate: 1 instruction per cycle {at}{npu}"
 
     @property
     def category(self) -> str:
@@ -65,7 +69,8 @@ class _Axis:
 def _axis(report: Report) -> _Axis:
     fidelity = next((it.fidelity for it in report.records if it.name == COST), "estimate")
     measured = report.cost_unit == "cycles" and fidelity == "hardware"
-    return _Axis(report.cost_unit, report.board.get("clock_hz"), measured)
+    npu = report.value("NPU jobs") is not None
+    return _Axis(report.cost_unit, report.board.get("clock_hz"), measured, npu)
 
 
 @dataclass(frozen=True)
