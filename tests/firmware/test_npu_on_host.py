@@ -18,6 +18,7 @@ from edgesdk.bundle.plan import Plan, Record, Ref, read_plan
 from edgesdk.cli import main as cli
 from edgesdk.cli.firmware import needed_options, needed_parts
 from edgesdk.core.graph import Graph
+from edgesdk.errors import WireError
 from edgesdk.flash.store import store
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
@@ -28,7 +29,9 @@ from edgesdk.session import run_arrays
 from edgesdk_converters.lower import lower_single
 from edgesdk_converters.npu import compile_npu
 from firmware_boards import firmware
+from graph_seeds import seed_plan
 from npu_graphs import board_config, embedding_net
+from small_bundle import recogniser_bundle
 
 pytestmark = pytest.mark.needs_cc
 
@@ -138,7 +141,7 @@ def test_npu_and_cpu_give_the_same(device: Device) -> None:
     assert (npu.jobs, npu.cycles) == (len(INDICES), 0)
     device.graph_reset(GraphId.SINGLE)
     assert device.metrics().npu == replace(
-        npu, jobs=0, active_cycles=0, axi0_read_beats=0, axi0_written_beats=0, axi1_read_beats=0
+        npu, jobs=0, mac_cycles=0, axi0_read_beats=0, axi0_written_beats=0, axi1_read_beats=0
     )
 
 
@@ -202,7 +205,8 @@ def wax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     assert board.npu is not None
     quick = replace(board.compiler, optimise=("-O0",))
     board = replace(board, npu=replace(board.npu, limit_ms=200), compiler=quick)
-    store(build(board, None, needed_options(_bundle())), tmp_path / "devices")
+    options = needed_options(_with_step(recogniser_bundle()))
+    store(build(board, None, options), tmp_path / "devices")
     with open_device(board, devices=tmp_path / "devices") as opened:
         yield opened
 
@@ -228,6 +232,37 @@ def test_an_npu_that_fails_never_hangs_the_device(wax: Device) -> None:
     assert time.monotonic() - begin < 5
     wax.load(_bundle().device_bytes())
     assert wax.hello().content_status == Status.OK
+
+
+def _with_step(bundle: Bundle) -> Bundle:
+    """The recogniser with one more step in its joiner, for an NPU, which changes nothing else."""
+    plan, step = bundle.graphs["joiner"], seed_plan("NPU_ETHOSU")
+    record, place = step.records[0], -(-len(plan.constants) // 16) * 16
+    moved = {
+        name: Ref(ref.space, ref.offset + (place if ref.space == "const" else plan.arena_bytes))
+        for name, ref in record.refs().items()
+    }
+    out = replace(record.out, offset=record.out.offset + plan.arena_bytes)
+    values = {**record.values, **{name: ref.encode() for name, ref in moved.items()}}
+    added = replace(
+        plan,
+        records=(*plan.records, replace(record, out=out, values=values)),
+        constants=plan.constants.ljust(place, b"\0") + step.constants,
+        arena_bytes=plan.arena_bytes + step.arena_bytes,
+    )
+    return bundle.with_sections(GJNT=added.encode())
+
+
+def test_an_utterance_that_an_npu_fails_is_followed_by_the_next(wax: Device) -> None:
+    wax.load(_with_step(recogniser_bundle()).device_bytes())
+    noise = np.random.default_rng(1).integers(-3000, 3000, 4000).astype(np.int16)
+    for status in (Status.NPU_TIMEOUT, Status.NPU_BUS, Status.NPU_PARSE, *[Status.NPU_FAULT] * 2):
+        with pytest.raises(WireError) as caught:
+            wax.recognise([noise])
+        line = str(caught.value)
+        assert status.name in line and "failed on the device" in line and "\n" not in line
+    wax.load(recogniser_bundle().device_bytes())
+    assert wax.recognise([noise]).logits_count > 0
 
 
 def test_command_line_gives_one_line_and_exit_code_6(

@@ -365,7 +365,7 @@ class NpuCounts:
 
     jobs: int
     cycles: int
-    active_cycles: int
+    mac_cycles: int
     axi0_read_beats: int
     axi0_written_beats: int
     axi1_read_beats: int

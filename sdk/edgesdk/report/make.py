@@ -242,7 +242,7 @@ def _npu_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Recor
     figures = (
         ("NPU jobs", "jobs", ""),
         ("NPU cycles", "cycles", "cycles"),
-        ("NPU active", "active_cycles", "cycles"),
+        ("NPU cycles with active MACs", "mac_cycles", "cycles"),
         ("NPU read on AXI port 0", "axi0_read_beats", "beats"),
         ("NPU wrote on AXI port 0", "axi0_written_beats", "beats"),
         ("NPU read on AXI port 1", "axi1_read_beats", "beats"),

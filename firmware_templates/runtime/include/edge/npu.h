@@ -8,10 +8,10 @@
 #define EDGE_NPU_EVENTS 4u
 
 /* What jobs cost by the NPU's own counters, summed since the caller cleared them; an emulated NPU
- * has no cycles. Events of an Ethos-U: cycles in which it was active, beats read and written on its
- * first AXI port, beats read on its second one. */
+ * has no cycles. Events of an Ethos-U: cycles in which its MACs were active, beats read and written
+ * on its first AXI port, beats read on its second one. */
 typedef struct edge_npu_counts {
-  uint64_t cycles; /* from the start of a job to the end of the wait for it */
+  uint64_t cycles; /* in which it was at work */
   uint64_t jobs;
   uint64_t events[EDGE_NPU_EVENTS];
 } edge_npu_counts_t;

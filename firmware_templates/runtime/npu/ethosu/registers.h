@@ -63,9 +63,13 @@
 #define EDGE_ETHOSU_PMCR_ENABLE (1u << 0)
 #define EDGE_ETHOSU_PMCR_RESET_EVENTS (1u << 1)
 #define EDGE_ETHOSU_PMCR_RESET_CYCLES (1u << 2)
+/* PMCCNTR_CFG: the events from and to which cycles are counted; as after a reset, never. */
+#define EDGE_ETHOSU_PMCCNTR_FROM_TO(start, stop) ((start) | (stop) << 16)
 #define EDGE_ETHOSU_PMCNT_EVENTS 0xFu
 #define EDGE_ETHOSU_PMCNT_CYCLES (1u << 31)
+#define EDGE_ETHOSU_EVENT_NPU_IDLE 0x020u
 #define EDGE_ETHOSU_EVENT_NPU_ACTIVE 0x023u
+#define EDGE_ETHOSU_EVENT_MAC_ACTIVE 0x030u
 #define EDGE_ETHOSU_EVENT_AXI0_READ_BEAT 0x082u
 #define EDGE_ETHOSU_EVENT_AXI0_WRITE_BEAT 0x087u
 #define EDGE_ETHOSU_EVENT_AXI1_READ_BEAT 0x182u
