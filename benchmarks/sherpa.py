@@ -18,7 +18,7 @@ import numpy as np
 from edgesdk.biasing.compile import compile_phrases
 from edgesdk.biasing.phrases import Phrase, read_phrases
 from edgesdk.bundle import Bundle
-from edgesdk.cli.clips import read_expected
+from edgesdk.clips import read_expected
 from edgesdk.emulate import Clip, Emulator, load_clips
 from edgesdk.recipe import Recipe, SearchRecipe
 from edgesdk.report.wer import word_errors

@@ -19,6 +19,10 @@ class BoardError(EdgeError):
     """A board file is unknown or contradicts itself."""
 
 
+class BenchError(EdgeError):
+    """A bench file is malformed, or asks for what cannot be."""
+
+
 class BundleError(EdgeError):
     """A .edge file is malformed, or not what the command needs."""
 
@@ -59,7 +63,15 @@ class NoAnswerError(EdgeError):
     exit_code = 5
 
 
+class GoneError(NoAnswerError):
+    """A device that was there has gone: its port vanished, or its process ended."""
+
+
 class WireError(EdgeError):
     """A device spoke another protocol, another identity, or reported a fault."""
 
     exit_code = 6
+
+
+class IdentityError(WireError):
+    """What runs there is another board, firmware, protocol or bundle than the one meant."""

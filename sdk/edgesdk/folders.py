@@ -17,6 +17,16 @@ def firmware_cache_dir() -> Path:
     return _folder("XDG_CACHE_HOME", ".cache", "firmware")
 
 
+def desks_dir() -> Path:
+    """What lies on emulated boards of benches, one folder per desk."""
+    return _folder("XDG_STATE_HOME", ".local/state", "desks")
+
+
+def locks_dir() -> Path:
+    """Lock files of desks; one may be deleted while nobody holds it."""
+    return _folder("XDG_STATE_HOME", ".local/state", "locks")
+
+
 def devices_dir() -> Path:
     """One folder per flashed emulated board."""
     return _folder("XDG_STATE_HOME", ".local/state", "devices")

@@ -25,7 +25,7 @@ from edgesdk.emulate import (
     stack_steps,
 )
 from edgesdk.lattice import join_tokens
-from edgesdk.link.device import DTYPES, Device
+from edgesdk.link.device import DTYPES, Device, Meter
 from edgesdk.link.messages import GraphId, Metrics, OpCost, TensorKind, Token
 
 PIECE_MS = 10
@@ -57,8 +57,12 @@ def run_clip(
     *,
     profile: bool = False,
     endpoint: EndpointMode = EndpointMode.OFF,
+    meter: Meter | None = None,
 ) -> Heard:
-    """Stream one clip in pieces of 10 ms, as a microphone would, and collect all about it."""
+    """Stream one clip in pieces of 10 ms, as a microphone would, and collect all about it.
+
+    `meter` is told after each piece what the clip has cost so far.
+    """
     tokens: list[Token] = []
 
     def on_token(token: Token) -> None:
@@ -67,7 +71,12 @@ def run_clip(
             on_partial(clip.name, join_tokens(token.piece for token in tokens))
 
     utterance = device.recognise(
-        _pieces(clip.samples, rate), on_token, trace=True, profile=profile, endpoint=endpoint
+        _pieces(clip.samples, rate),
+        on_token,
+        trace=True,
+        profile=profile,
+        endpoint=endpoint,
+        meter=meter,
     )
     # A device knows texts of tokens; ids need not be those of a list that we hold.
     pieces = [token.piece for token in utterance.tokens]

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from edgesdk.errors import BoardError
+from edgesdk.errors import BoardError, EdgeError
 
 T = TypeVar("T")
 
@@ -12,10 +12,22 @@ T = TypeVar("T")
 class Table:
     """One TOML table that knows which keys were asked for, so that the rest can be refused."""
 
-    def __init__(self, values: dict[str, Any], where: str) -> None:
+    def __init__(
+        self,
+        values: dict[str, Any],
+        where: str,
+        error: type[EdgeError] = BoardError,
+        page: str = "docs/porting.md",
+    ) -> None:
+        """`where` stands in messages, `error` is what they are raised as, `page` explains keys."""
         self.values = values
         self.where = where
+        self.error = error
+        self.page = page
         self.known: list[str] = []
+
+    def _inner(self, values: dict[str, Any], where: str) -> "Table":
+        return Table(values, f"{self.where} {where}", self.error, self.page)
 
     def take(self, key: str, kind: type[T]) -> T:
         """Value of `key`, of exactly that type."""
@@ -24,7 +36,7 @@ class Table:
             raise self._missing(key)
         value = self.values[key]
         if type(value) is not kind:
-            raise BoardError(
+            raise self.error(
                 f"{self.where}: {key} = {value!r} is a {type(value).__name__}, "
                 f"not a {kind.__name__}; correct it"
             )
@@ -39,44 +51,47 @@ class Table:
         """An array of tables."""
         found = self.take(key, list)
         if not all(isinstance(values, dict) for values in found):
-            raise BoardError(f"{self.where}: {key} must be tables, each under [[{key}]]")
-        return [Table(v, f"{self.where} [[{key}]] {i + 1}") for i, v in enumerate(found)]
+            raise self.error(f"{self.where}: {key} must be tables, each under [[{key}]]")
+        return [self._inner(v, f"[[{key}]] {i + 1}") for i, v in enumerate(found)]
 
-    def _missing(self, key: str) -> BoardError:
+    def _missing(self, key: str) -> EdgeError:
         close = difflib.get_close_matches(key, self.values.keys() - set(self.known), n=1)
         if close:
-            return BoardError(
+            return self.error(
                 f"{self.where}: key {close[0]!r} is unknown{did_you_mean(close[0], [key])}"
             )
-        return BoardError(f"{self.where}: {key} is missing; add it (docs/porting.md)")
+        return self.error(f"{self.where}: {key} is missing; add it ({self.page})")
 
     def positive(self, key: str) -> int:
         """A whole number above 0."""
         value = self.take(key, int)
         if value <= 0:
-            raise BoardError(f"{self.where}: {key} = {value} must be above 0; correct it")
+            raise self.error(f"{self.where}: {key} = {value} must be above 0; correct it")
         return value
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
         """One of the given texts."""
         value = self.take(key, str)
         if value not in choices:
-            raise BoardError(
+            raise self.error(
                 f"{self.where}: {key} = {value!r} is none of {', '.join(choices)}"
                 f"{did_you_mean(value, choices)}"
             )
         return value
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts."""
+    def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """A list of texts; `default` where it is missing, which no default forbids."""
+        if default is not None and key not in self.values:
+            self.known.append(key)
+            return default
         values = self.take(key, list)
         if not all(isinstance(value, str) for value in values):
-            raise BoardError(f"{self.where}: {key} = {values!r} must be a list of texts")
+            raise self.error(f"{self.where}: {key} = {values!r} must be a list of texts")
         return tuple(values)
 
     def table(self, key: str) -> "Table":
         """A table inside."""
-        return Table(self.take(key, dict), f"{self.where} [{key}]")
+        return self._inner(self.take(key, dict), f"[{key}]")
 
     def optional(self, key: str, read: Callable[["Table"], T]) -> T | None:
         """A table inside, read by `read`; None where it is missing."""
@@ -87,7 +102,7 @@ class Table:
         """Refuse keys that were not asked for."""
         for key in self.values:
             if key not in self.known:
-                raise BoardError(
+                raise self.error(
                     f"{self.where}: key {key!r} is unknown{did_you_mean(key, self.known)}"
                 )
 

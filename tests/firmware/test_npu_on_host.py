@@ -16,7 +16,6 @@ from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.plan import Plan, Record, Ref, read_plan
 from edgesdk.cli import main as cli
-from edgesdk.cli.firmware import needed_options, needed_parts
 from edgesdk.core.graph import Graph
 from edgesdk.errors import WireError
 from edgesdk.flash.store import store
@@ -24,6 +23,7 @@ from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
 from edgesdk.link.messages import GraphId
 from edgesdk.link.status import Status
+from edgesdk.needed import needed_options, needed_parts
 from edgesdk.resources import resource_dir
 from edgesdk.session import run_arrays
 from edgesdk_converters.lower import lower_single

@@ -8,12 +8,12 @@ from attention_bundle import attention_bundle
 from edgesdk.board import load_board
 from edgesdk.build import PARTS, BuildOptions, Image, build
 from edgesdk.bundle import BiasSection, Bundle
-from edgesdk.cli.firmware import needed_kernels, needed_parts
 from edgesdk.flash.store import store
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import open_device
 from edgesdk.link.messages import Message
 from edgesdk.link.status import Status
+from edgesdk.needed import needed_kernels, needed_parts
 from small_bundle import recogniser_bundle, single_bundle
 
 M4, M55 = "qemu-mps2-an386", "qemu-mps3-an547"

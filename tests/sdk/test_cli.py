@@ -13,7 +13,7 @@ import pytest
 from edgesdk import errors
 from edgesdk.board import BoardError
 from edgesdk.cli import application, boards, main, terminal
-from edgesdk.cli.clips import find_clips, read_expected
+from edgesdk.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
 
 ERRORS = [

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from edgesdk.cli import devices
+from edgesdk.bench import ports
 
 
 def test_ports_are_listed_by_the_name_that_survives_replugging(
@@ -12,10 +12,10 @@ def test_ports_are_listed_by_the_name_that_survives_replugging(
     port, other = tmp_path / "ttyACM0", tmp_path / "ttyACM1"
     port.touch()
     other.touch()
-    monkeypatch.setattr(devices, "BY_ID", tmp_path / "by-id")
-    assert devices.stable_name(str(port)) == str(port)
-    devices.BY_ID.mkdir()
-    link = devices.BY_ID / "usb-Board_123-if00"
+    monkeypatch.setattr(ports, "BY_ID", tmp_path / "by-id")
+    assert ports.stable_name(str(port)) == str(port)
+    ports.BY_ID.mkdir()
+    link = ports.BY_ID / "usb-Board_123-if00"
     link.symlink_to("../ttyACM0")
-    assert devices.stable_name(str(port)) == str(link)
-    assert devices.stable_name(str(other)) == str(other)
+    assert ports.stable_name(str(port)) == str(link)
+    assert ports.stable_name(str(other)) == str(other)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from edgesdk.bundle import EndpointSection
 from edgesdk.bundle.endpoint import FEATURES, read_endpoint
-from edgesdk.cli.clips import read_ends
 from edgesdk.cli.endpoint_choice import EndpointChoice, endpoint_mode
+from edgesdk.clips import read_ends
 from edgesdk.core import EndpointEvent, EndpointKind, EndpointMode
 from edgesdk.endpoints import (
     Decision,

@@ -50,7 +50,7 @@ class _FakeDevice:
     """Takes audio and says one word in two pieces."""
 
     def recognise(
-        self, pieces, on_token, *, trace: bool, profile: bool, endpoint: EndpointMode
+        self, pieces, on_token, *, trace: bool, profile: bool, endpoint: EndpointMode, meter: object
     ) -> Utterance:
         self.pieces = list(pieces)
         tokens = (Token(3, -0.25, 40, "▁ye"), Token(5, -0.5, 80, "s"))

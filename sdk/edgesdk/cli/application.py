@@ -15,6 +15,7 @@ from edgesdk.cli import (
     doctor,
     emulate,
     flash,
+    hil,
     history,
     inspect,
     rescore,
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 VERBS = (
     *(doctor, boards, devices, convert, inspect, emulate, flash, run),
-    *(compare, history, bias, rescore, validate),
+    *(compare, history, bias, rescore, validate, hil),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)

@@ -9,7 +9,7 @@ from edgesdk_converters.pipeline import Conversion, convert_graph, convert_model
 
 from edgesdk.biasing.phrases import Phrase, read_phrases
 from edgesdk.board import Board
-from edgesdk.cli.clips import find_clips
+from edgesdk.clips import find_clips
 from edgesdk.emulate import load_clips
 from edgesdk.errors import ConvertError
 from edgesdk.recipe import Recipe

@@ -1,30 +1,73 @@
-"""`edgesdk devices`: what could be run on right now."""
+"""`edgesdk devices`: what could be run on right now, and which of it a bench means."""
 
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from serial.tools import list_ports
 
+from edgesdk.bench.desk import load_bench
+from edgesdk.bench.lock import who_holds
+from edgesdk.bench.ports import Match, clashes, match_all, stable_name, usb_ports
 from edgesdk.cli.options import JsonOption, terminal
+from edgesdk.cli.terminal import Terminal
+from edgesdk.errors import DeviceError
 from edgesdk.flash.store import flashed_boards
 
-BY_ID = Path("/dev/serial/by-id")
+
+def _desk_document(found: Match) -> dict[str, Any]:
+    desk = found.desk
+    return {
+        "desk": desk.name,
+        "board": desk.board.name,
+        "port": str(desk.port),
+        "matches": list(found.ports),
+        "problem": found.problem,
+        "probe": desk.probe,
+        "labels": list(desk.labels),
+        "disabled": desk.disabled,
+        "held_by": who_holds(desk),
+    }
 
 
-def stable_name(port: str) -> str:
-    """The port's link in /dev/serial/by-id, which survives replugging; else its own name."""
-    try:
-        links = sorted(BY_ID.iterdir())
-    except OSError:
-        return port
-    real = Path(port).resolve()
-    return next((str(link) for link in links if link.resolve() == real), port)
+def _state(desk: dict[str, Any]) -> str:
+    if desk["disabled"] is not None:
+        return f"disabled: {desk['disabled']}"
+    if desk["problem"] is not None:
+        return str(desk["problem"])
+    return f"held by {desk['held_by']}" if desk["held_by"] else "free"
 
 
-def command(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List flashed emulated boards and serial ports; none is no error."""
+def _show_bench(term: Terminal, path: Path) -> None:
+    """Every desk with its port; exit code 3 where one has several, or several have one."""
+    bench = load_bench(path)
+    matches = match_all(bench, usb_ports())
+    desks = [_desk_document(found) for found in matches]
+    faults = clashes(matches)
+    several = [found for found in matches if len(found.ports) > 1 and not found.desk.disabled]
+    table = Table("desk", "board", "port", "labels", "state", box=None, pad_edge=False)
+    for desk in desks:
+        port = desk["matches"][0] if len(desk["matches"]) == 1 else desk["port"]
+        table.add_row(*(desk["desk"], desk["board"], port, ", ".join(desk["labels"]), _state(desk)))
+    document = {"schema": "edgesdk.bench", "version": 1, "desks": desks, "clashes": faults}
+    term.result(document, table, *faults)
+    if several or faults:
+        raise typer.Exit(DeviceError.exit_code)
+
+
+def command(
+    context: typer.Context,
+    bench: Annotated[
+        Path | None,
+        typer.Option("--bench", help="A bench file: shows which of its desks can be used."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List flashed emulated boards and serial ports, or the desks of a bench."""
     term = terminal(context, as_json)
+    if bench is not None:
+        _show_bench(term, bench)
+        return
     boards = [
         {
             "board": flashed.board,
@@ -39,9 +82,11 @@ def command(context: typer.Context, as_json: JsonOption = False) -> None:
             "port": stable_name(port.device),
             "description": port.description,
             "serial": port.serial_number,
+            "vid": port.vid,
+            "pid": port.pid,
+            "location": port.location,
         }
-        for port in sorted(list_ports.comports(), key=lambda port: str(port.device))
-        if port.vid is not None  # a built-in port says nothing about what hangs on it
+        for port in usb_ports()
     ]
     document = {"schema": "edgesdk.devices", "version": 1, "boards": boards, "ports": ports}
     table = Table("use with", "what", "firmware", "bundle", box=None, pad_edge=False)
@@ -53,6 +98,6 @@ def command(context: typer.Context, as_json: JsonOption = False) -> None:
             board["bundle_digest"] or "none",
         )
     for port in ports:
-        table.add_row(f"--port {port['port']}", port["description"], "", "")
+        table.add_row(f"--port {port['port']}", str(port["description"]), "", "")
     nothing = "no device: flash an emulated board (edgesdk flash) or connect one"
     term.result(document, table if boards or ports else nothing)

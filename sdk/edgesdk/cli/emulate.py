@@ -10,7 +10,6 @@ import typer
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.against import against_cpu, arrays_against_cpu
 from edgesdk.cli.bias_tables import compile_tables
-from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.endpoint_choice import EndpointChoice, EndpointOption, endpoint_mode
 from edgesdk.cli.graph_outputs import show_graph
 from edgesdk.cli.options import (
@@ -24,6 +23,7 @@ from edgesdk.cli.options import (
 )
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
+from edgesdk.clips import find_clips, read_expected
 from edgesdk.emulate import (
     emulate,
     judge_of,

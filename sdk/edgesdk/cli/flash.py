@@ -12,7 +12,6 @@ from rich.table import Table
 from edgesdk.board import Board, load_board
 from edgesdk.build import BuildOptions, Image, build, build_commands, link_of
 from edgesdk.bundle import Bundle, load_bundle
-from edgesdk.cli.firmware import needed_options
 from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
 from edgesdk.cli.target import find_board, open_target
@@ -21,6 +20,7 @@ from edgesdk.errors import BuildError, EdgeError
 from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
+from edgesdk.needed import needed_options
 
 
 class Compiler(StrEnum):

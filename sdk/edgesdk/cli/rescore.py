@@ -10,8 +10,8 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
-from edgesdk.cli.clips import read_expected
 from edgesdk.cli.options import ExpectOption, JsonOption, terminal
+from edgesdk.clips import read_expected
 from edgesdk.errors import EdgeError
 from edgesdk.report.wer import WordErrors
 from edgesdk.rescore import (

@@ -11,7 +11,6 @@ import typer
 from edgesdk.biasing.compile import Compiled
 from edgesdk.bundle import Bundle
 from edgesdk.cli.bias_tables import compile_tables, load_only, unlike_bundle
-from edgesdk.cli.clips import find_clips, read_ends, read_expected
 from edgesdk.cli.endpoint_choice import EndpointOption, endpoint_mode
 from edgesdk.cli.graph_outputs import graph_document, graph_views
 from edgesdk.cli.options import (
@@ -30,6 +29,7 @@ from edgesdk.cli.run_manifest import make_choices, make_manifest
 from edgesdk.cli.target import find_target, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_views
+from edgesdk.clips import find_clips, read_ends, read_expected
 from edgesdk.core import EndpointMode
 from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, GraphRun, Transcript, load_array, load_clips

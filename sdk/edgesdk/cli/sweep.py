@@ -15,10 +15,10 @@ from rich.table import Table
 
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
-from edgesdk.cli.clips import find_clips, read_expected
 from edgesdk.cli.conversion import convert_folder
 from edgesdk.cli.sweep_cost import instruction_counter
 from edgesdk.cli.transcripts import clip_errors
+from edgesdk.clips import find_clips, read_expected
 from edgesdk.emulate import Clip, emulate, load_clips
 from edgesdk.errors import EdgeError
 from edgesdk.recipe import Recipe

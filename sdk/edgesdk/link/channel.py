@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from edgesdk.errors import NoAnswerError, WireError
+from edgesdk.errors import IdentityError, NoAnswerError, WireError
 from edgesdk.link.frames import Console, Damage, Decoder, Frame, encode
 from edgesdk.link.messages import (
     FIRST_EVENT,
@@ -16,6 +16,7 @@ from edgesdk.link.messages import (
     Identity,
     Message,
     PayloadError,
+    VersionError,
     read_boot,
     read_identity,
     read_status,
@@ -113,7 +114,7 @@ class Channel:
     def _refuse_hello(self, frame: Frame) -> None:
         code = self.parse(read_status, frame.payload).code
         if code == Status.BAD_VERSION:
-            raise WireError(
+            raise IdentityError(
                 f"{self.where}: the device does not speak protocol {PROTOCOL_VERSION}; "
                 "flash the firmware of this edgesdk version"
             )
@@ -148,7 +149,8 @@ class Channel:
         try:
             return read(payload)
         except PayloadError as error:
-            raise WireError(f"{self.where}: {error}") from error
+            kind = IdentityError if isinstance(error, VersionError) else WireError
+            raise kind(f"{self.where}: {error}") from error
 
     def post(
         self,

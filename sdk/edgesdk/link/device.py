@@ -3,7 +3,7 @@
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,10 @@ import numpy.typing as npt
 from edgesdk.board import Board
 from edgesdk.core import EndpointMode
 from edgesdk.endpoints import Endpoint
-from edgesdk.errors import DeviceError, WireError
+from edgesdk.errors import DeviceError, IdentityError, WireError
 from edgesdk.flash import store
 from edgesdk.lattice import Results, read_results
-from edgesdk.link.channel import Channel
+from edgesdk.link.channel import Channel, Handler
 from edgesdk.link.listener import Listener, TokenHandler
 from edgesdk.link.messages import (
     START_ENDPOINT_SHIFT,
@@ -60,6 +60,7 @@ ALL_OPERATORS = 0xFFFFFFFF
 DTYPES = {1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32, 5: np.int64}
 
 Samples = npt.NDArray[np.int16]
+Meter = Callable[[Metrics], None]
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,12 @@ class Device:
 
         Raises:
             NoAnswerError: silence.
-            WireError: not our protocol, or another board.
+            WireError: not our protocol.
+            IdentityError: another board, or another version of our protocol.
         """
         self.identity = self.channel.hello(timeout_s)
         if self.identity.board != self.board.name:
-            raise WireError(
+            raise IdentityError(
                 f"{self.channel.where}: this is board {self.identity.board!r}, not "
                 f"{self.board.name!r}; name the right port or board"
             )
@@ -128,17 +130,17 @@ class Device:
         """Refuse a device that runs another bundle than the one with this digest.
 
         Raises:
-            WireError: it does, or has none.
+            IdentityError: it does, or has none.
         """
         identity = self.identity
         if identity.content == Content.NONE:
-            raise WireError(
+            raise IdentityError(
                 f"{self.channel.where}: the device has no bundle "
                 f"({status_text(identity.content_status)}); "
                 f"{next_step(identity.content_status, 'flash one or use load()')}"
             )
         if identity.bundle_digest != digest:
-            raise WireError(
+            raise IdentityError(
                 f"{self.channel.where}: the device runs bundle {identity.bundle_digest}, "
                 f"not {digest}; flash it again"
             )
@@ -169,18 +171,20 @@ class Device:
         trace: bool = False,
         profile: bool = False,
         endpoint: EndpointMode = EndpointMode.OFF,
+        meter: Meter | None = None,
     ) -> Utterance:
         """Stream one utterance of int16 samples; `pieces` may have any lengths, 0 included.
 
         `trace` collects every logit, `profile` counts per operator, `endpoint` says what the device
-        does with end points (its bundle needs settings for them).
+        does with end points (its bundle needs settings for them), and `meter` is told after each
+        piece what the utterance has cost so far.
         """
         listener = Listener(on_token)
         flags = (START_LOGITS if trace else 0) | (START_PROFILE if profile else 0)
         flags |= endpoint << START_ENDPOINT_SHIFT
         self.channel.request(Message.START, struct.pack("<I", flags))
         try:
-            sent, final = self._stream(pieces, listener)
+            sent, final = self._stream(pieces, listener, meter)
         except BaseException:
             self.channel.forget()
             raise
@@ -219,18 +223,30 @@ class Device:
             data += part.data
         return self.channel.parse(read_results, data)
 
-    def _stream(self, pieces: Iterable[Samples], listener: Listener) -> tuple[int, Final]:
+    def _stream(
+        self, pieces: Iterable[Samples], listener: Listener, meter: Meter | None
+    ) -> tuple[int, Final]:
+        def answered(message: Message, payload: bytes) -> None:
+            if message == Message.AUDIO:
+                self._check_code(message, read_audio_taken(payload).code)
+            elif meter is not None:
+                meter(read_metrics(payload))
+
         sent = 0
         for piece in pieces:
-            sent = self._send_audio(piece, sent, listener)
-        self.channel.drain(self._check_audio, listener.handle)
+            sent = self._send_audio(piece, sent, answered, listener)
+            if meter is not None:
+                self.channel.post(
+                    *(Message.METRICS, b"", Message.METRIC_VALUES, answered, listener.handle)
+                )
+        self.channel.drain(answered, listener.handle)
         final = self.channel.ask(
             Message.FINISH, b"", Message.FINAL, read_final, on_event=listener.handle
         )
         self._check_code(Message.FINISH, final.code)
         return sent, final
 
-    def _send_audio(self, piece: Samples, sent: int, listener: Listener) -> int:
+    def _send_audio(self, piece: Samples, sent: int, answered: Handler, listener: Listener) -> int:
         data = np.ascontiguousarray(piece, "<i2").tobytes()
         step = (self.identity.payload_max - 4) // 2 * 2
         for at in range(0, len(data), step):
@@ -239,14 +255,11 @@ class Device:
                 Message.AUDIO,
                 struct.pack("<I", sent) + part,
                 Message.AUDIO_TAKEN,
-                on_answer=self._check_audio,
+                on_answer=answered,
                 on_event=listener.handle,
             )
             sent += len(part) // 2
         return sent
-
-    def _check_audio(self, message: Message, payload: bytes) -> None:
-        self._check_code(message, read_audio_taken(payload).code)
 
     def _check_code(self, message: Message, code: int) -> None:
         if code != Status.OK:
@@ -361,7 +374,7 @@ def open_device(
     device = _greet(Device(board, power_on(board, flashed), timeout_s), hello_timeout_s)
     if device.identity.firmware_id != flashed.firmware_id:
         device.close()
-        raise WireError(
+        raise IdentityError(
             f"{board.name}: runs firmware {device.identity.firmware_id}, "
             f"{flashed.firmware_id} was flashed; flash it again"
         )

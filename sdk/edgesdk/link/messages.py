@@ -110,6 +110,10 @@ class PayloadError(WireError):
     """A payload does not have its form; the channel adds which device sent it."""
 
 
+class VersionError(PayloadError):
+    """An identity in another version of the protocol."""
+
+
 class Cursor:
     """Reads a payload field by field; short or long payloads are protocol errors."""
 
@@ -222,7 +226,7 @@ def read_identity(payload: bytes) -> Identity:
     cursor = Cursor(payload, "IDENTITY")
     protocol = cursor.numbers("I")[0]
     if protocol != PROTOCOL_VERSION:
-        raise PayloadError(
+        raise VersionError(
             f"the device speaks protocol {protocol}, this edgesdk {PROTOCOL_VERSION}; "
             "flash the firmware of this edgesdk version"
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import serial
 
-from edgesdk.errors import DeviceError, NoAnswerError
+from edgesdk.errors import DeviceError, GoneError, NoAnswerError
 
 POLL_FIRST_S = 20e-6
 POLL_LAST_S = 1e-3
@@ -89,8 +89,8 @@ class SerialTransport:
         except (serial.SerialException, OSError, TypeError) as error:
             raise self._vanished(error) from error
 
-    def _vanished(self, error: Exception) -> NoAnswerError:
-        return NoAnswerError(
+    def _vanished(self, error: Exception) -> GoneError:
+        return GoneError(
             f"{self.where}: port vanished ({_cause(error)}); check the cable and the board's power"
         )
 
@@ -120,19 +120,19 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
                 continue
 
 
-def ended(process: subprocess.Popen[bytes], where: str) -> NoAnswerError:
+def ended(process: subprocess.Popen[bytes], where: str) -> GoneError:
     """The error for a child that ended by itself, with the last line of its diagnostics."""
     try:
         code = process.wait(1)
     except subprocess.TimeoutExpired:
-        return NoAnswerError(f"{where}: closed its side of the link; start it again")
+        return GoneError(f"{where}: closed its side of the link; start it again")
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     lines = []
     if process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
         text = os.read(process.stderr.fileno(), 65536).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if line.strip() and "warning:" not in line]
     said = f": {lines[-1].strip()}" if lines else ""
-    return NoAnswerError(f"{where}: ended ({how}{said}); start it again")
+    return GoneError(f"{where}: ended ({how}{said}); start it again")
 
 
 class PipeTransport:

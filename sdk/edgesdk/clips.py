@@ -1,4 +1,4 @@
-"""The clips that a command line names, and what is said in them."""
+"""The clips that files and folders hold, and what is said in them."""
 
 import csv
 from collections.abc import Sequence

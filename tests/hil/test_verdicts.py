@@ -1,0 +1,301 @@
+"""Every fault of a desk ends in its own verdict, in time, and the next test on the desk works."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from bad_desk import BadDesk
+from edgesdk.board import load_board
+from edgesdk.build import build
+from edgesdk.bundle import save_bundle
+from edgesdk.emulate import Clip, emulate
+from edgesdk.flash.store import Flashed, load, store
+from edgesdk.folders import desks_dir, firmware_cache_dir
+from edgesdk.needed import needed_options
+from small_bundle import recogniser_bundle
+
+pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.needs_cc
+
+BUNDLE = recogniser_bundle()
+HOST = load_board("host")
+FIRMWARE = firmware_cache_dir().resolve()
+SILENCE_S = 0.5
+LIMIT_S = 30.0
+
+# Three times the same, because what counts is the one in the middle and the one behind it.
+TESTS = """
+import hashlib
+import numpy as np
+import pytest
+
+PCM = np.random.default_rng(6).integers(-9000, 9000, 16000).astype(np.int16)
+
+@pytest.mark.parametrize("when", ["before", "then", "after"])
+def test_desk(device, when):
+    heard = device.recognise([PCM[at:at + 160] for at in range(0, 16000, 160)], trace=True)
+    assert heard.logits_sha256 == "{digest}"
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What JUnit says of one test."""
+
+    kind: str  # passed, failure, error
+    verdict: str
+    facts: dict[str, str]
+    text: str
+
+
+@pytest.fixture(scope="module")
+def flashed(tmp_path_factory: pytest.TempPathFactory) -> Flashed:
+    """The host's firmware with the small bundle, not yet running."""
+    folder = tmp_path_factory.mktemp("devices")
+    store(build(HOST, BUNDLE, needed_options(BUNDLE)), folder)
+    return load("host", folder)
+
+
+@pytest.fixture(scope="module")
+def tests() -> str:
+    """The text of a test file that knows what is right."""
+    samples = np.random.default_rng(6).integers(-9000, 9000, 16000).astype(np.int16)
+    (right,) = emulate(BUNDLE, [Clip("noise", samples)], engine="core").transcripts
+    return TESTS.format(digest=right.logits_sha256)
+
+
+class Bench:
+    """A bench file with one desk, and pytest on it."""
+
+    def __init__(self, pytester: pytest.Pytester, tests: str) -> None:
+        self.pytester = pytester
+        pytester.makepyfile(test_desk=tests)
+        save_bundle(BUNDLE, pytester.path / "small.edge")
+
+    def write(self, port: str, board: str = "host", **keys: object) -> None:
+        """The bench file."""
+        keys = {"name": "bad", "board": board, "port": port, "timeout_s": SILENCE_S, **keys}
+        lines = ["schema = 1", "lock_wait_s = 1", "[run]", 'bundle = "small.edge"', "[[desk]]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+        (self.pytester.path / "bench.toml").write_text("\n".join(lines))
+
+    def run(self, *arguments: str) -> list[Case]:
+        """pytest in this process, as JUnit tells it."""
+        begin = time.monotonic()
+        self.outcome = self.pytester.runpytest_inprocess(
+            *("-p", "edgesdk.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"),
+            *("--edge-bench", "bench.toml", "--junit-xml", "out.xml", *arguments),
+        )
+        assert time.monotonic() - begin < LIMIT_S
+        root = ElementTree.parse(self.pytester.path / "out.xml")
+        return [_case(element) for element in root.iter("testcase")]
+
+
+def _case(element: ElementTree.Element) -> Case:
+    facts = {it.attrib["name"]: it.attrib["value"] for it in element.iter("property")}
+    faults = [child for child in element if child.tag in ("failure", "error")]
+    assert len(faults) <= 1
+    kind = faults[0].tag if faults else "passed"
+    return Case(kind, facts["verdict"], facts, faults[0].text or "" if faults else "")
+
+
+@pytest.fixture
+def bench(
+    pytester: pytest.Pytester, tests: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    home = pytester.path / "home"  # of its own, but for firmware, which takes long to compile
+    home.mkdir()
+    (home / "firmware").symlink_to(FIRMWARE)
+    monkeypatch.setenv("EDGESDK_HOME", str(home))
+    yield Bench(pytester, tests)
+
+
+def _kinds(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    return [(case.kind, case.verdict) for case in cases]
+
+
+GOOD = ("passed", "passed")
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "cause"),
+    [
+        ("absent", "no_device", "port vanished"),
+        ("mute", "timeout", "no answer to HELLO within 0.5 s"),
+        ("babble", "link_error", "none of them a frame"),
+        ("silence", "timeout", "no answer to AUDIO for 0.5 s"),
+        ("gone", "no_device", "port vanished"),
+        ("noise", "link_error", "a damaged frame arrived"),
+        ("reboot", "link_error", "the device restarted in the middle"),
+        ("corrupt", "link_error", "a damaged frame arrived (BAD_CRC"),
+    ],
+)
+def test_fault_has_its_own_verdict_and_the_next_test_works(
+    fault: str, verdict: str, cause: str, bench: Bench, flashed: Flashed
+) -> None:
+    retried = verdict in ("no_device", "timeout")
+    with BadDesk(flashed, [None, fault, *([fault] if retried else []), None]) as desk:
+        bench.write(desk.url)
+        before, then, after = bench.run()
+    assert desk.connections == (4 if retried else 3)
+    assert _kinds([before, then, after]) == [GOOD, ("error", verdict), GOOD]
+    assert then.text == f"{verdict}: desk 'bad': {then.facts['cause']}"
+    assert "\n" not in then.text and cause in then.text
+    assert ("first_try" in then.facts) == retried
+    bench.outcome.assert_outcomes(passed=2, errors=1)
+
+
+def test_retry_that_helps_is_shown(bench: Bench, flashed: Flashed) -> None:
+    with BadDesk(flashed, [None, "silence"]) as desk:
+        bench.write(desk.url)
+        cases = bench.run()
+    assert _kinds(cases) == [GOOD] * 3
+    assert cases[1].facts["first_try"].startswith("timeout: socket://")
+    bench.outcome.stdout.fnmatch_lines(
+        ["*tried again*", "*test_desk?@bad-then?: timeout: desk 'bad': *", "*3 passed*1 retried*"]
+    )
+
+
+def test_wrong_result_alone_is_a_failure_and_never_tried_again(
+    bench: Bench, flashed: Flashed
+) -> None:
+    with BadDesk(flashed, [None, "lie"]) as desk:
+        bench.write(desk.url)
+        cases = bench.run()
+    assert _kinds(cases) == [GOOD, ("failure", "failed"), GOOD]
+    assert desk.connections == 3
+
+
+def test_another_board_at_the_port_is_the_wrong_firmware(bench: Bench, flashed: Flashed) -> None:
+    with BadDesk(flashed) as desk:
+        bench.write(desk.url, board="host-u55")
+        cases = bench.run("-k", "then")
+    assert _kinds(cases) == [("error", "flash_error")]
+    assert "this is board 'host', not 'host-u55'" in cases[0].text
+
+
+def test_missing_flash_tool_is_a_flash_error_until_it_is_installed(
+    bench: Bench, flashed: Flashed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BadDesk(flashed) as desk:
+        bench.write(desk.url, flash=["flash-it", "{firmware}", "{image}", "{probe}"], probe="P1")
+        (case,) = bench.run("-k", "then")
+        assert (case.kind, case.verdict) == ("error", "flash_error")
+        assert "flash-it is not installed" in case.text and "first_try" in case.facts
+        assert desk.connections == 0
+        tool = bench.pytester.path / "bin" / "flash-it"
+        tool.parent.mkdir()
+        tool.write_text('#!/bin/sh\necho "$3" >probe\ntest -s "$1" -a -s "$2"\n')
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
+        assert _kinds(bench.run("-k", "then")) == [GOOD]
+        assert (bench.pytester.path / "probe").read_text() == "P1\n"
+        tool.write_text("#!/bin/sh\necho no probe found >&2\nexit 3\n")
+        (case,) = bench.run("-k", "then")
+        assert "flash-it failed (exit code 3: no probe found)" in case.text
+
+
+SPOILING = """
+@pytest.fixture(autouse=True)
+def spoilt(device, when):
+    yield
+    if when == "before":
+        {deed}
+"""
+
+
+def test_emulated_board_with_the_wrong_firmware_is_flashed_again(bench: Bench, tests: str) -> None:
+    """Somebody else's flash between two tests: an identity that differs, healed by the retry."""
+    deed = "__import__('bad_flash').spoil()"
+    bench.pytester.makepyfile(test_desk=tests + SPOILING.format(deed=deed))
+    bench.pytester.makepyfile(
+        bad_flash="""
+        from edgesdk.folders import desks_dir
+
+        def spoil():
+            (manifest,) = desks_dir().glob("*/host/manifest.json")
+            text = manifest.read_text()
+            at = text.index('"firmware_id": "') + 16
+            manifest.write_text(text[:at] + "0" * 16 + text[at + 16:])
+        """
+    )
+    bench.write("emulated")
+    cases = bench.run()
+    assert _kinds(cases) == [GOOD] * 3
+    assert cases[1].facts["first_try"].startswith("flash_error: host: runs firmware")
+    assert list(desks_dir().glob("bad-*/host/manifest.json"))
+
+
+def test_killed_process_is_no_device_and_the_next_test_starts_another(
+    bench: Bench, tests: str
+) -> None:
+    killing = """
+@pytest.fixture(autouse=True)
+def killed(device, when):
+    if when == "then":
+        import os, pathlib, signal
+        for task in pathlib.Path("/proc/self/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if b".elf" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
+"""
+    bench.pytester.makepyfile(test_desk=tests + killing)
+    bench.write("emulated")
+    cases = bench.run()
+    assert _kinds(cases) == [GOOD, ("error", "no_device"), GOOD]
+    assert "host (process): ended (signal 9)" in cases[1].text
+    assert "first_try" in cases[1].facts
+
+
+def test_device_that_never_ends_is_stopped_by_the_desks_limit(
+    bench: Bench, flashed: Flashed
+) -> None:
+    endless = """
+def test_endless(device):
+    from edgesdk.link.messages import Message
+    while True:
+        device.channel.request(Message.PING, b"", Message.PONG)
+"""
+    with BadDesk(flashed) as desk:
+        bench.pytester.makepyfile(test_desk=endless)
+        bench.write(desk.url, limit_s=0.4)
+        (case,) = bench.run()
+    assert (case.kind, case.verdict) == ("error", "timeout")
+    assert "not done after 0.4 s, the desk's limit_s" in case.text
+
+
+def test_desk_that_somebody_holds_is_waited_for_and_named(bench: Bench, flashed: Flashed) -> None:
+    from edgesdk.bench.desk import load_bench
+    from edgesdk.bench.lock import DeskLock, who_holds
+
+    with BadDesk(flashed) as desk:
+        bench.write(desk.url)
+        (held,) = load_bench(bench.pytester.path / "bench.toml").desks
+        lock = DeskLock(held, "somebody's test")
+        lock.acquire()
+        assert "somebody's test" in (who_holds(held) or "")
+        (case,) = bench.run("-k", "then")
+        assert (case.kind, case.verdict) == ("error", "no_device")
+        assert "(somebody's test) since" in case.text and "1 s waited" in case.text
+        lock.release()
+        assert who_holds(held) is None
+        assert _kinds(bench.run("-k", "then")) == [GOOD]
+
+
+def test_disabled_desk_is_skipped_by_name(bench: Bench) -> None:
+    bench.write("socket://127.0.0.1:1", disabled="at the doctor")
+    cases = bench.run("-rs")
+    assert [case.verdict for case in cases] == ["skipped"] * 3
+    bench.outcome.stdout.fnmatch_lines(["*desk 'bad' is disabled: at the doctor*"])
+
+
+def test_without_a_bench_nothing_passes(bench: Bench) -> None:
+    bench.write("emulated")
+    outcome = bench.pytester.runpytest_inprocess("-p", "edgesdk.pytest_plugin")
+    outcome.assert_outcomes(errors=3)
+    outcome.stdout.fnmatch_lines(["*no board to test on; give --edge-bench*"])
