@@ -222,6 +222,13 @@ def test_an_npu_is_shown_by_what_it_counted() -> None:
     assert notes["real-time factor"].endswith(", the NPU's time left out")
 
 
+def test_all_that_an_npu_counts_can_be_compared() -> None:
+    counted = dataclasses.replace(METRICS, npu=NpuCounts(1, 2, 3, 4, 5, 6))
+    records = make_report(FACTS, [dataclasses.replace(CLIP, metrics=counted)]).records
+    shown = [it.name for it in records if it.name.startswith("NPU")]
+    assert shown == [name for name in RECORDS if name.startswith("NPU")]
+
+
 def test_a_moment_of_audio_has_no_cost_per_second() -> None:
     report = make_report(FACTS, [dataclasses.replace(CLIP, audio_s=0.05)])
     assert report.value("cost of a second of audio") == "not meaningful"

@@ -16,7 +16,7 @@ RECORDS = (
     *("word error rate", COST, "real-time factor", "arena", "states", "workspace"),
     *("stack high-water", "image", "firmware", "early end point", "final end point"),
     *("cut off early", "provisional results that stood"),
-    *("NPU jobs", "NPU cycles", "NPU active"),
+    *("NPU jobs", "NPU cycles", "NPU cycles with active MACs"),
     *("NPU read on AXI port 0", "NPU wrote on AXI port 0", "NPU read on AXI port 1"),
 )
 NAMES = (*RECORDS, MEDIAN_COST, P95_COST, FINAL_P95, *(f"{STAGE}{stage}" for stage in STAGES))
