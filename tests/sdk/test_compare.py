@@ -308,6 +308,19 @@ def test_policy_of_the_documentation_is_one(repository: Path) -> None:
     assert read_policy(text, "docs/runs.md").metrics["image"].better == "same"
 
 
+def test_python_of_the_documentation_runs(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    page = (repository / "docs" / "runs.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    save_run(tmp_path / "out" / "monday")
+    save_run(tmp_path / "out" / "tuesday", with_record(REPORT, "arena", 5000))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "docs/runs.md", "exec"), {})
+    assert "arena 4096 5000 bytes regression\n" in (out := capsys.readouterr().out)
+    assert out.endswith("('arena',)\n")
+
+
 def test_final_end_points_after_the_end_of_speech_make_a_percentile() -> None:
     def watched(at: int, *finals: float) -> Any:
         decided = tuple(Decision(0, None, None, None, "x", it, stood=None) for it in finals)

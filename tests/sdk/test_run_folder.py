@@ -175,6 +175,9 @@ def test_commit_is_the_folders_and_says_whether_files_differ(tmp_path: Path) -> 
     (tmp_path / "file").write_text("two")
     facts = git_facts(tmp_path)
     assert facts is not None and facts.changed
+    (tmp_path / ".git" / "index").write_text("damaged")
+    facts = git_facts(tmp_path)
+    assert facts is not None and facts.changed is None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -186,7 +186,7 @@ def _facts(run: Run) -> dict[str, str]:
         "board file": made.board.sha256[:16],
         "end points": made.choices.endpoint,
         **{f"phrases {name}": digest[:16] for name, digest in made.choices.bias.items()},
-        "commit": "none" if git is None else git.commit[:12] + (" changed" * git.changed),
+        "commit": "none" if git is None else git.commit[:12] + (" changed" if git.changed else ""),
         "computer": f"{made.host.name}, {made.host.system} {made.host.machine}",
         "python": made.host.python,
     }

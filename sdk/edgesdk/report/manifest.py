@@ -67,10 +67,13 @@ class Choices:
 
 @dataclass(frozen=True)
 class GitFacts:
-    """Commit of the folder that the run was started in; `changed`: its files differ from it."""
+    """Commit of the folder that the run was started in.
+
+    `changed`: files that git tracks differ from it; None where git did not say in time.
+    """
 
     commit: str
-    changed: bool
+    changed: bool | None
 
 
 @dataclass(frozen=True)
@@ -132,13 +135,13 @@ def git_facts(folder: Path) -> GitFacts | None:
     """The commit that `folder` stands at; None without git, or outside a repository."""
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    return GitFacts(commit, bool(changes)) if commit and changes is not None else None
+    return GitFacts(commit, None if changes is None else bool(changes)) if commit else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         finished = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=GIT_TIMEOUT_S,
