@@ -36,6 +36,8 @@ Full-integer graphs with static shapes at batch 1, made by edgesdk or by anybody
 
 {tflite}
 
+`CUSTOM:ethos-u` is what Vela makes of operators for an Arm Ethos-U ([npu.md](npu.md)).
+
 ## Kernels of the C core
 
 | code | kernel | record |
