@@ -278,9 +278,16 @@ def _check_port(board: Board) -> str | None:
         return (
             f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
         )
-    for table in tomllib.loads(path.read_text(encoding="utf-8"))["needs"]:
+    port = tomllib.loads(path.read_text(encoding="utf-8"))
+    for table in port["needs"]:
         if getattr(board, table) is None:
             return f"port {board.port!r} needs a [{table}] table; add it (docs/porting.md)"
+    offered = port.get("npu_sources", {})
+    if board.npu is not None and board.npu.attachment not in offered:
+        return (
+            f"port {board.port!r} has no [npu_sources] for attachment {board.npu.attachment!r}; "
+            "add them to its port.toml (docs/porting.md)"
+        )
     return None
 
 

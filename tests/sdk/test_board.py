@@ -167,6 +167,7 @@ def test_npu_of_a_real_board_is_its_registers(tmp_path: Path) -> None:
         ),
         ("base = 0x5810_2000\n", "", "needs base, the address of the registers"),
         ("interrupt = 16", "interrupt = 33", "interrupt = 33 is the [uart]'s"),
+        ('port = "mps"', 'port = "host"', "has no [npu_sources] for attachment 'registers'"),
         (
             "[npu.system]",
             '[npu.doorbell]\nbase = 1\ninterrupt = 1\nserial = 1\nsource = ""\n[npu.system]',

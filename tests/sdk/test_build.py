@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from edgesdk import build as build_module
 from edgesdk.board import load_board
-from edgesdk.build import BuildOptions, build, build_commands, render_header, render_linker_script
+from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.build import BuildOptions, build, build_commands
 from edgesdk.elf import read_sizes
 from edgesdk.errors import BuildError, FitError
 from edgesdk.resources import resource_dir
