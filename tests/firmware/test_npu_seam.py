@@ -57,7 +57,7 @@ class FakeDevice:
 
 
 class Machine:
-    """The board with npu_on_port.c in it, once that has started."""
+    """The board with npu_seam.c in it, once that has started."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
@@ -96,7 +96,7 @@ def _flashed(folder: Path, board: Board, link: str, npu: str = "mps/npu_page.c")
     command += ["-Werror", '-DEDGE_FIRMWARE_ID="test"', f"-I{folder}"]
     command += [f"-I{ROOT / name}" for name in includes]
     command += [str(ROOT / "ports" / name) for name in sources]
-    command += [str(HERE / "npu_on_port.c"), "-nostartfiles", "--specs=nano.specs", "-Wl,-T"]
+    command += [str(HERE / "npu_seam.c"), "-nostartfiles", "--specs=nano.specs", "-Wl,-T"]
     command += [str(folder / "memory.ld"), "-Wl,--no-warn-rwx-segments", "-o", str(elf)]
     subprocess.run(command, check=True)
     return Flashed(board.name, link, elf, None, "test", None, {})
