@@ -66,6 +66,7 @@ edge_status_t edge_ethosu_init(edge_ethosu_t *npu, uint32_t config,
   npu->work = work;
   npu->work_bytes = work_bytes;
   npu->limit = EDGE_ETHOSU_LIMIT;
+  npu->strict = true;
   npu->ofm_ublock = core->ofm_ublock;
   npu->ifm_ublock = core->ifm_ublock;
   npu->shram_bytes = core->shram_kb / core->cores * 1024u;
@@ -118,6 +119,29 @@ static void count_output(edge_ethosu_t *npu, uint32_t code) {
   }
 }
 
+/* Faults in the order of edge_hazard_kind_t. */
+#define FAULT_OF_HAZARD(kind) ((kind) - EDGE_HAZARD_TRANSFER + EDGE_ETHOSU_FAULT_TRANSFER)
+_Static_assert(FAULT_OF_HAZARD(EDGE_HAZARD_ALIGNMENT) == EDGE_ETHOSU_FAULT_ALIGNMENT, "same order");
+
+static bool would_be_forgiven(edge_ethosu_t *npu, const edge_ethosu_command_t *command) {
+  edge_ethosu_accesses_t accesses;
+  const uint32_t strides = EDGE_ETHOSU_DMA_STRIDES(npu->state.dma_src_region) |
+                           EDGE_ETHOSU_DMA_STRIDES(npu->state.dma_dst_region);
+  if (command->code == EDGE_ETHOSU_OP_DMA_START && strides != 0u) {
+    return true; /* rows and planes, which Vela does not emit, are not judged */
+  }
+  if (edge_ethosu_accesses(&npu->state, command, npu->config, &accesses) != EDGE_OK) {
+    return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_OPERATION, npu->state.ofm.region, 0);
+  }
+  const edge_hazard_t found = edge_hazards_next(&npu->hazards, &npu->state, command, &accesses);
+  if (found.kind == EDGE_HAZARD_NONE) {
+    return true;
+  }
+  npu->fault.other = found.other;
+  return edge_emu_fail(npu, (edge_ethosu_fault_kind_t)FAULT_OF_HAZARD(found.kind), found.region,
+                       (uint64_t)found.address);
+}
+
 /* Runs from QBASE to STOP or a fault; the word of the fault where there is one. */
 static bool run_queue(edge_ethosu_t *npu) {
   const uint32_t *words = NULL;
@@ -134,18 +158,19 @@ static bool run_queue(edge_ethosu_t *npu) {
   }
   edge_ethosu_begin(&npu->cursor, &npu->state, words, npu->queue_bytes / 4u,
                     edge_ethosu_product(npu->config));
+  edge_hazards_begin(&npu->hazards, npu->config);
   for (;;) {
     edge_ethosu_command_t command;
     if (edge_ethosu_next(&npu->cursor, &npu->state, &command) != EDGE_OK) {
       npu->fault.at = npu->cursor.at;
       return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_STREAM, 0, npu->queue_base);
     }
-    npu->fault.at = command.at;
+    npu->fault.at = npu->fault.other = command.at;
     if (command.code == EDGE_ETHOSU_OP_STOP) {
       npu->status |= EDGE_ETHOSU_STATUS_END | command.param << HISTORY_SHIFT;
       return true;
     }
-    if (!run_operation(npu, &command)) {
+    if (!run_operation(npu, &command) || (npu->strict && !would_be_forgiven(npu, &command))) {
       return false;
     }
     count_output(npu, command.code);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "edge/status.h"
+#include "ethosu/hazards.h"
 #include "ethosu/mlw.h"
 #include "npu/ethosu/stream.h"
 
@@ -40,8 +41,11 @@ typedef struct edge_ethosu_window {
   EDGE_ETHOSU_FAULT(LOOKUP, "lookup table outside the NPU's own memory")                           \
   EDGE_ETHOSU_FAULT(OPERATION, "operation that this NPU cannot run")                               \
   EDGE_ETHOSU_FAULT(WORK, "operation larger than the emulator's work memory or limit")             \
-  EDGE_ETHOSU_FAULT(ALIGNMENT, "address or stride not aligned as the NPU needs it")                \
-  EDGE_ETHOSU_FAULT(HAZARD, "memory in use by an operation that was not waited for")
+  EDGE_ETHOSU_FAULT(TRANSFER, "memory of a transfer that may be under way: no DMA_WAIT")           \
+  EDGE_ETHOSU_FAULT(KERNEL, "memory of an operation that may be under way: no KERNEL_WAIT")        \
+  EDGE_ETHOSU_FAULT(BLOCKDEP, "reads blocks that may not be written yet: BLOCKDEP too large")      \
+  EDGE_ETHOSU_FAULT(TABLE, "lookup table that is not loaded")                                      \
+  EDGE_ETHOSU_FAULT(ALIGNMENT, "address, stride or length not aligned as the NPU needs it")
 
 typedef enum edge_ethosu_fault_kind {
 #define EDGE_ETHOSU_FAULT_ENUM(name, text) EDGE_ETHOSU_FAULT_##name,
@@ -55,6 +59,7 @@ typedef struct edge_ethosu_fault {
   uint32_t at;      /* index of the offending word in the stream */
   uint32_t region;  /* of the memory that was asked for */
   uint64_t address; /* offset in that region */
+  uint32_t other;   /* word of the operation that it collides with; its own where it is alone */
 } edge_ethosu_fault_t;
 
 typedef struct edge_ethosu_counters {
@@ -86,6 +91,7 @@ typedef struct edge_ethosu {
   uint8_t *work;
   uint64_t work_bytes;
   uint64_t limit; /* taps of one operation; the caller may lower it */
+  bool strict;    /* what the hardware would not forgive is a fault; the caller may clear it */
 
   uint32_t ofm_ublock; /* channels that the core handles at once */
   uint32_t ifm_ublock;
@@ -95,6 +101,7 @@ typedef struct edge_ethosu {
   uint32_t overflows; /* 32-bit accumulators that would have overflowed, since init */
   edge_ethosu_cursor_t cursor;
   edge_ethosu_state_t state;
+  edge_hazards_t hazards;
   edge_mlw_t mlw;
   edge_mlw_t mlw_block;              /* where the block of weights that is being decoded began */
   uint16_t curve[EDGE_ETHOSU_CURVE]; /* logistic(i / 24) as Q0.16 */

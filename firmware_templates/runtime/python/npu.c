@@ -19,9 +19,10 @@ edge_status_t edge_binding_npu_open(edge_binding_npu_t *npu, uint32_t config, vo
                                     uint64_t work_bytes);
 edge_npu_t *edge_binding_npu_seam(edge_binding_npu_t *npu);
 edge_ethosu_t *edge_binding_npu_device(edge_binding_npu_t *npu);
+void edge_binding_npu_strict(edge_binding_npu_t *npu, bool strict);
 void edge_binding_npu_unmap(edge_binding_npu_t *npu);
 uint64_t edge_binding_npu_address(const edge_binding_npu_t *npu, uint32_t window);
-void edge_binding_npu_fault(const edge_binding_npu_t *npu, uint64_t out[5]);
+void edge_binding_npu_fault(const edge_binding_npu_t *npu, uint64_t out[6]);
 void edge_binding_npu_counts(const edge_binding_npu_t *npu, uint64_t out[6]);
 bool edge_binding_graph_npu(const edge_graph_t *graph, uint32_t *config);
 bool edge_binding_recogniser_npu(const edge_recogniser_t *recogniser, uint32_t *config);
@@ -39,18 +40,21 @@ edge_npu_t *edge_binding_npu_seam(edge_binding_npu_t *npu) { return &npu->seam; 
 
 edge_ethosu_t *edge_binding_npu_device(edge_binding_npu_t *npu) { return &npu->device; }
 
+void edge_binding_npu_strict(edge_binding_npu_t *npu, bool strict) { npu->device.strict = strict; }
+
 void edge_binding_npu_unmap(edge_binding_npu_t *npu) { npu->device.window_count = 0; }
 
 uint64_t edge_binding_npu_address(const edge_binding_npu_t *npu, uint32_t window) {
   return npu->device.windows[window].base;
 }
 
-void edge_binding_npu_fault(const edge_binding_npu_t *npu, uint64_t out[5]) {
+void edge_binding_npu_fault(const edge_binding_npu_t *npu, uint64_t out[6]) {
   out[0] = npu->device.fault.kind;
   out[1] = npu->device.fault.at;
   out[2] = npu->device.fault.region;
   out[3] = npu->device.fault.address;
   out[4] = npu->device.overflows;
+  out[5] = npu->device.fault.other;
 }
 
 /* Cycles, jobs, and events, as the driver summed them. */

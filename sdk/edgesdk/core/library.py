@@ -230,6 +230,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "edge_binding_npu_open": (_STATUS, (_P, _U32, _P, ctypes.c_uint64)),
     "edge_binding_npu_seam": (_P, (_P,)),
     "edge_binding_npu_device": (_P, (_P,)),
+    "edge_binding_npu_strict": (None, (_P, _B)),
     "edge_binding_npu_unmap": (None, (_P,)),
     "edge_binding_npu_address": (ctypes.c_uint64, (_P, _U32)),
     "edge_binding_npu_fault": (None, (_P, _P)),

@@ -16,12 +16,16 @@ WORK_BYTES = 8 << 20
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a job failed: `at` is the offending word of its stream, `address` lies in `region`."""
+    """Why a job failed: `at` is the offending word of its stream, `address` lies in `region`.
+
+    `other` is the word of the operation that it collides with; `at` where it is alone.
+    """
 
     text: str
     at: int
     region: int
     address: int
+    other: int
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,12 @@ class Counts:
 class EmulatedNpu:
     """Registers, memory and faults of one NPU; not for use by two threads at once."""
 
-    def __init__(self, accelerator: str | Accelerator, work_bytes: int = WORK_BYTES) -> None:
+    def __init__(
+        self, accelerator: str | Accelerator, work_bytes: int = WORK_BYTES, *, strict: bool = True
+    ) -> None:
         """Room of `work_bytes` for decoded weights: less of it makes large layers slower.
+
+        Not `strict`: jobs end well that lack waits, loaded tables or alignment.
 
         Raises:
             NpuError: there is no such accelerator.
@@ -56,6 +64,7 @@ class EmulatedNpu:
         )
         if status != 0:
             raise NpuError(f"{self.accelerator.name}: the emulator has no such configuration")
+        self._library.call("edge_binding_npu_strict", self._at, strict)
         self._device: int = self._library.call("edge_binding_npu_device", self._at)
         self._mapped: list[NDArray[Any]] = []
 
@@ -105,18 +114,18 @@ class EmulatedNpu:
                 raise NpuError(f"memory of an NPU at {base:#x}: beyond 32 bits, or the ninth")
 
     def _report(self) -> list[int]:
-        out = (ctypes.c_uint64 * 5)()
+        out = (ctypes.c_uint64 * 6)()
         self._library.call("edge_binding_npu_fault", self._at, ctypes.addressof(out))
         return list(out)
 
     @property
     def fault(self) -> Fault | None:
         """Of the last job; None where it ended well."""
-        kind, at, region, offset, _ = self._report()
+        kind, at, region, offset, _, other = self._report()
         if kind == 0:
             return None
         text = self._library.call("edge_ethosu_fault_text", kind).decode()
-        return Fault(text, at, region, offset)
+        return Fault(text, at, region, offset, other)
 
     @property
     def overflows(self) -> int:
@@ -136,6 +145,7 @@ class EmulatedNpu:
         if fault is None:
             return f"{self.accelerator.name}: no fault"
         where = f"word {fault.at}{f' ({command})' if command else ''}"
+        where += f" against word {fault.other}" if fault.other != fault.at else ""
         return (
             f"{self.accelerator.name}: {where}: {fault.text} (region {fault.region}, "
             f"offset {fault.address:#x}); compile the graph again for this accelerator"

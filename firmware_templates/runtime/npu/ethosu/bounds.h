@@ -9,7 +9,7 @@
 #include "stream.h"
 
 #define EDGE_ETHOSU_SHRAM EDGE_ETHOSU_REGIONS /* the memory inside a core, as a region */
-#define EDGE_ETHOSU_EXTENTS 17u               /* of one operation, at most */
+#define EDGE_ETHOSU_EXTENTS 14u               /* of one operation at most 13; one to spare */
 #define EDGE_ETHOSU_LUT_BYTES 2048u           /* of all look-up tables, at the end of the SHRAM */
 #define EDGE_ETHOSU_LUT_SLOT 256u
 

@@ -1,6 +1,7 @@
 """Command streams of tests: registers and operations into words, and what they reach, slowly."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import product
 
 from edgesdk.npu.commands import CODES, COMMANDS
 from edgesdk.npu.stream import Value
@@ -45,7 +46,7 @@ def number(registers: Registers, name: str) -> int:
     return value
 
 
-def _size(r: Registers, name: str, param: int) -> tuple[int, int, int]:
+def ifm_size(r: Registers, name: str, param: int) -> tuple[int, int, int]:
     """Height, width, depth of the IFM: what the outputs' windows cover, less the padding."""
     out = tuple(number(r, f"OFM_{side}_M1") for side in ("HEIGHT", "WIDTH", "DEPTH"))
     if name == "ELEMENTWISE":
@@ -62,28 +63,21 @@ def _size(r: Registers, name: str, param: int) -> tuple[int, int, int]:
     return height, width, number(r, "IFM_DEPTH_M1") if deep else out[2]
 
 
-def _addresses(r: Registers, fm: str, size: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
-    """Tile, address and bytes of every element of a feature map."""
+def element(r: Registers, fm: str, y: int, x: int, c: int) -> tuple[int, range]:
+    """Tile and bytes of one element of a feature map."""
     precision = number(r, f"{fm}_PRECISION")
     width = 1 << (precision >> (1 if fm == "OFM" else 2) & 3)
-    bricks = precision >> 6 & 1
-    steps = [number(r, f"{fm}_STRIDE_{axis}") for axis in "YXC"]
-    left, top_left, top_right = (
-        number(r, f"{fm}_{name}_M1") for name in ("WIDTH0", "HEIGHT0", "HEIGHT1")
-    )
-    for y in range(size[0]):
-        for x in range(size[1]):
-            right = x >= left
-            top = top_right if right else top_left
-            tile = right + 2 * (y >= top)
-            at_y, at_x = y - top * (y >= top), x - left * right
-            for c in range(size[2]):
-                address = number(r, f"{fm}_BASE{tile}") + at_y * steps[0]
-                if bricks:
-                    address += at_x * 16 * width + c // 16 * steps[2] + c % 16 * width
-                else:
-                    address += at_x * steps[1] + c * width
-                yield tile, address, width
+    left = number(r, f"{fm}_WIDTH0_M1")
+    right = x >= left
+    top = number(r, f"{fm}_HEIGHT1_M1" if right else f"{fm}_HEIGHT0_M1")
+    tile = right + 2 * (y >= top)
+    at_y, at_x = y - top * (y >= top), x - left * right
+    address = number(r, f"{fm}_BASE{tile}") + at_y * number(r, f"{fm}_STRIDE_Y")
+    if precision >> 6 & 1:
+        address += at_x * 16 * width + c // 16 * number(r, f"{fm}_STRIDE_C") + c % 16 * width
+    else:
+        address += at_x * number(r, f"{fm}_STRIDE_X") + c * width
+    return tile, range(address, address + width)
 
 
 def reached(r: Registers, name: str, param: int, shram_bytes: int) -> dict[Place, set[int]]:
@@ -95,8 +89,9 @@ def reached(r: Registers, name: str, param: int, shram_bytes: int) -> dict[Place
             found.setdefault((region, part, index), set()).update(range(first, first + count))
 
     def feature_map(fm: str, size: tuple[int, int, int]) -> None:
-        for tile, address, width in _addresses(r, fm, size):
-            touch(number(r, f"{fm}_REGION"), fm, tile, address, width)
+        for y, x, c in product(*map(range, size)):
+            tile, where = element(r, fm, y, x, c)
+            touch(number(r, f"{fm}_REGION"), fm, tile, where.start, len(where))
 
     if name == "DMA_START":
         for part, short in (("SOURCE", "SRC"), ("DESTINATION", "DST")):
@@ -105,8 +100,8 @@ def reached(r: Registers, name: str, param: int, shram_bytes: int) -> dict[Place
             touch(region, part, 0, number(r, f"DMA0_{short}"), number(r, "DMA0_LEN"))
     if name not in BLOCKS:
         return found
-    feature_map("IFM", _size(r, name, param))
-    out = _size(r, "ELEMENTWISE", 0)
+    feature_map("IFM", ifm_size(r, name, param))
+    out = ifm_size(r, "ELEMENTWISE", 0)
     feature_map("OFM", out)
     broadcast = number(r, "IFM2_BROADCAST")
     if name == "ELEMENTWISE" and param not in UNARY and not broadcast & 0x80:
