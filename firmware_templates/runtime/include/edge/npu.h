@@ -25,8 +25,9 @@ typedef struct edge_npu {
   uint32_t (*read)(void *device, uint32_t offset);
   void (*write)(void *device, uint32_t offset, uint32_t value);
 
-  /* Rest until the interrupt, or something else, may have ended the job. False: the port's time
-   * limit has passed. Called again while the job runs; may return true at once, to poll. */
+  /* Rest until the NPU's interrupt or, where that is not wired, until STATUS shows it. False: the
+   * port's time limit has passed. Called again while the job runs, in case that something else
+   * ended the rest, but not for ever: a port that polls has to do so in here. */
   bool (*wait)(void *device);
 
   /* An address of this core as the NPU sees it. NULL: the same. */

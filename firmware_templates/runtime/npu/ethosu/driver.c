@@ -6,7 +6,7 @@
 #include "stream.h"
 
 #define RESET_READS 100000u /* of STATUS until a reset must have ended */
-#define WAKES 100000u       /* by something else than the end of the job */
+#define WAKES 1000u         /* by something else than the end of the job */
 #define ERRORS                                                                                     \
   (EDGE_ETHOSU_STATUS_BUS | EDGE_ETHOSU_STATUS_PARSE | EDGE_ETHOSU_STATUS_WATCHDOG |               \
    EDGE_ETHOSU_STATUS_ECC)
