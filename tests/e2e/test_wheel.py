@@ -58,3 +58,8 @@ def test_doctor_boards_convert_flash_and_run(
     clip = next((tmp_path / "clips").glob("*.wav"))
     transcript = _run(edgesdk, "run", clip, "--board", "host", "--json", cwd=tmp_path)
     assert json.loads(transcript)["device_equals_laptop"] is True
+
+
+def test_pytest_plugin_comes_along(installed: Path, tmp_path: Path) -> None:
+    markers = _run(installed / "bin" / "python", "-m", "pytest", "--markers", cwd=tmp_path)
+    assert "@pytest.mark.latency_p95_us(most, board='*')" in markers

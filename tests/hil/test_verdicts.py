@@ -200,6 +200,20 @@ def test_missing_flash_tool_is_a_flash_error_until_it_is_installed(
         assert "flash-it failed (exit code 3: no probe found)" in case.text
 
 
+def test_board_is_powered_and_reset_before_it_is_used_after_a_fault(
+    bench: Bench, flashed: Flashed
+) -> None:
+    tool = bench.pytester.path / "relay"
+    tool.write_text('#!/bin/sh\necho "$@" >>log\n')
+    tool.chmod(0o755)
+    with BadDesk(flashed, [None, "noise", None]) as desk:
+        commands = {"power": [str(tool), "4", "{board}"], "reset": [str(tool), "reset", "{probe}"]}
+        bench.write(desk.url, probe="P1", **commands)
+        cases = bench.run()
+        assert _kinds(cases) == [GOOD, ("error", "link_error"), GOOD]
+        assert (bench.pytester.path / "log").read_text() == "4 host\nreset P1\n"
+
+
 SPOILING = """
 @pytest.fixture(autouse=True)
 def spoilt(device, when):
