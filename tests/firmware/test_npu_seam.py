@@ -111,9 +111,16 @@ def _board(**facts: object) -> Board:
 
 @contextmanager
 def _machine(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, device: FakeDevice, link: str = "mailbox"
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: FakeDevice,
+    link: str = "mailbox",
+    slower: int = 1,
 ) -> Iterator[Machine]:
+    """The board; one that takes its clock for `slower` times as fast rests as much longer."""
     board = _board()
+    clock_hz = slower * (board.cpu.clock_hz or 0)
+    board = dataclasses.replace(board, cpu=dataclasses.replace(board.cpu, clock_hz=clock_hz))
     monkeypatch.setattr(power, "BoardNpu", lambda board, ram: device)
     transport = power.power_on(board, _flashed(folder, board, link))
     try:
@@ -141,6 +148,18 @@ def test_registers_are_the_devices_and_waiting_costs_nothing(
     assert costs[0] == costs[1] == costs[2]
     assert max(costs[0]) < 60  # instructions: no rest is among them
     assert device.writes == [(RESET, 1), *[(QSIZE, 16), (CMD, 1)] * 3]
+
+
+def test_interrupt_ends_the_rest_not_the_timer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = FakeDevice()
+    device.job_s = 0.01
+    with _machine(tmp_path, monkeypatch, device, "uart", slower=500) as machine:
+        begin = time.monotonic()
+        for _ in range(12):  # half a second each, were it not for the doorbell
+            assert [machine.ask(*step)[0] for step in JOB][-1] == ENDED
+        assert time.monotonic() - begin < MARGIN_S
 
 
 def test_long_row_of_writes_arrives_in_order(
