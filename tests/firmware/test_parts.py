@@ -1,4 +1,4 @@
-"""Firmware without biasing, end-pointers and lattices: small, and honest about it."""
+"""Firmware without biasing, end-pointers, lattices and NPU: small, and honest about it."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from edgesdk.link.device import open_device
 from edgesdk.link.messages import Message
 from edgesdk.link.status import Status
 from edgesdk.needed import needed_kernels, needed_parts
+from graph_seeds import seed_bundle
 from small_bundle import recogniser_bundle, single_bundle
 
 M4, M55 = "qemu-mps2-an386", "qemu-mps3-an547"
@@ -44,6 +45,12 @@ def _firmware(board: str, *parts: str, kernels: tuple[str, ...] = KERNELS) -> Im
 @pytest.mark.parametrize("board", [M4, M55])
 def test_recogniser_with_its_search_and_link_takes_at_most_40_kb(board: str) -> None:
     assert _firmware(board).sizes.text + _firmware(board).sizes.data <= MOST_BYTES
+
+
+@pytest.mark.needs_gcc
+def test_recogniser_on_an_npu_takes_less_than_with_the_kernels_of_the_cpu() -> None:
+    firmware = _firmware(f"{M55}-u55", "npu", kernels=("COPY", "GATHER", "NPU_ETHOSU"))
+    assert firmware.sizes.text < _firmware(M55).sizes.text
 
 
 def test_a_bundle_asks_for_the_parts_that_its_sections_need() -> None:
@@ -79,6 +86,9 @@ def test_firmware_without_parts_hears_alike_and_refuses_what_needs_one(
                 with pytest.raises(RefusedError) as caught:
                     device.load(bundle.device_bytes())
                 assert caught.value.code == Status.NO_PART, part
+            with pytest.raises(RefusedError) as caught:
+                device.load(seed_bundle("NPU_ETHOSU").device_bytes())
+            assert caught.value.code == Status.NO_KERNEL
             if not parts:
                 device.load(PLAIN.device_bytes())
                 for message, payload in ((Message.BIAS_BEGIN, bytes(8)), (Message.BIAS_END, b"")):
