@@ -216,6 +216,8 @@ CASES: dict[str, tuple[dict[str, Value], str, int, Status]] = {
     "weights outside": ({"WEIGHT_LENGTH": 160}, "CONV", 0, BOUNDS),
     "weights outside that are not read": ({"WEIGHT_LENGTH": 160}, "POOL", MAX_POOL, OK),
     "no weights": ({"WEIGHT_LENGTH": 0}, "CONV", 0, STREAM),
+    "kernel in parts of 4 by 4": ({"KERNEL_STRIDE": 0x20}, "CONV", 0, STREAM),
+    "pool in parts of 4 by 4": ({"KERNEL_STRIDE": 0x20}, "POOL", MAX_POOL, OK),
     "too few scales": ({"SCALE_LENGTH": 64}, "CONV", 0, STREAM),
     "scales outside": ({"SCALE_BASE": 65}, "CONV", 0, BOUNDS),
     "widest address": ({"IFM_BASE0": (1 << 32) - 1}, "CONV", 0, BOUNDS),

@@ -143,8 +143,8 @@ static bool add_lut(edge_ethosu_accesses_t *all, const edge_ethosu_state_t *s, u
 static bool add_weights(edge_ethosu_accesses_t *all, const edge_ethosu_state_t *s,
                         uint32_t config) {
   const uint32_t cores = (uint32_t)s->parallel_mode + 1;
-  if (cores > edge_ethosu_cores(config)) {
-    return false;
+  if (cores > edge_ethosu_cores(config) || edge_ethosu_small_parts(s)) {
+    return false; /* Vela emits no small parts */
   }
   for (uint32_t core = 0; core < cores; core++) {
     const uint32_t outputs = (s->ofm.depth + cores - 1 - core) / cores;

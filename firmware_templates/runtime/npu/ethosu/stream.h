@@ -174,6 +174,11 @@ static inline uint32_t edge_ethosu_dilation_y(const edge_ethosu_state_t *s) {
   return ((uint32_t)s->kernel_stride >> 4 & 1u) + 1u;
 }
 
+/* Kernels fall into parts of 4 by 4 instead of 8 by 8, in whose order weights then lie. */
+static inline bool edge_ethosu_small_parts(const edge_ethosu_state_t *s) {
+  return (s->kernel_stride >> 5 & 1) != 0;
+}
+
 static inline bool edge_ethosu_is_signed(const edge_ethosu_fm_t *fm) {
   return (fm->precision & 1) != 0;
 }
