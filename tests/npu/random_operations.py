@@ -198,6 +198,11 @@ class Maker:
             low, high = sorted((self.chance.randint(low, high), self.chance.randint(low, high)))
         r["ACTIVATION_MIN"], r["ACTIVATION_MAX"] = low & 0xFFFF, high & 0xFFFF
         r["ACTIVATION"] = self.chance.choice([0, 0, 0, 3, 4, 16])
+        if r["ACTIVATION"] == 0 and draw(0, 2) == 0:  # the range of another type
+            clip = self.chance.choice([2, 3, 5])
+            r["ACTIVATION"] = clip << 12
+            low, high = {2: (0, 255), 3: (-128, 127), 5: (-32768, 32767)}[clip]
+            r["ACTIVATION_MIN"], r["ACTIVATION_MAX"] = low & 0xFFFF, high & 0xFFFF
         if r["ACTIVATION"] == 16:
             case.tables = bytes(case.memory[0][REGION_BYTES - 2048 :])
             if size == 1:
