@@ -142,7 +142,7 @@ def run_arrays(device: Device, inputs: Sequence[npt.NDArray[Any]]) -> RanGraph:
 
 def emulate_arrays(bundle: Bundle, inputs: Sequence[npt.NDArray[Any]]) -> GraphRun:
     """What the judge of devices makes of the same arrays (`emulate.judge_of`)."""
-    return run_graph(bundle, inputs, engine=judge_of(bundle), source=bundle.source)
+    return run_graph(bundle, inputs, source=bundle.source)
 
 
 def lacking_interpreter(bundle: Bundle | None = None) -> str | None:
@@ -174,5 +174,4 @@ def emulate_clips(
     Raises:
         EdgeError: no interpreter.
     """
-    engine = judge_of(bundle)
-    return emulate(bundle, clips, engine=engine, keep_logits=True, tables=tables, endpoint=endpoint)
+    return emulate(bundle, clips, keep_logits=True, tables=tables, endpoint=endpoint)

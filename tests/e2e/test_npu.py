@@ -9,10 +9,13 @@ import pytest
 from command_line import CommandLine
 from edgesdk.board import load_board
 from edgesdk.bundle import load_bundle
+from edgesdk.core import Graph
 from edgesdk.emulate import load_clips
 from edgesdk.emulate.against import Tally, tally_arrays, tally_clips
 from edgesdk.recipe import Recipe
-from edgesdk_converters.npu import VELA_VERSION
+from edgesdk_converters.lower import lower_graph
+from edgesdk_converters.npu import VELA_VERSION, VelaConfig
+from edgesdk_converters.npu.vela import run_vela
 from edgesdk_converters.pipeline import convert_graph
 
 Convert = Callable[[str], Path]
@@ -77,7 +80,6 @@ def test_transcripts_are_those_of_the_cpu_and_the_parting_operator_is_named(
 
 def test_encoder_equals_tflm(recogniser: Path) -> None:
     """The kernels that streams are meant to agree with, state and all."""
-    from edgesdk.core import Graph
     from tflite_micro.python.tflite_micro import runtime
 
     bundle = load_bundle(recogniser)
@@ -91,6 +93,22 @@ def test_encoder_equals_tflm(recogniser: Path) -> None:
         oracle.set_input(window, 0)
         oracle.invoke()
         np.testing.assert_array_equal(device.run(window)[0], oracle.get_output(0))
+
+
+def test_both_code_generators_keep_the_same_states(recogniser: Path) -> None:
+    """The older one writes variables in place and names no outputs for them."""
+    bundle = load_bundle(recogniser)
+    npu = load_board(BOARD).npu
+    assert npu is not None
+    older = run_vela(
+        bundle.tflite("encoder"), VelaConfig.of(npu), "encoder", ("--debug-force-legacy-core",)
+    )
+    graphs = Graph(bundle.section("GENC")), Graph(lower_graph(older.tflite).plan.encode())
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        window = rng.integers(-128, 128, graphs[0].inputs[0].shape).astype(np.int8)
+        left, right = (graph.run(window)[0] for graph in graphs)
+        np.testing.assert_array_equal(left, right)
 
 
 def test_device_is_compared_with_the_emulated_npu(

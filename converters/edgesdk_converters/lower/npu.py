@@ -141,9 +141,13 @@ def _padded(constants: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _keep_variables(ctx: Context, arena: NpuArena, operator: Operator) -> None:
-    """Back to the state block, once for each: an unrolled operator gives every step's value."""
+    """Back to the state block, once for each.
+
+    An unrolled operator of Vela's gives every step's value; its older code generator writes over
+    what it reads and gives nothing.
+    """
     kept: dict[int, int] = {}
-    for index in operator.outputs:
+    for index in (*operator.inputs[FIRST_INPUT:], *operator.outputs):
         if ctx.graph.tensors[index].variable:
             kept[arena.places[index]] = index
     for index in kept.values():

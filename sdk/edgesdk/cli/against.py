@@ -26,7 +26,7 @@ def against_cpu(
     with term.progress("clips on the emulated NPU and on the CPU's kernels"):
         npu = emulate(bundle, clips, engine="core", keep_logits=True, tables=tables)
         cpu = emulate(bundle, clips, engine="tflite", keep_logits=True, tables=tables)
-        tallies = tally_clips(bundle, clips)
+        tallies = tally_clips(bundle, clips, tables)
     pairs = list(zip(npu.transcripts, cpu.transcripts, strict=True))
     heard = [_clip(ours, theirs) for ours, theirs in pairs]
     same = sum(it["same_text"] for it in heard)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy.typing as npt
 import typer
@@ -26,7 +26,6 @@ from edgesdk.cli.transcripts import Live, transcripts_document, transcripts_view
 from edgesdk.clips import find_clips, read_expected
 from edgesdk.emulate import (
     emulate,
-    judge_of,
     load_array,
     load_clips,
     run_graph,
@@ -75,7 +74,7 @@ def _emulate_clips(
         done = emulate(
             bundle,
             clips,
-            engine=_engine(bundle, engine),
+            engine=None if engine is None else engine.value,
             keep_logits=logits,
             on_partial=live.show,
             tables=tables,
@@ -91,11 +90,6 @@ def _emulate_clips(
     if done.caveat:
         views.append(f"{done.engine}: {done.caveat}")
     term.result(transcripts_document(source, done.transcripts), *views)
-
-
-def _engine(bundle: Bundle, chosen: Engine | None) -> Literal["tflite", "core"]:
-    """The chosen engine, or what a device with this bundle has to agree with."""
-    return judge_of(bundle) if chosen is None else chosen.value
 
 
 def _emulate_tflite(
@@ -184,4 +178,9 @@ def command(
     if against is not None:
         arrays_against_cpu(term, bundle, arrays)
         return
-    show_graph(term, run_graph(bundle, arrays, engine=_engine(bundle, engine), source=str(model)))
+    show_graph(
+        term,
+        run_graph(
+            bundle, arrays, engine=None if engine is None else engine.value, source=str(model)
+        ),
+    )

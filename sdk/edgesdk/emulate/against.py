@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgesdk.bundle import Bundle
-from edgesdk.bundle.layout import GRAPHS, SEARCH
+from edgesdk.bundle import BiasSection, Bundle
+from edgesdk.bundle.layout import BIAS, GRAPHS, SEARCH
 from edgesdk.core import Graph, Image, Recogniser
 from edgesdk.core.features import Quantised
 from edgesdk.emulate.recognise import Clip
@@ -81,10 +81,16 @@ class _Both(TfliteRunner):
         return np.asarray(cpu[0], np.int8)
 
 
-def tally_clips(bundle: Bundle, clips: Sequence[Clip]) -> Mapping[str, Tally]:
-    """Every graph of a recogniser, on what a greedy search on the CPU's kernels asks of it."""
+def tally_clips(
+    bundle: Bundle, clips: Sequence[Clip], tables: Sequence[bytes] = ()
+) -> Mapping[str, Tally]:
+    """Every graph of a recogniser, on what a greedy search on the CPU's kernels asks of it.
+
+    An adapter is asked where one of the bias `tables` is for attention.
+    """
     greedy = replace(bundle.search, beam=1, max_tokens=1, cache=2, nbest=0, max_arcs=0)
-    bundle = bundle.with_sections(**{SEARCH: greedy.encode()})
+    biased = BiasSection(0, tuple(tables)).encode()
+    bundle = bundle.with_sections(**{SEARCH: greedy.encode(), BIAS: biased})
     both = _Both(bundle)
     recogniser = Recogniser(Image(bundle.device_bytes()), both)
     for clip in clips:

@@ -76,12 +76,12 @@ class Emulator:
     def __init__(
         self,
         bundle: Bundle,
-        engine: Engine = "tflite",
+        engine: Engine | None = None,
         tables: Sequence[bytes] = (),
         endpoint: EndpointMode | None = None,
     ) -> None:
         """Prepare `bundle`, with bias tables in its room; without `endpoint`, end points are
-        watched where it has settings.
+        watched where it has settings, without `engine`, it is that of `judge_of`.
 
         Raises:
             BundleError: it is no recogniser, its parts do not belong together, or a table does not
@@ -92,6 +92,7 @@ class Emulator:
             raise BundleError(
                 f"{bundle.source}: holds a single graph, no recogniser; give it .npy inputs"
             )
+        engine = engine or judge_of(bundle)
         self._pieces = bundle.tokens
         self._has_results = bundle.search.nbest > 0 or bundle.search.max_arcs > 0
         self._events: list[TokenEvent] = []
@@ -196,7 +197,7 @@ def emulate(
     bundle: Bundle,
     clips: Sequence[Clip],
     *,
-    engine: Engine = "tflite",
+    engine: Engine | None = None,
     keep_logits: bool = False,
     on_partial: PartialHandler | None = None,
     tables: Sequence[bytes] = (),
@@ -205,7 +206,7 @@ def emulate(
     """Recognise `clips` with the recogniser in `bundle`, in 10 ms pieces as on a device.
 
     `tables` are bias tables that a device would have been sent. Without `endpoint`, end points are
-    watched where the bundle has settings for them.
+    watched where the bundle has settings for them, without `engine`, it is that of `judge_of`.
     """
     emulator = Emulator(bundle, engine, tables, endpoint)
     transcripts = tuple(

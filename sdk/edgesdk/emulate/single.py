@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgesdk.bundle import Bundle
 from edgesdk.bundle.layout import GRAPHS
 from edgesdk.core import Graph, TensorInfo
-from edgesdk.emulate.recognise import Engine, engine_kind
+from edgesdk.emulate.recognise import Engine, engine_kind, judge_of
 from edgesdk.emulate.tflite import TfliteGraph, find_interpreter
 from edgesdk.errors import BundleError, EdgeError
 
@@ -105,19 +105,22 @@ def run_graph(
     model: Bundle | bytes,
     inputs: Sequence[Array],
     *,
-    engine: Engine = "tflite",
+    engine: Engine | None = None,
     source: str = "graph",
 ) -> GraphRun:
     """Run a single-graph bundle or the bytes of a .tflite file from its start state.
 
     `inputs` holds one array per graph input: one step of its shape, or steps stacked in front.
-    Real numbers are quantised where the input is. Engine "core" needs a bundle.
+    Real numbers are quantised where the input is. Engine "core" needs a bundle,
+    for which `judge_of` is the default.
 
     Raises:
         BundleError: the inputs do not fit, or the graph is not of this kind.
     """
     if isinstance(model, Bundle) and model.is_recogniser:
         raise BundleError(f"{model.source}: holds a recogniser; give it .wav clips")
+    if engine is None:
+        engine = judge_of(model) if isinstance(model, Bundle) else "tflite"
     graph: Graph | TfliteGraph
     if engine == "core":
         if not isinstance(model, Bundle):
