@@ -10,18 +10,16 @@ from conformance.case import Case
 from conformance.catalogue import catalogue
 from conformance.compare import compare
 from conformance.compile import TARGETS, Compiled, compile_graph
-from conformance.emulate import Job
+from conformance.cure import cured, reciprocals
+from conformance.emulate import Job, numbers_only
 from conformance.explain import (
     Interrupted,
     along_lines,
+    int16_tables,
     line_table,
     operations,
     split_at,
     table_points,
-    with_multiplier,
-    with_points,
-    with_records,
-    with_rounding,
 )
 from conformance.oracle import Tflm, run_reference
 from edgesdk.npu.emulator import Npu
@@ -29,8 +27,6 @@ from edgesdk.npu.stream import Operation
 from edgesdk_converters.tflite.read import read_tflite
 
 pytestmark = pytest.mark.needs_cc
-
-BOTH = [("ethos-u55-128", "regor"), ("ethos-u65-512", "legacy")]
 
 
 def _streams(name: str, accelerator: str, generator: str) -> tuple[Case, bytes, Compiled]:
@@ -45,73 +41,36 @@ def _different(case: Case, data: bytes, compiled: Compiled) -> int:
     return outcome.different
 
 
-def _scales(data: bytes) -> list[list[float]]:
-    """Of all tensors in the graph's order, by channel."""
-    forms = (t.quantisation for t in read_tflite(data).graphs[0].tensors)
-    return [form.scale.astype(float).tolist() if form else [] for form in forms]
+@pytest.mark.parametrize(
+    ("name", "generator", "causes"),
+    [
+        ("mul_relu_int16", "regor", ("float32",)),
+        ("mul_relu_int16", "legacy", ("float32",)),
+        ("softmax_beta_int16", "regor", ("points",)),
+        ("softmax_beta_int16", "legacy", ("points",)),
+        ("dense_chain_int16", "legacy", ("float32",)),
+        ("sum_depth_int8", "regor", ("rounding",)),
+        ("sum_depth_int16", "regor", ("rounding",)),
+    ],
+)
+@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u65-512"])
+def test_stream_given_the_constants_of_tflm_then_equal(
+    name: str, generator: str, causes: tuple[str, ...], accelerator: str
+) -> None:
+    case, data, compiled = _streams(name, accelerator, generator)
+    better, found = cured(data, compiled)
+    assert found == causes and _different(case, data, compiled) > 0
+    assert _different(case, data, better) == 0
 
 
-@pytest.mark.parametrize(("accelerator", "generator"), BOTH)
-def test_mul_given_the_exact_multiplier_then_equal(accelerator: str, generator: str) -> None:
-    case, data, compiled = _streams("mul_relu_int16", accelerator, generator)
-    (a,), (b,), (out,) = _scales(data)
-    cured, changed = with_multiplier(compiled, a * b / out)
-    assert (changed, _different(case, data, compiled)) == (1, 1)
-    assert _different(case, data, cured) == 0
-
-
-@pytest.mark.parametrize(("accelerator", "generator"), BOTH)
-def test_softmax_given_two_points_of_tflm_then_equal(accelerator: str, generator: str) -> None:
-    case, data, compiled = _streams("softmax_beta_int16", accelerator, generator)
-    assert _different(case, data, compiled) > 0
-    assert _different(case, data, with_points(compiled, 1, {160: -1, 294: 1})) == 0
-
-
-def test_points_then_are_those_of_two_precisions() -> None:
-    """Table 1 of SOFTMAX on int16, 1 / (1 + x), in float64; in float32 two points differ."""
+def test_table_of_softmax_then_is_in_another_precision_than_tflm() -> None:
+    """1 / (1 + x) in float64; TFLM's float32 moves two points of 513."""
     *_, compiled = _streams("softmax_beta_int16", "ethos-u55-128", "regor")
-    np.testing.assert_array_equal(table_points(compiled, 1), _reciprocals(np.float64))
-    change = _reciprocals(np.float32) - _reciprocals(np.float64)
+    _, second = int16_tables(compiled)
+    found = table_points(compiled, second)
+    np.testing.assert_array_equal(found, reciprocals(np.float64))
+    change = reciprocals(np.float32) - reciprocals(np.float64)
     assert {k: int(change[k]) for k in np.flatnonzero(change)} == {160: -1, 294: 1}
-
-
-def _reciprocals(number: type) -> Array:
-    """32768 / (1 + x) at 513 points over 0..1, moved by half of what lines between them miss."""
-
-    def value(x: Array) -> Array:
-        return number(32768) / (number(1) + x.astype(number))
-
-    def whole(x: Array) -> Array:
-        return np.floor(x.astype(number) + number(0.5))
-
-    step = number(1) / number(512)
-    x = np.arange(512).astype(number) * step
-    between = whole((value(x + step) + whole(value(x))) / number(2))
-    missed = between - whole(value(x + step / number(2)))
-    points = [*(whole(value(x)) - np.trunc(missed / 2 + np.copysign(0.5, missed))), 16384]
-    return np.minimum(np.array(points, np.int64), 32767)
-
-
-def test_dense_given_the_exact_multipliers_then_equal() -> None:
-    case, data, compiled = _streams("dense_chain_int16", "ethos-u55-128", "legacy")
-    scales = _scales(data)
-    layers = [(op.inputs, op.outputs) for op in read_tflite(data).graphs[0].operators]
-    exact = []
-    for (x, weight, _), (out,) in layers:
-        (a,), (b,), count = scales[x], scales[out], len(scales[weight])
-        widths = [70, 30, 11][len(exact)]
-        exact.append([a * w / b for w in scales[weight] * (widths // count)])
-    cured, changed = with_records(compiled, exact)
-    assert changed == 1 and _different(case, data, compiled) > 0
-    assert _different(case, data, cured) == 0
-
-
-@pytest.mark.parametrize("accelerator", ["ethos-u55-32", "ethos-u65-512"])
-@pytest.mark.parametrize("dtype", ["int8", "int16"])
-def test_sum_given_double_rounding_then_equal(accelerator: str, dtype: str) -> None:
-    case, data, compiled = _streams(f"sum_depth_{dtype}", accelerator, "regor")
-    assert _different(case, data, compiled) > 0
-    assert _different(case, data, with_rounding(compiled, 0)) == 0
 
 
 def _all_positive() -> Case:
@@ -171,7 +130,7 @@ class _RowsPutBack(Interrupted):
         self.found = operations(compiled)
         self.older: dict[int, Array] = {}
         self.newer: dict[int, Array] = {}
-        super().__init__(Npu(compiled.accelerator), range(1, len(self.found)), "u65")
+        super().__init__(numbers_only(compiled.accelerator), range(1, len(self.found)), "u65")
 
     def visit(self, at: int, regions: Sequence[Array | None]) -> None:
         fast = regions[2]

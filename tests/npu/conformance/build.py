@@ -1,31 +1,18 @@
 """A quantised .tflite graph under construction: every method appends operators, returns values."""
 
 import math
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import tflite
-from edgesdk_converters.tflite.model import (
-    Graph,
-    Model,
-    Operator,
-    OptionValue,
-    Quantisation,
-    Tensor,
-)
-from edgesdk_converters.tflite.write import write_tflite
-from numpy.typing import NDArray
+from edgesdk_converters.tflite.model import OptionValue, Quantisation
 
-Array = NDArray[Any]
-Pair = tuple[int, int]
+from conformance.moves import Moves, Pair
+from conformance.sketch import SPREAD, Array, Value
 
-_LIMITS = {"int8": 127, "int16": 32767}
-# Standard deviation of inputs over the whole type, and of weights drawn by `weights`.
-_SPREAD = {"int8": 74.0, "int16": 18919.0}
-_WEIGHT_SPREAD = 30.0
+__all__ = ["SAME", "VALID", "Array", "Builder", "Pair", "Value"]
+
+_WEIGHT_SPREAD = 30.0  # standard deviation of weights drawn by `weights`
 _FUSED = {
     name: getattr(tflite.ActivationFunctionType, name)
     for name in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -33,108 +20,8 @@ _FUSED = {
 SAME, VALID = tflite.Padding.SAME, tflite.Padding.VALID
 
 
-@dataclass(frozen=True)
-class Value:
-    """A tensor of the graph: real = scale * (q - zero)."""
-
-    index: int
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero: int
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation of the reals that the tests put here."""
-        return self.scale * _SPREAD[self.dtype]
-
-
-@dataclass
-class Builder:
-    """Tensors and operators so far; `rng` draws weights."""
-
-    name: str
-    tensors: list[Tensor] = field(default_factory=list)
-    operators: list[Operator] = field(default_factory=list)
-    inputs: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(zlib.crc32(self.name.encode()))
-
-    # ---- tensors
-
-    def tensor(
-        self,
-        shape: Sequence[int],
-        dtype: str,
-        scale: float,
-        zero: int = 0,
-        variable: bool = False,
-    ) -> Value:
-        """A new tensor, int16 always with zero point 0."""
-        zero = 0 if dtype == "int16" else zero
-        scale = float(np.float32(scale))
-        name = f"t{len(self.tensors)}"
-        quantisation = Quantisation.single(scale, zero)
-        self.tensors.append(Tensor(name, dtype, tuple(shape), quantisation, None, variable))
-        return Value(len(self.tensors) - 1, tuple(shape), dtype, scale, zero)
-
-    def input(
-        self, shape: Sequence[int], dtype: str = "int8", scale: float = 0.05, zero: int = 3
-    ) -> Value:
-        """A graph input; int16 has 1/100 of `scale`."""
-        scale = scale / 100 if dtype == "int16" else scale
-        value = self.tensor(shape, dtype, scale, zero)
-        self.inputs.append(value.index)
-        return value
-
-    def constant(self, data: Array, quantisation: Quantisation | None = None) -> int:
-        """Index of a constant."""
-        name = f"t{len(self.tensors)}"
-        self.tensors.append(Tensor(name, data.dtype.name, data.shape, quantisation, data))
-        return len(self.tensors) - 1
-
-    def fixed(self, shape: Sequence[int], dtype: str, scale: float, zero: int = 0) -> Value:
-        """A constant feature map with random values."""
-        zero = 0 if dtype == "int16" else zero
-        scale = float(np.float32(scale))
-        top = _LIMITS[dtype]
-        data = self.rng.integers(-top, top + 1, tuple(shape)).astype(dtype)
-        index = self.constant(data, Quantisation.single(scale, zero))
-        return Value(index, tuple(shape), dtype, scale, zero)
-
-    def op(
-        self,
-        code: str,
-        inputs: Sequence[int],
-        outputs: Sequence[int],
-        options_type: str = "NONE",
-        intermediates: Sequence[int] = (),
-        version: int = 1,
-        **options: OptionValue,
-    ) -> None:
-        """Append an operator."""
-        self.operators.append(
-            Operator(
-                code,
-                version,
-                tuple(inputs),
-                tuple(outputs),
-                tuple(intermediates),
-                options_type,
-                options,
-            )
-        )
-
-    def file(self, outputs: Sequence[Value]) -> bytes:
-        """The .tflite file."""
-        indices = tuple(value.index for value in outputs)
-        graph = Graph(
-            self.name, tuple(self.tensors), tuple(self.operators), tuple(self.inputs), indices
-        )
-        return write_tflite(Model((graph,)))
-
-    # ---- operators with weights
+class Builder(Moves):
+    """Operators that compute; `rng` draws weights, whose spread decides the outputs' scales."""
 
     def weights(
         self, shape: Sequence[int], axis: int | None, kind: str = "normal"
@@ -188,7 +75,7 @@ class Builder:
         spread = x.spread * float(np.mean(scale)) * _WEIGHT_SPREAD * math.sqrt(taps)
         inputs = [x.index, index]
         inputs.append(self._bias(x, scale, shape[-1], spread / 2) if bias else -1)
-        out = self.tensor(shape, x.dtype, spread / _SPREAD[x.dtype] * 2, zero)
+        out = self.tensor(shape, x.dtype, spread / SPREAD[x.dtype] * 2, zero)
         versions = {"FULLY_CONNECTED": 4, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
         self.op(
             code,
@@ -295,7 +182,7 @@ class Builder:
         inputs = [self.constant(np.array(shape, np.int32)), index, x.index]
         if bias:
             inputs.append(self._bias(x, scale, count, spread / 2))
-        out = self.tensor(shape, x.dtype, spread / _SPREAD[x.dtype] * 2, 5)
+        out = self.tensor(shape, x.dtype, spread / SPREAD[x.dtype] * 2, 5)
         self.op(
             "TRANSPOSE_CONV",
             inputs,
@@ -307,8 +194,6 @@ class Builder:
             stride_w=stride[1],
         )
         return out
-
-    # ---- pooling, pointwise
 
     def pool(
         self,
@@ -348,11 +233,11 @@ class Builder:
     ) -> Value:
         """ADD, SUB, MUL, SQUARED_DIFFERENCE with an output scale that fits, MINIMUM, MAXIMUM."""
         shape = np.broadcast_shapes(a.shape, b.shape)
-        fit = math.hypot(a.spread, b.spread) / _SPREAD[a.dtype] * 1.2
+        fit = math.hypot(a.spread, b.spread) / SPREAD[a.dtype] * 1.2
         if code == "MUL":
-            fit = a.spread * b.spread / _SPREAD[a.dtype] * 1.5
+            fit = a.spread * b.spread / SPREAD[a.dtype] * 1.5
         elif code == "SQUARED_DIFFERENCE":
-            fit = (a.spread**2 + b.spread**2) / _SPREAD[a.dtype] * 1.5
+            fit = (a.spread**2 + b.spread**2) / SPREAD[a.dtype] * 1.5
         same = code in ("MINIMUM", "MAXIMUM")
         out = self.tensor(
             shape, a.dtype, a.scale if same else scale or fit, a.zero if same else zero
@@ -414,156 +299,11 @@ class Builder:
         self.op(code, inputs, [out.index], "ReducerOptions", version=2, keep_dims=keep)
         return out
 
-    # ---- movement
-
-    def _moved(
-        self,
-        code: str,
-        x: Value,
-        shape: Sequence[int],
-        parameters: Sequence[Array] = (),
-        options_type: str = "NONE",
-        **options: OptionValue,
-    ) -> Value:
-        out = self.tensor(shape, x.dtype, x.scale, x.zero)
-        inputs = [x.index, *(self.constant(p) for p in parameters)]
-        self.op(code, inputs, [out.index], options_type, version=2, **options)
-        return out
-
-    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
-        """RESHAPE."""
-        sizes = [int(n) for n in shape]
-        return self._moved(
-            "RESHAPE", x, shape, [np.array(sizes, np.int32)], "ReshapeOptions", new_shape=sizes
-        )
-
-    def transpose(self, x: Value, order: Sequence[int]) -> Value:
-        """TRANSPOSE."""
-        shape = [x.shape[k] for k in order]
-        return self._moved("TRANSPOSE", x, shape, [np.array(order, np.int32)], "TransposeOptions")
-
-    def slice(self, x: Value, begin: Sequence[int], size: Sequence[int]) -> Value:
-        """SLICE."""
-        parameters = [np.array(begin, np.int32), np.array(size, np.int32)]
-        return self._moved("SLICE", x, size, parameters, "SliceOptions")
-
-    def strided_slice(
-        self,
-        x: Value,
-        begin: Sequence[int],
-        end: Sequence[int],
-        strides: Sequence[int],
-        shrink: int = 0,
-    ) -> Value:
-        """STRIDED_SLICE with non-negative bounds; bit k of `shrink` takes axis k away."""
-        sizes = [-(-(e - b) // s) for b, e, s in zip(begin, end, strides, strict=True)]
-        shape = [n for k, n in enumerate(sizes) if not shrink >> k & 1]
-        parameters = [np.array(v, np.int32) for v in (begin, end, strides)]
-        return self._moved(
-            "STRIDED_SLICE",
-            x,
-            shape,
-            parameters,
-            "StridedSliceOptions",
-            begin_mask=0,
-            end_mask=0,
-            ellipsis_mask=0,
-            new_axis_mask=0,
-            shrink_axis_mask=shrink,
-        )
-
-    def pad(self, x: Value, widths: Sequence[Pair], code: str = "PAD") -> Value:
-        """PAD with the zero point, or MIRROR_PAD without the edge."""
-        shape = [n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)]
-        parameters = [np.array(widths, np.int32)]
-        if code == "PAD":
-            return self._moved("PAD", x, shape, parameters, "PadOptions")
-        return self._moved("MIRROR_PAD", x, shape, parameters, "MirrorPadOptions", mode=0)
-
-    def resize(
-        self, x: Value, code: str, size: Pair, align: bool = False, half: bool = False
-    ) -> Value:
-        """RESIZE_BILINEAR or RESIZE_NEAREST_NEIGHBOR to (height, width)."""
-        kind = "ResizeBilinearOptions"
-        if code == "RESIZE_NEAREST_NEIGHBOR":
-            kind = "ResizeNearestNeighborOptions"
-        shape = (1, *size, x.shape[3])
-        return self._moved(
-            code,
-            x,
-            shape,
-            [np.array(size, np.int32)],
-            kind,
-            align_corners=align,
-            half_pixel_centers=half,
-        )
-
-    def concat(self, values: Sequence[Value], axis: int, out: Value | None = None) -> Value:
-        """CONCATENATION; into the first one's quantisation unless `out` is given."""
-        first = values[0]
-        shape = list(first.shape)
-        shape[axis] = sum(v.shape[axis] for v in values)
-        result = out or self.tensor(shape, first.dtype, first.scale, first.zero)
-        self.op(
-            "CONCATENATION",
-            [v.index for v in values],
-            [result.index],
-            "ConcatenationOptions",
-            version=2,
-            axis=axis,
-        )
-        return result
-
-    def split(self, x: Value, axis: int, count: int) -> list[Value]:
-        """SPLIT into equal parts."""
-        shape = list(x.shape)
-        shape[axis] //= count
-        outs = [self.tensor(shape, x.dtype, x.scale, x.zero) for _ in range(count)]
-        inputs = [self.constant(np.array(axis, np.int32)), x.index]
-        indices = [v.index for v in outs]
-        self.op("SPLIT", inputs, indices, "SplitOptions", version=2, num_splits=count)
-        return outs
-
-    def split_v(self, x: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
-        """SPLIT_V into parts of the given sizes."""
-        outs = []
-        for size in sizes:
-            shape = list(x.shape)
-            shape[axis] = size
-            outs.append(self.tensor(shape, x.dtype, x.scale, x.zero))
-        parameters = [np.array(sizes, np.int32), np.array(axis, np.int32)]
-        inputs = [x.index, *(self.constant(p) for p in parameters)]
-        indices = [v.index for v in outs]
-        self.op("SPLIT_V", inputs, indices, "SplitVOptions", version=2, num_splits=len(sizes))
-        return outs
-
-    def pack(self, values: Sequence[Value], axis: int) -> Value:
-        """PACK."""
-        first = values[0]
-        shape = list(first.shape)
-        shape.insert(axis, len(values))
-        out = self.tensor(shape, first.dtype, first.scale, first.zero)
-        indices = [v.index for v in values]
-        count = len(values)
-        self.op(
-            "PACK", indices, [out.index], "PackOptions", version=2, values_count=count, axis=axis
-        )
-        return out
-
-    def unpack(self, x: Value, axis: int) -> list[Value]:
-        """UNPACK."""
-        shape = [n for k, n in enumerate(x.shape) if k != axis]
-        count = x.shape[axis]
-        outs = [self.tensor(shape, x.dtype, x.scale, x.zero) for _ in range(count)]
-        indices = [v.index for v in outs]
-        self.op("UNPACK", [x.index], indices, "UnpackOptions", version=2, num=count, axis=axis)
-        return outs
-
     def batch_matmul(self, a: Value, b: Value, adj_y: bool = False) -> Value:
         """BATCH_MATMUL of two feature maps."""
         columns = b.shape[-2] if adj_y else b.shape[-1]
         shape = (*a.shape[:-1], columns)
-        scale = a.spread * b.spread * math.sqrt(a.shape[-1]) / _SPREAD[a.dtype] * 1.5
+        scale = a.spread * b.spread * math.sqrt(a.shape[-1]) / SPREAD[a.dtype] * 1.5
         out = self.tensor(shape, a.dtype, scale, -4)
         self.op(
             "BATCH_MATMUL",

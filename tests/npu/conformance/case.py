@@ -35,12 +35,12 @@ class Case:
 def vector(name: str, kind: str, step: int, shape: Sequence[int], dtype: str, zero: int) -> Array:
     """Input values; the same for equal arguments.
 
-    `kind`: random over the type, extreme (either end), near (a few steps around the zero point),
-    ramp (all values in order), low and high (one end everywhere).
+    `kind`: random, random-1, ... over the type, extreme (either end), near (a few steps around
+    the zero point), ramp (all values in order), low and high (one end everywhere).
     """
     rng = np.random.default_rng(zlib.crc32(f"{name}/{kind}/{step}".encode()))
     info = np.iinfo(dtype)
-    if kind == "random":
+    if kind.startswith("random"):
         value = rng.integers(info.min, info.max + 1, shape)
     elif kind == "extreme":
         value = rng.choice([info.min, info.max], shape)

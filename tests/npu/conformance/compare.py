@@ -29,6 +29,9 @@ class Outcome:
     different: int = 0
     largest: int = 0
     """Largest difference, in steps of the output's type."""
+    causes: str = ""
+    left: int = 0
+    """Values that still differ with TFLM's constants in the stream (cure.py)."""
     figures: Figures | None = None
 
 
@@ -72,7 +75,7 @@ def compare(
         return Outcome(*names, "failed", f"{type(err).__name__}: {err}")
     state = "differs" if different else "equal"
     text = " ".join(f"{kind}:{count}" for kind, count in kinds.items() if count)
-    return Outcome(*names, state, text, values, different, largest, figures(compiled))
+    return Outcome(*names, state, text, values, different, largest, figures=figures(compiled))
 
 
 def _differences(found: Sequence[Array], expected: Sequence[Array]) -> tuple[int, int, int]:

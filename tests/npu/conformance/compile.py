@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,8 @@ class Compiled:
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
     variables: tuple[Place, ...]
+    file: bytes = field(repr=False)
+    """All of this as the .tflite file that Vela wrote."""
 
 
 def compile_graph(data: bytes, target: Target, generator: str) -> Compiled:
@@ -162,6 +164,7 @@ def read_compiled(data: bytes, target: Target) -> Compiled:
         tuple(_place(graph, graph.Inputs(i), offsets) for i in range(graph.InputsLength())),
         tuple(_place(graph, graph.Outputs(i), offsets) for i in range(graph.OutputsLength())),
         tuple(_place(graph, i, offsets) for i in variables),
+        data,
     )
 
 

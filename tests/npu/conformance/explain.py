@@ -37,19 +37,12 @@ CAUSES = {
 }
 """Cause -> what it is."""
 
-EXPLAINED = {
-    ("mul_relu_int16", "regor"): "float32",
-    ("mul_relu_int16", "legacy"): "float32",
-    ("softmax_beta_int16", "regor"): "points",
-    ("softmax_beta_int16", "legacy"): "points",
-    ("dense_chain_int16", "legacy"): "float32",
-    ("sum_depth_int8", "regor"): "rounding",
-    ("sum_depth_int16", "regor"): "rounding",
+UNCURED = {
     ("rsqrt_int16", "regor"): "table",
     ("layer_norm_int16", "regor"): "table",
     ("cascade_dilated_int8", "legacy"): "overwritten",
 }
-"""(graph, generator) -> cause, wherever an accelerator's stream differs."""
+"""(graph, generator) -> cause, where no constant in the stream takes the difference away."""
 
 _STOP = 0xFFFF << 16
 _LINES = 512  # of a table for int16; the last one ends in point 513
@@ -81,16 +74,21 @@ def with_multiplier(compiled: Compiled, exact: float) -> tuple[Compiled, int]:
     return replace(compiled, words=words), count
 
 
-def with_points(compiled: Compiled, table: int, changes: Mapping[int, int]) -> Compiled:
-    """With points of its int16 table number `table` raised by `changes`: point -> by how much."""
-    weights = compiled.weights.copy()
-    start = _tables(compiled)[table]
-    pairs = weights[start : start + 4 * _LINES].view("<i2").reshape(_LINES, 2)
-    for point, change in changes.items():
-        pairs[point, 0] += change
-        pairs[point, 1] -= change
-        pairs[point - 1, 1] += change
-    return replace(compiled, weights=weights)
+def with_points(
+    compiled: Compiled, points: Array, changes: Mapping[int, int]
+) -> tuple[Compiled, int]:
+    """With the int16 tables of 513 `points` raised by `changes`; and how many those are."""
+    weights, count = compiled.weights.copy(), 0
+    for start in int16_tables(compiled):
+        if not np.array_equal(table_points(compiled, start), points):
+            continue
+        pairs = weights[start : start + 4 * _LINES].view("<i2").reshape(_LINES, 2)
+        for point, change in changes.items():
+            pairs[point, 0] += change
+            pairs[point, 1] -= change
+            pairs[point - 1, 1] += change
+        count += 1
+    return replace(compiled, weights=weights), count
 
 
 def with_rounding(compiled: Compiled, mode: int) -> Compiled:
@@ -104,24 +102,29 @@ def with_rounding(compiled: Compiled, mode: int) -> Compiled:
     return replace(compiled, words=words)
 
 
-def with_records(compiled: Compiled, exact: Sequence[Sequence[float]]) -> tuple[Compiled, int]:
-    """With TFLM's 16-bit multipliers in the scale records; and how many of them differed.
+def with_records(
+    compiled: Compiled, biases: Sequence[int], exact: Sequence[float]
+) -> tuple[Compiled, int]:
+    """With TFLM's 16-bit multipliers in an int16 operator's scale records; how many changed.
 
-    `exact` has the multipliers of every convolution by channel. The stream is of one core, for
-    int16, and reads its records from region 0.
+    A record is found by its channel's bias and by a multiplier that is one off.
     """
-    weights, count = compiled.weights.copy(), 0
-    kernels = [op for op in operations(compiled) if op.command.name == "CONV"]
-    for operation, multipliers in zip(kernels, exact, strict=True):
-        assert _number(operation, "SCALE_REGION") == 0
-        for channel, multiplier in enumerate(multipliers):
-            value, shift = quantised(multiplier)
-            start = _number(operation, "SCALE_BASE") + 10 * channel + 5
-            record = weights[start : start + 5]
-            reduced = [*((value + (1 << 15)) >> 16).to_bytes(4, "little"), shift - 16]
-            count += record.tolist() != reduced
-            record[:] = reduced
-    return replace(compiled, weights=weights), count
+    data, count = bytearray(compiled.weights.tobytes()), 0
+    for bias, multiplier in zip(biases, exact, strict=True):
+        value, shift = quantised(multiplier)
+        reduced = (value + (1 << 15)) >> 16
+        for other in (reduced - 1, reduced + 1):
+            at = data.find(_record(bias, other, shift - 16))
+            if at >= 0:
+                data[at : at + 10] = _record(bias, reduced, shift - 16)
+                count += 1
+    return replace(compiled, weights=np.frombuffer(data, np.uint8).copy()), count
+
+
+def _record(bias: int, multiplier: int, shift: int) -> bytes:
+    """The scale record of one channel."""
+    wide = bias & ((1 << 40) - 1)
+    return wide.to_bytes(5, "little") + multiplier.to_bytes(4, "little") + bytes([shift])
 
 
 def _number(operation: Operation, name: str) -> int:
@@ -130,22 +133,22 @@ def _number(operation: Operation, name: str) -> int:
     return value
 
 
-def _tables(compiled: Compiled) -> list[int]:
-    """Offsets in the weights of its tables for int16."""
+def int16_tables(compiled: Compiled) -> list[int]:
+    """Offsets in the weights of its tables for int16, each once."""
     copies = [op for op in operations(compiled) if op.command.name == "DMA_START"]
-    return [_number(op, "DMA0_SRC") for op in copies if _number(op, "DMA0_LEN") == 4 * _LINES]
+    found = [_number(op, "DMA0_SRC") for op in copies if _number(op, "DMA0_LEN") == 4 * _LINES]
+    return sorted(set(found))
 
 
 def line_table(compiled: Compiled) -> tuple[Array, Array]:
     """Bases and slopes, int64[512], of the stream's only table for int16."""
-    (start,) = _tables(compiled)
+    (start,) = int16_tables(compiled)
     pairs = compiled.weights[start : start + 4 * _LINES].view("<i2").reshape(_LINES, 2)
     return pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
 
 
-def table_points(compiled: Compiled, table: int) -> Array:
-    """The 513 points, int64, of its int16 table number `table`."""
-    start = _tables(compiled)[table]
+def table_points(compiled: Compiled, start: int) -> Array:
+    """The 513 points, int64, of the int16 table at an offset in the weights."""
     pairs = compiled.weights[start : start + 4 * _LINES].view("<i2").reshape(_LINES, 2)
     return np.append(pairs[:, 0].astype(np.int64), int(pairs[-1, 0]) + int(pairs[-1, 1]))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from conformance.build import Array
-from conformance.compile import Compiled, Place
+from conformance.compile import TARGETS, Compiled, read_compiled
 from conformance.oracle import Run
 
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
@@ -73,7 +73,7 @@ def load(path: Path) -> tuple[list[Golden], dict[str, str]]:
         Golden(
             entry["graph"],
             entry["generator"],
-            _read_stream(entry, data),
+            read_compiled(_read(data, *entry["file"]).tobytes(), TARGETS[entry["accelerator"]]),
             runs[entry["graph"]],
             entry["apart"],
         )
@@ -83,26 +83,13 @@ def load(path: Path) -> tuple[list[Golden], dict[str, str]]:
 
 
 def _stream(golden: Golden, pieces: _Pieces) -> dict[str, Any]:
-    compiled = golden.compiled
     return {
         "graph": golden.graph,
+        "accelerator": golden.compiled.accelerator,
         "generator": golden.generator,
         "apart": golden.apart,
-        "accelerator": compiled.accelerator,
-        "config": compiled.config,
-        "id": compiled.id,
-        "words": pieces.put(compiled.words),
-        "weights": pieces.put(compiled.weights),
-        "scratch": compiled.scratch_bytes,
-        "fast": compiled.fast_bytes,
-        "inputs": [_place(place) for place in compiled.inputs],
-        "outputs": [_place(place) for place in compiled.outputs],
-        "variables": [_place(place) for place in compiled.variables],
+        "file": pieces.put(np.frombuffer(golden.compiled.file, np.uint8)),
     }
-
-
-def _place(place: Place) -> list[Any]:
-    return [place.offset, list(place.shape), place.dtype, place.zero]
 
 
 def _run(run: Run, pieces: _Pieces) -> dict[str, Any]:
@@ -115,25 +102,6 @@ def _run(run: Run, pieces: _Pieces) -> dict[str, Any]:
 
 def _array(value: Array, pieces: _Pieces) -> list[Any]:
     return [*pieces.put(value), list(value.shape), value.dtype.name]
-
-
-def _read_stream(entry: dict[str, Any], data: bytes) -> Compiled:
-    places = {
-        key: tuple(Place(at, tuple(shape), dtype, zero) for at, shape, dtype, zero in entry[key])
-        for key in ("inputs", "outputs", "variables")
-    }
-    return Compiled(
-        entry["accelerator"],
-        entry["config"],
-        entry["id"],
-        _read(data, *entry["words"], dtype="<u4"),
-        _read(data, *entry["weights"]),
-        entry["scratch"],
-        entry["fast"],
-        places["inputs"],
-        places["outputs"],
-        places["variables"],
-    )
 
 
 def _read_run(entry: dict[str, Any], data: bytes) -> Run:

@@ -26,11 +26,19 @@ def network_cases() -> Iterator[Case]:
 # ---- recurrence
 
 
-def _lstm(b: Builder, x: Value, hidden: int, cell_scale: float = 2**-11) -> Value:
+def _lstm(
+    b: Builder,
+    x: Value,
+    hidden: int,
+    cell_scale: float = 2**-11,
+    form: tuple[float, int] | None = None,
+) -> Value:
     """UNIDIRECTIONAL_SEQUENCE_LSTM: int8 weights, int16 cell, states in variable tensors."""
     width, time = x.shape[2], x.shape[1]
     wide = x.dtype == "int16"
-    out = b.tensor((1, time, hidden), x.dtype, 1 / 32768 if wide else 1 / 128)
+    out = b.tensor(
+        (1, time, hidden), x.dtype, *(form or ((1 / 32768, 0) if wide else (1 / 128, 0)))
+    )
     inputs = [x.index]
     scales = []
     for _ in range(4):
@@ -78,6 +86,11 @@ def _fused_lstms() -> Iterator[Case]:
             return [_lstm(b, b.input((1, t, w)), h)]
 
         yield Case(f"{name}_int8", build, steps, kinds=_STREAM)
+
+    def scaled(b: Builder) -> list[Value]:
+        return [_lstm(b, b.input((1, 5, 22)), 28, 2**-12, (0.0059, -9))]
+
+    yield Case("lstm_scaled_int8", scaled, 4, kinds=_STREAM)
 
     def stacked(b: Builder) -> list[Value]:
         x = _lstm(b, b.input((1, 2, 16)), 20)

@@ -1,14 +1,17 @@
 """All graphs over all accelerators and code generators."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from conformance.catalogue import catalogue
 from conformance.compare import Outcome, compare, compiled_once
-from conformance.compile import TARGETS, Refusal
+from conformance.compile import TARGETS, Compiled, Refusal
+from conformance.cure import cured
 from conformance.emulate import numbers_only
-from conformance.oracle import run_reference
+from conformance.explain import UNCURED
+from conformance.oracle import Run, run_reference
 
 CACHE = Path(__file__).resolve().parents[3] / "out" / "npu-conformance"
 
@@ -19,19 +22,29 @@ def versions() -> dict[str, str]:
 
 
 def compare_all(
-    names: Sequence[str], accelerators: Sequence[str], generators: Sequence[str]
+    names: Sequence[str],
+    accelerators: Sequence[str],
+    generators: Sequence[str],
+    rounds: int = 0,
 ) -> list[Outcome]:
-    """Every graph on every accelerator from every generator; differences are printed."""
+    """Every graph on every accelerator from every generator; differences are printed.
+
+    `rounds` adds that many runs on random vectors to each graph's own.
+    """
     found = []
     cases = catalogue()
     for name in names:
-        data = cases[name].file()
-        runs = run_reference(cases[name], data)
+        case = cases[name]
+        data = case.file()
+        more = tuple(f"random-{k}" for k in range(rounds))
+        runs = run_reference(replace(case, kinds=case.kinds + more), data)
         for accelerator in accelerators:
             for generator in generators:
                 try:
                     compiled = compiled_once(data, TARGETS[accelerator], generator, CACHE)
                     outcome = compare(name, runs, compiled, generator, numbers_only)
+                    if outcome.state == "differs":
+                        outcome = with_causes(outcome, data, runs, compiled)
                 except Refusal as err:
                     outcome = Outcome(name, accelerator, generator, "refused", str(err))
                 found.append(outcome)
@@ -40,9 +53,18 @@ def compare_all(
     return found
 
 
+def with_causes(outcome: Outcome, data: bytes, runs: Sequence[Run], compiled: Compiled) -> Outcome:
+    """The outcome of a stream that differs, with why, and with what its cure leaves."""
+    better, causes = cured(data, compiled)
+    left = compare(outcome.graph, runs, better, outcome.generator, numbers_only).different
+    if left:
+        causes = (*causes, UNCURED.get((outcome.graph, outcome.generator), "unknown"))
+    return replace(outcome, causes=" ".join(causes), left=left)
+
+
 def _line(outcome: Outcome) -> str:
     where = f"{outcome.graph} {outcome.accelerator} {outcome.generator}"
     return (
         f"{where}: {outcome.state} {outcome.different} of {outcome.values} "
-        f"by {outcome.largest} at most {outcome.text}"
+        f"by {outcome.largest} at most; {outcome.causes}; {outcome.text}"
     )
