@@ -186,20 +186,14 @@ class Maker:
         r, draw = case.registers, self.chance.randint
         size = 1 << (r["OFM_PRECISION"] >> 1 & 3)
         bits = {1: 8, 2: 16, 4: 16}[size]
-        low, high = (
-            (-(1 << bits - 1), (1 << bits - 1) - 1)
-            if r["OFM_PRECISION"] & 1
-            else (
-                0,
-                (1 << bits) - 1,
-            )
-        )
+        half = 1 << bits - 1 if r["OFM_PRECISION"] & 1 else 0
+        low, high = -half, (1 << bits) - 1 - half
         if draw(0, 2) == 0:
             low, high = sorted((self.chance.randint(low, high), self.chance.randint(low, high)))
         r["ACTIVATION_MIN"], r["ACTIVATION_MAX"] = low & 0xFFFF, high & 0xFFFF
         r["ACTIVATION"] = self.chance.choice([0, 0, 0, 3, 4, 16])
         if r["ACTIVATION"] == 0 and draw(0, 2) == 0:  # the range of another type
-            clip = self.chance.choice([2, 3, 5])
+            clip = 2 if r["OFM_PRECISION"] & 1 else self.chance.choice([3, 5])
             r["ACTIVATION"] = clip << 12
             low, high = {2: (0, 255), 3: (-128, 127), 5: (-32768, 32767)}[clip]
             r["ACTIVATION_MIN"], r["ACTIVATION_MAX"] = low & 0xFFFF, high & 0xFFFF
