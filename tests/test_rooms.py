@@ -110,10 +110,14 @@ def test_firmware_names_no_board() -> None:
     assert not guilty
 
 
+def _headers(room: str) -> list[Path]:
+    return sorted((FIRMWARE / room).rglob("*.h"))
+
+
 @pytest.mark.needs_cc
 @pytest.mark.parametrize(
     "header",
-    sorted((FIRMWARE / "runtime").rglob("*.h")) + sorted((FIRMWARE / "app").rglob("*.h")),
+    [header for room in ("runtime", "app", "emulator") for header in _headers(room)],
     ids=lambda path: path.name,
 )
 def test_header_compiles_alone(header: Path) -> None:
@@ -131,4 +135,5 @@ def test_header_compiles_alone(header: Path) -> None:
 
 
 def _include_dirs() -> tuple[Path, ...]:
-    return (FIRMWARE / "runtime" / "include", FIRMWARE / "runtime" / "src", FIRMWARE / "app")
+    folders = ("runtime/include", "runtime/src", "app", "runtime", "emulator")
+    return tuple(FIRMWARE / folder for folder in folders)
