@@ -33,7 +33,7 @@ CAUSES = {
     "equals the stream everywhere.",
     "overwritten": "The legacy core's rolling buffer is one row too small: row n + 24 of one "
     "convolution is written over row n before the next convolution has read it. With that row "
-    "put back all values are equal. Only at this arena size, and not in regor's streams.",
+    "put back all values are equal. Seen at this arena size; not in regor's streams.",
 }
 """Cause -> what it is."""
 
