@@ -1,6 +1,11 @@
 """`edgesdk hil` and `edgesdk devices --bench`: a bench for those who write no Python."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +19,7 @@ from edgesdk.cli.main import main
 from edgesdk.flash.store import Flashed, load, store
 from edgesdk.needed import needed_options
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.needs_cc
 
 HEAD = """
@@ -134,6 +140,33 @@ def test_exit_code_tells_the_cause_where_no_result_is_wrong(
     (tmp_path / "bench.toml").write_text(f'{head}[[desk]]\nname = "a"\nboard = "host"\n{lines}\n')
     found, document = _hil(capsys, "--bench", tmp_path / "bench.toml")
     assert (found, document["desks"][0]["verdict"]) == (code, verdict)
+
+
+def test_ctrl_c_ends_all_waiting(commands_file: Path, bare: Flashed, tmp_path: Path) -> None:
+    """Two desks, one silent for a minute, one free to go: exit 130 at once, in one line."""
+    clips = REPOSITORY / "examples" / "commands" / "clips"
+    with BadDesk(bare, ["silence"]) as desk:
+        text = HEAD.format(bundle=commands_file, clips=clips)
+        text += DESK.format(name="silent", port=desk.url).replace("1.5", "60")
+        (tmp_path / "bench.toml").write_text(text + DESK.format(name="here", port="emulated"))
+        command = [sys.executable, "-m", "edgesdk.cli.main", "hil", "--bench", "bench.toml"]
+        with subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        ) as process:
+            assert process.stderr is not None
+            said = b""
+            while b"here: passed" not in said:
+                said += process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            out, rest = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, b"")
+    assert rest.decode().splitlines()[-1] == "edgesdk hil: interrupted"
+    assert b"Traceback" not in rest and time.monotonic() - begin < 20
 
 
 def test_devices_shows_a_bench_and_stops_at_two_candidates(

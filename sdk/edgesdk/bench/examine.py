@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from threading import Event
 from typing import Any
 
 from edgesdk.bench.desk import Bench, Desk
@@ -58,27 +59,38 @@ Progress = Callable[[str], None]
 
 
 def examine(bench: Bench, oracle: Oracle, progress: Progress | None = None) -> list[DeskResult]:
-    """All desks at once, each in a thread of its own; results in the bench's order."""
+    """All desks at once, each in a thread of its own; results in the bench's order.
+
+    An interrupt ends what all of them wait for.
+    """
+    stop = Event()
 
     def one(desk: Desk) -> DeskResult:
         if desk.disabled is not None:
             return DeskResult(desk.name, desk.board.name, (), disabled=desk.disabled)
-        return examine_desk(desk, oracle, progress)
+        return examine_desk(desk, oracle, progress, stop)
 
     with ThreadPoolExecutor(max_workers=len(bench.desks), thread_name_prefix="desk") as pool:
-        return list(pool.map(one, bench.desks))
+        try:
+            return list(pool.map(one, bench.desks))
+        except BaseException:
+            stop.set()
+            raise
 
 
-def examine_desk(desk: Desk, oracle: Oracle, progress: Progress | None = None) -> DeskResult:
+def examine_desk(
+    desk: Desk, oracle: Oracle, progress: Progress | None = None, stop: Event | None = None
+) -> DeskResult:
     """One desk through its task, a second time where the first try tells nothing of the board."""
-    station = Station(desk, "edgesdk hil")
+    station = Station(desk, "edgesdk hil", stop)
     attempts: list[Attempt] = []
     try:
         while True:
             attempt, figures = _try(station, oracle)
             attempts.append(attempt)
-            again = attempt.verdict.is_retried and len(attempts) < TRIES
-            if progress is not None:
+            stopped = station.stop.is_set()
+            again = attempt.verdict.is_retried and len(attempts) < TRIES and not stopped
+            if progress is not None and not stopped:
                 cause = f": {attempt.cause}" if attempt.cause else ""
                 retry = " (trying again)" if again else ""
                 progress(f"{desk.name}: {attempt.verdict}{cause}{retry}")

@@ -9,6 +9,7 @@ import os
 import time
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from edgesdk.bench.desk import Desk
@@ -21,11 +22,12 @@ POLL_S = 0.1
 class DeskLock:
     """The lock of one desk; may be acquired and released many times."""
 
-    def __init__(self, desk: Desk, who: str, folder: Path | None = None) -> None:
-        """`who` is for the others that wait: a test, a command."""
+    def __init__(self, desk: Desk, who: str, stop: Event | None = None) -> None:
+        """`who` is for the others that wait: a test, a command; `stop` ends our own waiting."""
         self.desk = desk
         self.who = who
-        self.path = (folder or locks_dir()) / f"{desk.key}.lock"
+        self.path = locks_dir() / f"{desk.key}.lock"
+        self._stop = stop or Event()
         self._file: IO[str] | None = None
 
     @property
@@ -63,12 +65,12 @@ class DeskLock:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or self._stop.is_set():
                     raise DeviceError(
                         f"held by {holder(self.path) or 'somebody unknown'}, "
                         f"{self.desk.lock_wait_s:g} s waited; wait for its end, or end it"
                     ) from None
-            time.sleep(POLL_S)
+            self._stop.wait(POLL_S)
 
     def _sign(self, file: IO[str]) -> None:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -94,9 +96,9 @@ def holder(path: Path) -> str | None:
         return None
 
 
-def who_holds(desk: Desk, folder: Path | None = None) -> str | None:
+def who_holds(desk: Desk) -> str | None:
     """Who holds a desk now, in words; None where it is free."""
-    path = (folder or locks_dir()) / f"{desk.key}.lock"
+    path = locks_dir() / f"{desk.key}.lock"
     try:
         with path.open(encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

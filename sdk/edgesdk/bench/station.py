@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Event
 
 from edgesdk.bench.desk import EMULATED, Desk
 from edgesdk.bench.lock import DeskLock
@@ -33,13 +34,17 @@ COMMAND_LIMIT_S = 300
 class LimitedTransport:
     """A transport that ends with its time, however lively the device is."""
 
-    def __init__(self, transport: Transport, limit_s: float) -> None:
+    def __init__(self, transport: Transport, limit_s: float, stop: Event) -> None:
+        """`stop` ends it before its time."""
         self.where = transport.where
         self._transport = transport
         self._limit_s = limit_s
         self._deadline = time.monotonic() + limit_s
+        self._stop = stop
 
     def _left_s(self, timeout_s: float) -> float:
+        if self._stop.is_set():
+            raise NoAnswerError(f"{self.where}: interrupted")
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise NoAnswerError(
@@ -64,10 +69,11 @@ class LimitedTransport:
 class Station:
     """One desk, while we hold it. What opens a device closes it before the next one is opened."""
 
-    def __init__(self, desk: Desk, who: str) -> None:
-        """`who` is told to others that wait for the desk."""
+    def __init__(self, desk: Desk, who: str, stop: Event | None = None) -> None:
+        """`who` is told to others that wait for the desk; `stop` ends all waiting."""
         self.desk = desk
-        self.lock = DeskLock(desk, who)
+        self.stop = stop or Event()
+        self.lock = DeskLock(desk, who, self.stop)
         self.suspect = False  # set it after a fault: the next open starts from further back
         self._flashed: str | None = None  # digest of the bundle that we flashed, "" for none
         self._image: Image | None = None
@@ -116,7 +122,7 @@ class Station:
         )
         try:
             channel = device.channel
-            channel.transport = LimitedTransport(channel.transport, desk.limit_s)
+            channel.transport = LimitedTransport(channel.transport, desk.limit_s, self.stop)
             self._check_firmware(device)
             if bundle is not None:
                 self._give(device, bundle)
