@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 from edgesdk.core.graph import Graph as CoreGraph
 from edgesdk.emulate.tflite import TfliteGraph
+from edgesdk.errors import EdgeError
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk_converters.lower import lower_graph
 from edgesdk_converters.npu import VelaConfig, compile_npu
 from edgesdk_converters.npu.vela import run_vela
 from npu_graphs import board_config, embedding_net, linear, random_weights
 from single_op import Array, Net
+from test_lower_lstm import draw, frames, layer
 from test_lower_variables import VariableNet, _start
 
 pytestmark = pytest.mark.needs_cc
+_WORDS = (0, 1, 2, 8, 16, 255, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
 def _inputs(graph: TfliteGraph, rng: np.random.Generator) -> list[Array]:
@@ -118,6 +121,28 @@ def test_states_go_from_step_to_step(make: object, on_cpu: str) -> None:
     np.testing.assert_array_equal(device.run(*steps[1])[0], expected[0])
 
 
+@pytest.mark.parametrize("options", [(), ("--debug-force-legacy-core",)])
+def test_variables_of_an_lstm_equal_tflm(options: tuple[str, ...]) -> None:
+    """Its curves are TFLM's, not TFLite's (docs/npu.md); h starts at its zero point."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    drawn = draw(np.random.default_rng(3), 12, 24)
+    weights = replace(drawn, cell_fraction=11, cell_clip=0.0)
+    data = layer(weights, 2)
+    assert weights.zeros[1] != 0
+    tflite = run_vela(data, board_config(), "lstm.tflite", options).tflite
+    device = CoreGraph(lower_graph(tflite).plan.encode())
+    rng = np.random.default_rng(4)
+    for _ in range(2):
+        oracle = runtime.Interpreter.from_bytes(data)
+        for _ in range(6):
+            x = frames(rng, 2, 12)
+            oracle.set_input(x, 0)
+            oracle.invoke()
+            np.testing.assert_array_equal(device.run(x)[0], oracle.get_output(0))
+        device.reset()
+
+
 def test_bytes_that_outlive_their_place_are_kept() -> None:
     """A view of one NPU step's result is read again behind another step."""
     net = Net()
@@ -148,3 +173,22 @@ def test_the_table_counts_what_runs() -> None:
     on_cpu = [row.operator for row in compiled.operators if row.target == "CPU"]
     ops = lower_graph(compiled.tflite).debug["ops"]
     assert on_cpu == [it["tflite_op"] for it in ops if it["op"] != "NPU_ETHOSU"]
+
+
+@pytest.mark.parametrize("make", [embedding_net, _variable_net])
+def test_damaged_files_are_refused_or_run(make: object) -> None:
+    """In one line by whoever sees it first: reader, lowering, the core on load, or the NPU."""
+    data = _compiled(make())  # type: ignore[operator]
+    rng, ends = np.random.default_rng(11), {"refused": 0, "ran": 0}
+    for _ in range(250):
+        changed = bytearray(data)
+        at = 4 * int(rng.integers(0, len(data) // 4))
+        changed[at : at + 4] = int(rng.choice(_WORDS)).to_bytes(4, "little")
+        try:
+            graph = CoreGraph(lower_graph(bytes(changed)).plan.encode())
+            graph.run(*[np.zeros(info.shape, info.dtype) for info in graph.inputs])
+            ends["ran"] += 1
+        except EdgeError as error:
+            assert "\n" not in str(error)
+            ends["refused"] += 1
+    assert min(ends.values()) > 10

@@ -58,6 +58,9 @@ def lower_ethosu(ctx: Context, operator: Operator) -> None:
     for index in tensors:
         if index not in arena.places:
             ctx.refuse(operator, f"'{ctx.graph.tensors[index].name}' has no place", _AGAIN)
+    fast = ctx.graph.tensors[operator.inputs[_FAST]]
+    if fast.dtype not in DTYPES.values():
+        ctx.refuse(operator, f"its fast scratch is {fast.dtype}", _AGAIN)
     _bring_inputs(ctx, arena, operator)
     ctx.builder.operator, ctx.builder.code = number, operator.code
     _emit(ctx, arena, operator)

@@ -91,10 +91,11 @@ def _variable(ctx: Context, operator: Operator, used_as: Tensor) -> Variable:
         place = ctx.builder.state(name, start)
         states.variables[name] = Variable(name, start, place, place)
     variable = states.variables[name]
-    if (variable.start.dtype.name, variable.start.nbytes) != (used_as.dtype, size_bytes(used_as)):
+    start = variable.start
+    if start.dtype.name != used_as.dtype or start.nbytes != size_bytes(used_as):
         ctx.refuse(
             operator,
-            f"variable '{name}' starts as {variable.start.dtype}{list(variable.start.shape)}, "
+            f"variable '{name}' starts as {start.dtype}{list(start.shape)}, "
             f"'{used_as.name}' is {used_as.dtype}{list(used_as.shape)}",
             "Give a variable one type and shape.",
         )
