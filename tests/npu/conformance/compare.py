@@ -32,6 +32,8 @@ class Outcome:
     causes: str = ""
     left: int = 0
     """Values that still differ with TFLM's constants in the stream (cure.py)."""
+    finding: str = ""
+    """The first hazard or misaligned address that the strict emulator finds in the stream."""
     figures: Figures | None = None
 
 

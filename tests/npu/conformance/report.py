@@ -80,6 +80,8 @@ def page_text(outcomes: Sequence[Outcome], long: Sequence[Outcome]) -> str:
         "LAYOUTS": _layouts(outcomes),
         "DIFFERENCES": _differences(outcomes),
         "CAUSES": "\n".join(f"- **{name}.** {text}" for name, text in CAUSES.items()),
+        "FINDINGS": _findings(outcomes),
+        "STREAMS": str(sum(o.figures is not None for o in outcomes)),
         "REFUSED": _refused(outcomes),
         "LONG": summary(long),
         "LONG_DIFFERENCES": _differences(long),
@@ -125,6 +127,18 @@ def _differences(outcomes: Sequence[Outcome]) -> str:
             f"| {graph} | {generator} | {where} | {most.different} of {most.values} "
             f"| {max(o.largest for o in found)} | {most.left} | {most.causes} |"
         )
+    return "\n".join(lines)
+
+
+def _findings(outcomes: Sequence[Outcome]) -> str:
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for o in outcomes:
+        if o.finding:
+            groups[o.graph, o.generator, o.finding].append(o.accelerator)
+    lines = ["| graph | generator | accelerators | finding |", "|---|---|---|---|"]
+    for (graph, generator, finding), found in groups.items():
+        where = "all" if len(found) == len(TARGETS) else ", ".join(found)
+        lines.append(f"| {graph} | {generator} | {where} | {finding} |")
     return "\n".join(lines)
 
 

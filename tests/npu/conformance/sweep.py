@@ -5,11 +5,15 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+from edgesdk.errors import NpuError
+from edgesdk.npu.emulator import Npu
+
 from conformance.catalogue import catalogue
 from conformance.compare import Outcome, compare, compiled_once
 from conformance.compile import TARGETS, Compiled, Refusal
 from conformance.cure import cured
-from conformance.emulate import numbers_only
+from conformance.emulate import Job, numbers_only
 from conformance.explain import UNCURED
 from conformance.oracle import Run, run_reference
 
@@ -45,12 +49,23 @@ def compare_all(
                     outcome = compare(name, runs, compiled, generator, numbers_only)
                     if outcome.state == "differs":
                         outcome = with_causes(outcome, data, runs, compiled)
+                    outcome = replace(outcome, finding=first_finding(compiled))
                 except Refusal as err:
                     outcome = Outcome(name, accelerator, generator, "refused", str(err))
                 found.append(outcome)
                 if outcome.state in ("differs", "failed"):
                     print(_line(outcome), flush=True)
     return found
+
+
+def first_finding(compiled: Compiled) -> str:
+    """What the strict emulator says against the stream; empty where it runs."""
+    job = Job(compiled, Npu(compiled.accelerator))
+    try:
+        job.invoke([np.zeros(place.shape, place.dtype) for place in compiled.inputs])
+    except NpuError as error:
+        return str(error).split(": ", 2)[-1].split(" (region")[0]
+    return ""
 
 
 def with_causes(outcome: Outcome, data: bytes, runs: Sequence[Run], compiled: Compiled) -> Outcome:
