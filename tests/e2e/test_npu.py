@@ -184,6 +184,10 @@ def test_what_cannot_be_run_is_said(
     values, cut = tmp_path / "x.npy", tmp_path / "cut_vela.tflite"
     np.save(values, np.zeros((1, 96), np.int8))
     cut.write_bytes(compiled.read_bytes()[:3000])
+    bad, payload = tmp_path / "bad_vela.tflite", compiled.read_bytes().find(b"COP1")
+    changed = bytearray(compiled.read_bytes())
+    changed[payload + 64] = 0xFE  # where commands are
+    bad.write_bytes(changed)
     clip = sorted((model / "clips").glob("*.wav"))[0]
     two = ("--input", values, "--input", values)
     assert len(edgesdk.ok("emulate", compiled, *two, "--json").document["steps"]) == 1
@@ -193,6 +197,7 @@ def test_what_cannot_be_run_is_said(
         ((compiled, *two, "--engine", "tflite"), "made for an Ethos-U, which TFLite has not"),
         ((compiled, *two, "--against", "cpu"), "--against needs a bundle"),
         ((cut, *two), "damaged"),
+        ((bad, *two), "bad_vela.tflite: graph: NPU command stream is damaged"),
         ((convert("host"), clip, "--against", "cpu"), "nothing for an NPU"),
         ((recogniser, clip, "--against", "cpu", "--engine", "core"), "leave --engine out"),
     ]

@@ -13,6 +13,7 @@ from edgesdk.core import Graph
 from edgesdk.emulate import GraphRun, TfliteGraph, run_graph
 from edgesdk.emulate.against import Inputs, Parting, find_parting
 from edgesdk.emulate.flatbuffer import with_outputs
+from edgesdk.errors import EdgeError
 
 Array = npt.NDArray[Any]
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
@@ -28,7 +29,12 @@ def run_compiled(tflite: bytes, inputs: Sequence[Array], source: str) -> GraphRu
         BundleError: the inputs do not fit.
         NpuError: a stream does what the NPU cannot.
     """
-    return run_graph(lower_single(tflite, name=source), inputs, engine="core", source=source)
+    try:
+        return run_graph(lower_single(tflite, name=source), inputs, engine="core", source=source)
+    except EdgeError as error:
+        if str(error).startswith(source):
+            raise
+        raise type(error)(f"{source}: {error}") from error
 
 
 def name_parting(
