@@ -14,7 +14,7 @@
 
 #define REGIONS 3u
 #define WORK_BYTES 40000u
-#define TAPS (1u << 16) /* of one operation: longer ones end as a fault */
+#define WORK_LIMIT (1u << 20) /* longer jobs end as a fault */
 
 typedef struct stream {
   uint32_t config, count;
@@ -93,7 +93,7 @@ static void run(edge_ethosu_t *npu, void *work, const stream_t *head, uint32_t *
   if (edge_ethosu_init(npu, head->config, NULL, 0, work, WORK_BYTES) != EDGE_OK) {
     exit(2);
   }
-  npu->limit = TAPS;
+  npu->limit = WORK_LIMIT;
   npu->strict = draw(4) != 0;
   (void)edge_ethosu_map(npu, stream, count * 4u, false);
   for (uint32_t i = 0; i < REGIONS; i++) {

@@ -141,6 +141,23 @@ FAULTS: dict[str, tuple[str, int, Callable[[], list[int]]]] = {
             + STOP
         ),
     ),
+    "taps beyond 32 bits": (
+        *("work memory", PARSE),
+        lambda: (
+            sets({"KERNEL_HEIGHT_M1": 65536, "KERNEL_WIDTH_M1": 65536, "OFM_REGION": 1})
+            + encode("DEPTHWISE", 0)
+            + STOP
+        ),
+    ),
+    "more rows of a transfer than the limit": (
+        *("limit", PARSE),
+        lambda: _transfer(
+            DMA0_SRC_REGION=2 << 9,
+            DMA0_SIZE0=65535,
+            DMA0_SIZE1=65535,
+            DMA0_SKIP0=-64,
+        ),
+    ),
     "more taps than the limit": (
         *("limit", PARSE),
         lambda: (

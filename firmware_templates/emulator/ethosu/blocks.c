@@ -53,10 +53,16 @@ static uint32_t run_end(const place_t *p, uint32_t c) {
                                        : p->box.end_c;
 }
 
-static bool meets_run(const place_t *p, int64_t begin, int64_t end, int64_t *first) {
+/* Also true, with nothing left, where that many steps are too many. */
+static bool meets_run(const place_t *p, int64_t begin, int64_t end, int64_t *first,
+                      uint64_t *left) {
   for (uint32_t y = p->box.y; y < p->box.end_y; y++) {
     for (uint32_t x = p->box.x; x < p->box.end_x; x++) {
       for (uint32_t c = p->box.c; c < p->box.end_c; c = run_end(p, c)) {
+        if (*left == 0) {
+          return true;
+        }
+        --*left;
         const int64_t from = address(p, y, x, c);
         const int64_t to = from + (int64_t)((run_end(p, c) - c) * p->bytes);
         if (from < end && begin < to) {
@@ -81,7 +87,7 @@ static bool same_layout(const place_t *a, const place_t *b) {
   return same;
 }
 
-static bool meet(const place_t *a, const place_t *b, int64_t *first) {
+static bool meet(const place_t *a, const place_t *b, int64_t *first, uint64_t *left) {
   if (is_empty(&a->box) || is_empty(&b->box) || a->fm->region != b->fm->region) {
     return false;
   }
@@ -96,7 +102,7 @@ static bool meet(const place_t *a, const place_t *b, int64_t *first) {
     for (uint32_t x = a->box.x; x < a->box.end_x; x++) {
       for (uint32_t c = a->box.c; c < a->box.end_c; c = run_end(a, c)) {
         const int64_t from = address(a, y, x, c);
-        if (meets_run(b, from, from + (int64_t)((run_end(a, c) - c) * a->bytes), first)) {
+        if (meets_run(b, from, from + (int64_t)((run_end(a, c) - c) * a->bytes), first, left)) {
           return true;
         }
       }
@@ -205,7 +211,7 @@ read_of_written(const edge_hazards_t *h, const edge_ethosu_accesses_t *accesses,
 
 static bool has_table(const edge_ethosu_state_t *s) { return (s->activation & 16u) != 0; }
 
-edge_hazard_t edge_hazard_of_blocks(const edge_hazards_t *h, const edge_ethosu_state_t *s,
+edge_hazard_t edge_hazard_of_blocks(edge_hazards_t *h, const edge_ethosu_state_t *s,
                                     const edge_ethosu_command_t *command,
                                     const edge_ethosu_accesses_t *accesses) {
   const uint32_t most = s->blockdep;
@@ -244,8 +250,8 @@ edge_hazard_t edge_hazard_of_blocks(const edge_hazards_t *h, const edge_ethosu_s
       }
       const place_t written = {&h->before.ofm, edge_ethosu_ofm_bytes(&h->before.ofm),
                                ofm_block(&h->before, count - 1 - k, &count)};
-      if (meet(&reads[0], &written, &found.address) ||
-          (second && meet(&reads[1], &written, &found.address))) {
+      if (meet(&reads[0], &written, &found.address, &h->left) ||
+          (second && meet(&reads[1], &written, &found.address, &h->left))) {
         found.region = written.fm->region;
         return found;
       }

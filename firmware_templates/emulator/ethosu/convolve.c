@@ -20,7 +20,6 @@ typedef struct convolution {
   edge_emu_window_t window;
   edge_emu_order_t order;
   uint32_t inputs;
-  uint32_t taps;
   uint32_t row; /* weights of a channel, filled up */
   uint32_t depth_step;
   uint32_t core;
@@ -93,6 +92,9 @@ static uint32_t decode(convolution_t *c, uint32_t first) {
     uint32_t count = least(end - at, c->capacity - kept);
     if (count == 0u || (kept > 0u && count < end - at)) {
       break;
+    }
+    if (!edge_emu_spend(c->npu, end - start + c->order.ofm_ublock, c->row)) {
+      return 0;
     }
     if (at != start) {
       c->npu->mlw = c->npu->mlw_block;
@@ -219,6 +221,9 @@ static bool run_core(convolution_t *c) {
   if (c->block_depth == 0u) {
     return edge_emu_fail(c->npu, EDGE_ETHOSU_FAULT_OPERATION, s->ofm.region, s->ofm.base[0]);
   }
+  if (!edge_emu_spend(c->npu, 1, s->weight_length[c->core] / ROW)) {
+    return false;
+  }
   edge_emu_count(c->npu, s->weight_region, s->weight_length[c->core], false);
   edge_mlw_open(&c->npu->mlw, stream, s->weight_length[c->core]);
   uint32_t first = 0;
@@ -234,7 +239,9 @@ static bool run_core(convolution_t *c) {
 
 /* Places in the work memory: the gathered window, then scales, then weights. */
 static bool divide_work(convolution_t *c) {
-  uint64_t row = ((uint64_t)c->taps * c->inputs + ROW - 1u) & ~(uint64_t)(ROW - 1u);
+  uint64_t taps = (uint64_t)c->window.taps_y * c->window.taps_x; /* at most 2^32 */
+  uint64_t used = taps * c->inputs;
+  uint64_t row = (used + ROW - 1u) & ~(uint64_t)(ROW - 1u);
   uint64_t gathered = c->order.depthwise ? 0u : row * sizeof(int16_t);
   uint64_t each = sizeof(edge_emu_channel_t) + row * sizeof(int16_t);
   uint64_t room = c->npu->work_bytes;
@@ -248,9 +255,12 @@ static bool divide_work(convolution_t *c) {
   c->gathered = (int16_t *)(void *)c->npu->work;
   c->scales = (edge_emu_channel_t *)(void *)(c->npu->work + gathered);
   c->weights = (int16_t *)(void *)(c->npu->work + gathered + c->capacity * sizeof *c->scales);
+  if (!edge_emu_spend(c->npu, 1, c->capacity * each / ROW)) {
+    return false;
+  }
   /* What fills up windows and rows adds nothing. */
   memset(c->gathered, 0, (size_t)gathered);
-  if (!c->order.depthwise && row != (uint64_t)c->taps * c->inputs) {
+  if (!c->order.depthwise && row != used) {
     memset(c->weights, 0, (size_t)(row * c->capacity * sizeof(int16_t)));
   }
   return true;
@@ -299,11 +309,7 @@ bool edge_emu_convolve(edge_ethosu_t *npu, bool depthwise) {
   c.depth_step = wide ? WIDE_DEPTH : NARROW_DEPTH;
   uint64_t taps = (uint64_t)c.window.taps_y * c.window.taps_x;
   c.cores = s->parallel_mode + 1u;
-  if (!edge_emu_within_limit(npu, taps * c.inputs)) {
-    return false;
-  }
-  c.taps = (uint32_t)taps;
-  if (!divide_work(&c)) {
+  if (!edge_emu_spend_taps(npu, taps * c.inputs) || !divide_work(&c)) {
     return false;
   }
   for (c.core = 0; c.core < c.cores; c.core++) {

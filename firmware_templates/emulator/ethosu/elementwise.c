@@ -179,7 +179,7 @@ bool edge_emu_elementwise(edge_ethosu_t *npu, uint32_t mode) {
                 !(mode == EDGE_ETHOSU_MUL && edge_ethosu_ifm_bytes(&s->ifm) == 4u);
   if (!edge_emu_open_ifm(npu, &s->ifm, &e.ifm) ||
       (!is_unary(mode) && !edge_emu_open_ifm(npu, &s->ifm2, &e.ifm2)) ||
-      !edge_emu_open_output(npu, scaled, &e.output) || !edge_emu_within_limit(npu, 1)) {
+      !edge_emu_open_output(npu, scaled, &e.output) || !edge_emu_spend_taps(npu, 1)) {
     return false;
   }
   if (!is_unary(mode)) {

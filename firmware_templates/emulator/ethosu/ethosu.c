@@ -134,6 +134,9 @@ static bool would_be_forgiven(edge_ethosu_t *npu, const edge_ethosu_command_t *c
     return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_OPERATION, npu->state.ofm.region, 0);
   }
   const edge_hazard_t found = edge_hazards_next(&npu->hazards, &npu->state, command, &accesses);
+  if (npu->hazards.left == 0u) {
+    return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_WORK, npu->state.ofm.region, 0);
+  }
   if (found.kind == EDGE_HAZARD_NONE) {
     return true;
   }
@@ -159,6 +162,7 @@ static bool run_queue(edge_ethosu_t *npu) {
   edge_ethosu_begin(&npu->cursor, &npu->state, words, npu->queue_bytes / 4u,
                     edge_ethosu_product(npu->config));
   edge_hazards_begin(&npu->hazards, npu->config);
+  npu->left = npu->limit;
   for (;;) {
     edge_ethosu_command_t command;
     if (edge_ethosu_next(&npu->cursor, &npu->state, &command) != EDGE_OK) {

@@ -20,7 +20,7 @@
 #define EDGE_ETHOSU_WINDOWS 8u
 #define EDGE_ETHOSU_SHRAM_BYTES (48u * 1024u) /* of the largest core */
 #define EDGE_ETHOSU_CURVE 256u
-#define EDGE_ETHOSU_LIMIT ((uint64_t)1 << 40) /* taps that one operation may read */
+#define EDGE_ETHOSU_LIMIT ((uint64_t)1 << 36) /* of the work of one job: minutes */
 
 /* Memory that the NPU can reach. Everything outside of all windows is a bus error. */
 typedef struct edge_ethosu_window {
@@ -40,7 +40,7 @@ typedef struct edge_ethosu_window {
   EDGE_ETHOSU_FAULT(WEIGHTS, "weights are damaged or end too early")                               \
   EDGE_ETHOSU_FAULT(LOOKUP, "lookup table outside the NPU's own memory")                           \
   EDGE_ETHOSU_FAULT(OPERATION, "operation that this NPU cannot run")                               \
-  EDGE_ETHOSU_FAULT(WORK, "operation larger than the emulator's work memory or limit")             \
+  EDGE_ETHOSU_FAULT(WORK, "larger than the emulator's work memory or limit of work")               \
   EDGE_ETHOSU_FAULT(TRANSFER, "memory of a transfer that may be under way: no DMA_WAIT")           \
   EDGE_ETHOSU_FAULT(KERNEL, "memory of an operation that may be under way: no KERNEL_WAIT")        \
   EDGE_ETHOSU_FAULT(BLOCKDEP, "reads blocks that may not be written yet: BLOCKDEP too large")      \
@@ -90,7 +90,8 @@ typedef struct edge_ethosu {
   uint32_t window_count;
   uint8_t *work;
   uint64_t work_bytes;
-  uint64_t limit; /* taps of one operation; the caller may lower it */
+  uint64_t limit; /* taps, bytes moved and weights decoded of one job; the caller may change it */
+  uint64_t left;  /* of it, in the job that runs */
   bool strict;    /* what the hardware would not forgive is a fault; the caller may clear it */
 
   uint32_t ofm_ublock; /* channels that the core handles at once */

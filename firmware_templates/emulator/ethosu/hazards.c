@@ -15,6 +15,7 @@ void edge_hazards_begin(edge_hazards_t *h, uint32_t config) {
   h->transfer_count = h->kernel_count = 0;
   h->has_before = false;
   h->tables = 0;
+  h->left = EDGE_HAZARD_STEPS;
 }
 
 static uint32_t most_transfers(uint32_t config) {

@@ -19,6 +19,7 @@
 
 #define EDGE_HAZARD_TRANSFERS 2u
 #define EDGE_HAZARD_KERNELS 2u
+#define EDGE_HAZARD_STEPS ((uint64_t)1 << 33) /* that comparing blocks may take in one job */
 
 typedef enum edge_hazard_kind {
   EDGE_HAZARD_NONE,
@@ -52,6 +53,7 @@ typedef struct edge_hazards {
   edge_ethosu_command_t before_command;
   bool has_before;
   uint32_t tables; /* a bit for each 256 bytes that hold a table */
+  uint64_t left;   /* of the steps; 0: what follows is not judged any more */
 } edge_hazards_t;
 
 /* A job on the NPU with that CONFIG word begins. */
@@ -64,7 +66,7 @@ edge_hazard_t edge_hazards_next(edge_hazards_t *hazards, const edge_ethosu_state
                                 const edge_ethosu_accesses_t *accesses);
 
 /* Whether BLOCKDEP lets `state` read what the operation before it has not written yet. */
-edge_hazard_t edge_hazard_of_blocks(const edge_hazards_t *hazards, const edge_ethosu_state_t *state,
+edge_hazard_t edge_hazard_of_blocks(edge_hazards_t *hazards, const edge_ethosu_state_t *state,
                                     const edge_ethosu_command_t *command,
                                     const edge_ethosu_accesses_t *accesses);
 

@@ -69,8 +69,12 @@ edge_emu_tap_t edge_emu_find_tap(const edge_emu_window_t *window, uint32_t out_y
                                  uint32_t tap_y, uint32_t tap_x, uint32_t *y, uint32_t *x);
 uint64_t edge_emu_input_bytes(const edge_emu_window_t *window, uint32_t depth, uint32_t bytes);
 
-/* False (a fault) where an operation reads more taps than the caller allows. */
-bool edge_emu_within_limit(edge_ethosu_t *npu, uint64_t taps);
+/* Take `count` times `each` from what the job may still work, before that is done: so every job
+ * ends. False (a fault) where less is left. */
+bool edge_emu_spend(edge_ethosu_t *npu, uint64_t count, uint64_t each);
+
+/* The same for `taps` per element of the output. */
+bool edge_emu_spend_taps(edge_ethosu_t *npu, uint64_t taps);
 
 /* ---- from accumulators to the output ---- */
 typedef struct edge_emu_channel {

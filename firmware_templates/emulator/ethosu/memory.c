@@ -214,11 +214,18 @@ uint64_t edge_emu_input_bytes(const edge_emu_window_t *window, uint32_t depth, u
   return rows * columns * depth * bytes;
 }
 
-bool edge_emu_within_limit(edge_ethosu_t *npu, uint64_t taps) {
+bool edge_emu_spend(edge_ethosu_t *npu, uint64_t count, uint64_t each) {
+  if (each > 0u && count > npu->left / each) {
+    const edge_ethosu_fm_t *ofm = &npu->state.ofm;
+    return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_WORK, ofm->region, ofm->base[0]);
+  }
+  npu->left -= count * each;
+  return true;
+}
+
+bool edge_emu_spend_taps(edge_ethosu_t *npu, uint64_t taps) {
   const edge_ethosu_fm_t *ofm = &npu->state.ofm;
-  uint64_t elements = (uint64_t)ofm->width * ofm->height * ofm->depth; /* at most 2^48 */
-  return taps <= npu->limit / elements ||
-         edge_emu_fail(npu, EDGE_ETHOSU_FAULT_WORK, ofm->region, ofm->base[0]);
+  return edge_emu_spend(npu, (uint64_t)ofm->width * ofm->height * ofm->depth, taps);
 }
 
 typedef struct transfer {
@@ -280,8 +287,11 @@ bool edge_emu_transfer(edge_ethosu_t *npu) {
   }
   transfer_t source = side(s, source_strides, dimensions);
   transfer_t target = side(s, target_strides, dimensions);
-  if (s->dma_length == 0u) {
+  if (s->dma_length == 0u || source.rows * source.planes == 0u) {
     return true;
+  }
+  if (!edge_emu_spend(npu, source.rows * source.planes, s->dma_length)) {
+    return false;
   }
   for (uint64_t plane = 0; plane < source.planes; plane++) {
     for (uint64_t row = 0; row < source.rows; row++) {

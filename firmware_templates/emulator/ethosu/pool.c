@@ -114,7 +114,7 @@ bool edge_emu_pool(edge_ethosu_t *npu, uint32_t mode) {
   edge_emu_open_window(s, &p.window);
   uint64_t taps = (uint64_t)p.window.taps_y * p.window.taps_x;
   uint32_t depth = sums ? s->ifm.depth : s->ofm.depth;
-  if (!edge_emu_within_limit(npu, taps * (sums ? depth : 1u))) {
+  if (!edge_emu_spend_taps(npu, taps * (sums ? depth : 1u))) {
     return false;
   }
   for (uint32_t y = 0; y < s->ofm.height; y++) {
