@@ -20,7 +20,7 @@ from edgesdk.errors import BuildError, EdgeError
 from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
-from edgesdk.needed import needed_options
+from edgesdk.needed import layout_note, needed_options
 
 
 class Compiler(StrEnum):
@@ -69,6 +69,7 @@ def _flash_board(
 ) -> None:
     """Build firmware, and store it with the bundle as an emulated board's flash."""
     check_board_fits(board, bundle, memory_use(board, bundle))
+    _say_layout(term, bundle, board)
     if dry_run:
         commands = build_commands(board, options)
         plan = {"schema": "edgesdk.flash-plan", "version": 1, "board": board.name}
@@ -89,12 +90,19 @@ def _flash_board(
     term.result(document, *_views(document, uses))
 
 
+def _say_layout(term: Terminal, bundle: Bundle, board: Board) -> None:
+    note = layout_note(bundle, board)
+    if note is not None:
+        term.note(f"note: {note}")
+
+
 def _load_over_link(
     term: Terminal, board: str | None, port: str, bundle: Bundle, timeout_s: float | None
 ) -> None:
     """Replace the bundle of a running device; its firmware stays."""
     with open_target(find_board(board) if board else None, port, None, timeout_s) as device:
         check_board_fits(device.board, bundle, memory_use(device.board, bundle))
+        _say_layout(term, bundle, device.board)
         with term.progress(f"loading {bundle.source} to {port}"):
             identity = device.load(bundle.device_bytes())
         device.check_bundle(bundle.digest)
