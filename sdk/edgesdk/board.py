@@ -2,7 +2,7 @@
 
 import itertools
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def _read_cpu(table: Table) -> Cpu:
         core=table.choice("core", tuple(CORE_ISA)),
         isa=table.texts("isa"),
         clock_hz=table.maybe("clock_hz", int),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return cpu
@@ -169,7 +169,7 @@ def _read_compiler(table: Table) -> Compiler:
         default=table.choice("default", COMPILERS),
         optimise=table.texts("optimise"),
         target=table.texts("target"),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return compiler
@@ -181,13 +181,13 @@ def _read_memory(table: Table) -> Memory:
         base=table.maybe("base", int),
         size_bytes=table.positive("size_bytes"),
         holds=table.texts("holds"),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     for role in memory.holds:
         if role not in ROLES:
-            raise BoardError(
-                f"{table.where}: holds {role!r} is none of {', '.join(ROLES)}"
-                f"{did_you_mean(role, ROLES)}"
+            table.fault(
+                "holds",
+                f"holds {role!r} is none of {', '.join(ROLES)}{did_you_mean(role, ROLES)}",
             )
     table.finish()
     return memory
@@ -206,7 +206,7 @@ def _read_uart(table: Table) -> Uart:
         clock_hz=table.positive("clock_hz"),
         baud=table.positive("baud"),
         receive_bytes=table.positive("receive_bytes"),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return uart
@@ -218,7 +218,7 @@ def _read_counter(table: Table) -> Counter:
         address=table.positive("address"),
         tick_ns=table.positive("tick_ns"),
         icount_shift=table.take("icount_shift", int),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return counter
@@ -230,24 +230,26 @@ def _read_emulator(table: Table) -> Emulator:
         machine=table.maybe("machine", str),
         ram_base=table.maybe("ram_base", int),
         ram_bytes=table.maybe("ram_bytes", int),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return emulator
 
 
-def _read_board(values: dict[str, Any], path: Path) -> Board:
-    top = Table(values, path.name)
+def _read_board(
+    values: dict[str, Any], path: Path, faults: list[tuple[str, str]] | None = None
+) -> Board:
+    top = Table(values, path.name, faults=faults)
     schema = top.take("schema", int)
-    if schema != SCHEMA:
+    if not faults and schema != SCHEMA:
         raise BoardError(f"{path.name}: schema = {schema}, this edgesdk reads {SCHEMA}; update it")
     stack = top.table("stack")
     board = Board(
-        name=top.take("name", str),
-        title=top.take("title", str),
+        name=top.text("name"),
+        title=top.text("title"),
         tier=top.choice("tier", TIERS),
         port=top.take("port", str),
-        source=top.take("source", str),
+        source=top.text("source"),
         cpu=_read_cpu(top.table("cpu")),
         compiler=_read_compiler(top.table("compiler")),
         memories=tuple(_read_memory(table) for table in top.tables("memory")),
@@ -264,39 +266,47 @@ def _read_board(values: dict[str, Any], path: Path) -> Board:
     return board
 
 
-def _check_name_matches_file(board: Board) -> str | None:
+def _check_name_matches_file(board: Board) -> Iterator[str]:
     if board.name != board.path.stem:
-        return f"name = {board.name!r} differs from the file's name; make them equal"
-    return None
+        yield f"name = {board.name!r} differs from the file's name; make them equal"
 
 
-def _check_port(board: Board) -> str | None:
+def _check_port(board: Board) -> Iterator[str]:
     ports = resource_dir("firmware_templates") / "ports"
     path = ports / board.port / "port.toml"
     if not path.is_file():
-        known = sorted(entry.parent.name for entry in ports.glob("*/port.toml"))
-        return (
-            f"port = {board.port!r} is no folder of firmware_templates/ports ({', '.join(known)})"
-        )
+        known = ", ".join(sorted(entry.parent.name for entry in ports.glob("*/port.toml")))
+        yield f"port = {board.port!r} is no folder of firmware_templates/ports ({known})"
+        return
     port = tomllib.loads(path.read_text(encoding="utf-8"))
     for table in port["needs"]:
         if getattr(board, table) is None:
-            return f"port {board.port!r} needs a [{table}] table; add it (docs/porting.md)"
-    offered = port.get("npu_sources", {})
-    if board.npu is not None and board.npu.attachment not in offered:
-        return (
+            yield f"port {board.port!r} needs a [{table}] table; add it (docs/porting.md)"
+    if board.npu is not None and board.npu.attachment not in port.get("npu_sources", {}):
+        yield (
             f"port {board.port!r} has no [npu_sources] for attachment {board.npu.attachment!r}; "
             "add them to its port.toml (docs/porting.md)"
         )
-    return None
+    if board.link.default not in port["links"]:
+        offered = ", ".join(port["links"])
+        yield f"[link] default = {board.link.default!r} is no link of port {board.port} ({offered})"
 
 
-def _check_isa_fits_core(board: Board) -> str | None:
+def _check_isa_fits_core(board: Board) -> Iterator[str]:
     extra = set(board.cpu.isa) - CORE_ISA[board.cpu.core]
-    return f"[cpu] isa {sorted(extra)} is not offered by {board.cpu.core}" if extra else None
+    if extra:
+        yield f"[cpu] isa {sorted(extra)} is not offered by {board.cpu.core}"
 
 
-def _check_every_role_has_one_home(board: Board) -> str | None:
+def _check_clock(board: Board) -> Iterator[str]:
+    clock = board.cpu.clock_hz
+    if clock is None and board.tier != "host":
+        yield "[cpu] clock_hz is missing; only the host has none"
+    if clock is not None and not 0 < clock < 1 << 32:
+        yield f"[cpu] clock_hz = {clock} must lie in 1..{(1 << 32) - 1}"
+
+
+def _check_every_role_has_one_home(board: Board) -> Iterator[str]:
     needed = ["workspace", "model"]
     if board.tier != "host":
         needed += ["code", "data", "stack"]
@@ -306,107 +316,102 @@ def _check_every_role_has_one_home(board: Board) -> str | None:
         homes = [memory.name for memory in board.memories if role in memory.holds]
         if len(homes) > 1 or (role in needed and not homes):
             found = " and ".join(homes) or "no memory"
-            return f"{role!r} is held by {found}; exactly one memory must hold it"
-    return None
+            yield f"{role!r} is held by {found}; exactly one memory must hold it"
 
 
-def _check_memories_do_not_overlap(board: Board) -> str | None:
+def _check_memories_do_not_overlap(board: Board) -> Iterator[str]:
     placed = sorted(
         ((m.base, m) for m in board.memories if m.base is not None), key=lambda pair: pair[0]
     )
     for (_, low), (base, high) in itertools.pairwise(placed):
         if low.end > base:
-            return (
+            yield (
                 f"memory {low.name!r} (0x{low.base:08X}..0x{low.end - 1:08X}) overlaps "
                 f"{high.name!r} at 0x{base:08X}; fix base or size_bytes"
             )
-    return None
 
 
-def _check_addresses(board: Board) -> str | None:
+def _check_addresses(board: Board) -> Iterator[str]:
     for memory in board.memories:
         if board.tier != "host" and memory.base is None:
-            return f"memory {memory.name!r} has no base; only the host's may lack it"
+            yield f"memory {memory.name!r} has no base; only the host's may lack it"
         if memory.base is not None and (memory.base % 16 or memory.base < 0):
-            return f"memory {memory.name!r} base 0x{memory.base:X} is no multiple of 16"
+            yield f"memory {memory.name!r} base 0x{memory.base:X} is no multiple of 16"
         if memory.end > 1 << 32:
-            return f"memory {memory.name!r} ends beyond 32 bits; fix base or size_bytes"
-    return None
+            yield f"memory {memory.name!r} ends beyond 32 bits; fix base or size_bytes"
 
 
-def _check_stack(board: Board) -> str | None:
+def _check_stack(board: Board) -> Iterator[str]:
     if board.stack_bytes % 16 or board.stack_bytes < 4096:
-        return f"[stack] size_bytes = {board.stack_bytes} must be a multiple of 16, at least 4096"
+        yield f"[stack] size_bytes = {board.stack_bytes} must be a multiple of 16, at least 4096"
     if board.has_role("stack") and board.stack_bytes > board.memory("stack").size_bytes:
         memory = board.memory("stack")
-        return (
+        yield (
             f"[stack] size_bytes = {board.stack_bytes} exceeds memory {memory.name!r} of "
             f"{memory.size_bytes} bytes; make the stack smaller or move it to a larger memory"
         )
-    return None
 
 
-def _check_link(board: Board) -> str | None:
+def _check_link(board: Board) -> Iterator[str]:
     payload = board.link.payload_bytes
     if not LEAST_PAYLOAD <= payload <= 65536:
-        return f"[link] payload_bytes = {payload} must lie in {LEAST_PAYLOAD}..65536"
-    encoded = 2 * (payload + 6) + 2
+        yield f"[link] payload_bytes = {payload} must lie in {LEAST_PAYLOAD}..65536"
+        return
     rings = {}
     if board.has_role("mailbox"):
         size = board.memory("mailbox").size_bytes
         if size & (size - 1):
-            return f"the mailbox's size_bytes = {size} must be a power of two"
+            yield f"the mailbox's size_bytes = {size} must be a power of two"
         rings["mailbox"] = size // 4
     if board.uart is not None:
-        if board.uart.receive_bytes & (board.uart.receive_bytes - 1):
-            return f"[uart] receive_bytes = {board.uart.receive_bytes} must be a power of two"
-        if not 0 <= board.uart.interrupt < 96:
-            return f"[uart] interrupt = {board.uart.interrupt} must lie in 0..95"
         rings["uart"] = board.uart.receive_bytes
+        if board.uart.receive_bytes & (board.uart.receive_bytes - 1):
+            yield f"[uart] receive_bytes = {board.uart.receive_bytes} must be a power of two"
+        if not 0 <= board.uart.interrupt < 96:
+            yield f"[uart] interrupt = {board.uart.interrupt} must lie in 0..95"
+    encoded = 2 * (payload + 6) + 2
     for kind, size in rings.items():
         if size < encoded:
-            return f"the {kind} buffers {size} bytes, one frame may take {encoded}; enlarge it"
+            yield f"the {kind} buffers {size} bytes, one frame may take {encoded}; enlarge it"
     if board.link.default == "uart" and board.uart is None:
-        return '[link] default = "uart" needs a [uart] table'
-    return None
+        yield '[link] default = "uart" needs a [uart] table'
 
 
-def _check_counter(board: Board) -> str | None:
+def _check_counter(board: Board) -> Iterator[str]:
     counter = board.counter
     if counter is None:
-        return None
+        return
     if not 0 <= counter.icount_shift <= 10 or 2 * counter.tick_ns >= 1 << counter.icount_shift:
-        return (
+        yield (
             f"[counter] icount_shift = {counter.icount_shift} must lie in 0..10 and make an "
             f"instruction longer than two ticks of {counter.tick_ns} ns, or counts are not exact"
         )
-    return None
 
 
-def _check_emulator(board: Board) -> str | None:
+def _check_emulator(board: Board) -> Iterator[str]:
     emulator = board.emulator
     if (board.tier == "hardware") != (emulator is None):
-        return f"tier = {board.tier!r} and {'no ' if emulator is None else ''}[emulator] disagree"
+        yield f"tier = {board.tier!r} and {'no ' if emulator is None else ''}[emulator] disagree"
     if emulator is None or emulator.kind != "qemu":
-        return None
+        return
     if emulator.machine is None or emulator.ram_base is None or emulator.ram_bytes is None:
-        return "[emulator] of kind qemu needs machine, ram_base and ram_bytes"
+        yield "[emulator] of kind qemu needs machine, ram_base and ram_bytes"
+        return
     if board.has_role("mailbox"):
         mailbox = board.memory("mailbox")
         ram_end = emulator.ram_base + emulator.ram_bytes
         if not emulator.ram_base <= (mailbox.base or 0) <= mailbox.end <= ram_end:
-            return "the mailbox lies outside the RAM that a file backs; move it"
-    return None
+            yield "the mailbox lies outside the RAM that a file backs; move it"
 
 
-def _check_npu(board: Board) -> str | None:
+def _check_npu(board: Board) -> Iterator[str]:
     emulator, uart = board.emulator, board.uart
     if board.npu is None:
-        return None
+        return
     ram = None
     if emulator is not None and emulator.ram_base is not None and emulator.ram_bytes is not None:
         ram = range(emulator.ram_base, emulator.ram_base + emulator.ram_bytes)
-    return check_npu(
+    yield from check_npu(
         board.npu,
         Surroundings(
             emulator=None if emulator is None else emulator.kind,
@@ -418,39 +423,58 @@ def _check_npu(board: Board) -> str | None:
     )
 
 
-CHECKS: tuple[Callable[[Board], str | None], ...] = (
-    _check_name_matches_file,
-    _check_port,
-    _check_isa_fits_core,
-    _check_every_role_has_one_home,
-    _check_addresses,
-    _check_memories_do_not_overlap,
-    _check_stack,
-    _check_link,
-    _check_counter,
-    _check_emulator,
-    _check_npu,
-)
+# Each check with the keys of the file that it looks at.
+CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
+    _check_name_matches_file: frozenset({"name"}),
+    _check_port: frozenset({"port", "link", "npu"}),
+    _check_isa_fits_core: frozenset({"cpu"}),
+    _check_clock: frozenset({"cpu", "tier"}),
+    _check_every_role_has_one_home: frozenset({"memory", "tier", "link"}),
+    _check_addresses: frozenset({"memory", "tier"}),
+    _check_memories_do_not_overlap: frozenset({"memory"}),
+    _check_stack: frozenset({"stack", "memory"}),
+    _check_link: frozenset({"link", "memory", "uart"}),
+    _check_counter: frozenset({"counter"}),
+    _check_emulator: frozenset({"emulator", "tier", "memory"}),
+    _check_npu: frozenset({"npu", "emulator", "memory", "uart"}),
+}
 
 
-def validate(board: Board) -> list[str]:
-    """All that is wrong with a board, one sentence each; empty when nothing is."""
-    found = (check(board) for check in CHECKS)
-    return [f"{board.path.name}: {problem}" for problem in found if problem is not None]
+def validate(board: Board, unread: Set[str] = frozenset()) -> list[str]:
+    """All that is wrong with a board, one sentence each; looks at no key of `unread`."""
+    checks = [check for check, keys in CHECKS.items() if not keys & unread]
+    return [f"{board.path.name}: {problem}" for check in checks for problem in check(board)]
 
 
-def _load_file(path: Path) -> Board:
+def _parse(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BoardError(f"{path}: cannot be read ({error.strerror}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: not valid TOML ({error}); correct it") from error
-    board = _read_board(values, path)
+
+
+def _load_file(path: Path) -> Board:
+    board = _read_board(_parse(path), path)
     problems = validate(board)
     if problems:
         raise BoardError(problems[0])
     return board
+
+
+def faults_of(path: Path) -> list[str]:
+    """All that is wrong with a board file, one sentence each; empty where `load_board` takes it.
+
+    What cannot be read is left out of the checks that look at it: they come once it is mended.
+    """
+    faults: list[tuple[str, str]] = []
+    try:
+        board = _read_board(_parse(path), path, faults)
+    except BoardError as error:
+        return [str(error)]
+    unread = {section for section, _ in faults}
+    return [*(message for _, message in faults), *validate(board, unread)]
 
 
 def load_board(name_or_path: str | Path) -> Board:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgesdk.errors import BoardError
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.toml_table import Table
 
@@ -80,7 +79,7 @@ def read_npu(table: Table) -> Npu:
         doorbell=table.optional("doorbell", _read_doorbell),
         system=_read_system(table.table("system")),
         memory_mode=_read_memory_mode(table.table("memory_mode")),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return npu
@@ -89,9 +88,10 @@ def read_npu(table: Table) -> Npu:
 def _limit(table: Table) -> int:
     limit = table.positive("limit_ms")
     if limit > LONGEST_LIMIT_MS:
-        raise BoardError(
-            f"{table.where}: limit_ms = {limit} must be {LONGEST_LIMIT_MS} at most, or the host "
-            "gives up before the device does; make it smaller"
+        table.fault(
+            "limit_ms",
+            f"limit_ms = {limit} must be {LONGEST_LIMIT_MS} at most, or the host gives up before "
+            "the device does; make it smaller",
         )
     return limit
 
@@ -101,7 +101,7 @@ def _read_doorbell(table: Table) -> Doorbell:
         base=table.positive("base"),
         interrupt=table.take("interrupt", int),
         serial=table.positive("serial"),
-        source=table.take("source", str),
+        source=table.text("source"),
     )
     table.finish()
     return doorbell
@@ -109,11 +109,11 @@ def _read_doorbell(table: Table) -> Doorbell:
 
 def _read_system(table: Table) -> dict[str, str | int | float]:
     """Vela's [System_Config]: a clock, what lies behind both ports, and how fast that is."""
-    system: dict[str, str | int | float] = {"core_clock": _number(table, "core_clock")}
+    system: dict[str, str | int | float] = {"core_clock": table.number("core_clock")}
     for port in ("axi0_port", "axi1_port"):
         system[port] = table.choice(port, MEMORY_AREAS)
     for area in dict.fromkeys((str(system["axi0_port"]), str(system["axi1_port"]))):
-        system[f"{area}_clock_scale"] = _number(table, f"{area}_clock_scale")
+        system[f"{area}_clock_scale"] = table.number(f"{area}_clock_scale")
         system[f"{area}_burst_length"] = table.positive(f"{area}_burst_length")
         for key in ("read_latency", "write_latency"):
             system[f"{area}_{key}"] = _not_negative(table, table.take(f"{area}_{key}", int), key)
@@ -136,17 +136,9 @@ def _read_memory_mode(table: Table) -> dict[str, str | int]:
     return mode
 
 
-def _number(table: Table, key: str) -> int | float:
-    value = table.values.get(key)
-    number = table.take(key, int if type(value) is int else float)
-    if not 0 < number < float("inf"):
-        raise BoardError(f"{table.where}: {key} = {number} must be above 0 and finite; correct it")
-    return number
-
-
 def _not_negative(table: Table, value: int, key: str) -> int:
     if value < 0:
-        raise BoardError(f"{table.where}: {key} = {value} must not be negative; correct it")
+        table.fault(key, f"{key} = {value} must not be negative; correct it")
     return value
 
 
@@ -234,10 +226,10 @@ CHECKS: tuple[Callable[[Npu, Surroundings], str | None], ...] = (
 )
 
 
-def check_npu(npu: Npu, around: Surroundings) -> str | None:
-    """The first that is wrong with an NPU on its board, in a sentence; None where nothing is."""
+def check_npu(npu: Npu, around: Surroundings) -> list[str]:
+    """All that is wrong with an NPU on its board, one sentence each; empty where nothing is."""
     found = (check(npu, around) for check in CHECKS)
-    return next((problem for problem in found if problem is not None), None)
+    return [problem for problem in found if problem is not None]
 
 
 def axi_registers(npu: Npu) -> dict[str, int]:

@@ -7,10 +7,15 @@ from typing import Any, TypeVar
 from edgesdk.errors import BoardError, EdgeError
 
 T = TypeVar("T")
+OPEN = "?"  # a value that somebody has yet to find out
 
 
 class Table:
-    """One TOML table that knows which keys were asked for, so that the rest can be refused."""
+    """One TOML table that knows which keys were asked for, so that the rest can be refused.
+
+    A fault is raised, or, where a list of faults is given, noted there with the top table or key
+    that it lies in; reading goes on with a value of the right type, which is not to be used.
+    """
 
     def __init__(
         self,
@@ -18,29 +23,59 @@ class Table:
         where: str,
         error: type[EdgeError] = BoardError,
         page: str = "docs/porting.md",
+        faults: list[tuple[str, str]] | None = None,
     ) -> None:
         """`where` stands in messages, `error` is what they are raised as, `page` explains keys."""
         self.values = values
         self.where = where
         self.error = error
         self.page = page
+        self.faults = faults
+        self.section = ""  # the top key that this table lies under
         self.known: list[str] = []
 
-    def _inner(self, values: dict[str, Any], where: str) -> "Table":
-        return Table(values, f"{self.where} {where}", self.error, self.page)
+    def _inner(self, values: dict[str, Any] | None, where: str, key: str) -> "Table":
+        """A table inside; None for one that is missing, about which enough has been said."""
+        faults: list[tuple[str, str]] | None = [] if values is None else self.faults
+        inner = Table(values or {}, f"{self.where} {where}", self.error, self.page, faults)
+        inner.section = self.section or key
+        return inner
+
+    def fault(self, key: str, message: str) -> None:
+        """Raise what is wrong with `key`, or note it."""
+        if self.faults is None:
+            raise self.error(f"{self.where}: {message}")
+        self.faults.append((self.section or key, f"{self.where}: {message}"))
+
+    def _value(self, key: str, kind: type[T]) -> T | None:
+        """Value of `key`; None where its fault was noted."""
+        self.known.append(key)
+        if key not in self.values:
+            self.fault(key, self._missing(key))
+            return None
+        value = self.values[key]
+        if value == OPEN:
+            self.fault(key, f'{key} = "{OPEN}" is still open; fill it in ({self.page})')
+            return None
+        if type(value) is not kind:
+            self.fault(
+                key,
+                f"{key} = {value!r} is a {type(value).__name__}, not a {kind.__name__}; correct it",
+            )
+            return None
+        return value
 
     def take(self, key: str, kind: type[T]) -> T:
         """Value of `key`, of exactly that type."""
-        self.known.append(key)
-        if key not in self.values:
-            raise self._missing(key)
-        value = self.values[key]
-        if type(value) is not kind:
-            raise self.error(
-                f"{self.where}: {key} = {value!r} is a {type(value).__name__}, "
-                f"not a {kind.__name__}; correct it"
-            )
-        return value
+        value = self._value(key, kind)
+        return kind() if value is None else value
+
+    def text(self, key: str) -> str:
+        """A text that says something."""
+        value = self._value(key, str)
+        if value is not None and not value.strip():
+            self.fault(key, f"{key} is empty; name the {key}")
+        return value or ""
 
     def maybe(self, key: str, kind: type[T]) -> T | None:
         """Value of `key`; None where it is missing."""
@@ -51,33 +86,41 @@ class Table:
         """An array of tables."""
         found = self.take(key, list)
         if not all(isinstance(values, dict) for values in found):
-            raise self.error(f"{self.where}: {key} must be tables, each under [[{key}]]")
-        return [self._inner(v, f"[[{key}]] {i + 1}") for i, v in enumerate(found)]
+            self.fault(key, f"{key} must be tables, each under [[{key}]]")
+            return []
+        return [self._inner(v, f"[[{key}]] {i + 1}", key) for i, v in enumerate(found)]
 
-    def _missing(self, key: str) -> EdgeError:
+    def _missing(self, key: str) -> str:
         close = difflib.get_close_matches(key, self.values.keys() - set(self.known), n=1)
         if close:
-            return self.error(
-                f"{self.where}: key {close[0]!r} is unknown{did_you_mean(close[0], [key])}"
-            )
-        return self.error(f"{self.where}: {key} is missing; add it ({self.page})")
+            self.known.append(close[0])
+            return f"key {close[0]!r} is unknown{did_you_mean(close[0], [key])}"
+        return f"{key} is missing; add it ({self.page})"
 
     def positive(self, key: str) -> int:
         """A whole number above 0."""
-        value = self.take(key, int)
-        if value <= 0:
-            raise self.error(f"{self.where}: {key} = {value} must be above 0; correct it")
-        return value
+        value = self._value(key, int)
+        if value is not None and value <= 0:
+            self.fault(key, f"{key} = {value} must be above 0; correct it")
+        return value or 1
+
+    def number(self, key: str) -> int | float:
+        """A finite number above 0, whole or not."""
+        whole = type(self.values.get(key)) is int
+        value = self._value(key, int) if whole else self._value(key, float)
+        if value is not None and not 0 < value < float("inf"):
+            self.fault(key, f"{key} = {value} must be above 0 and finite; correct it")
+        return value or 1
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
         """One of the given texts."""
-        value = self.take(key, str)
-        if value not in choices:
-            raise self.error(
-                f"{self.where}: {key} = {value!r} is none of {', '.join(choices)}"
-                f"{did_you_mean(value, choices)}"
+        value = self._value(key, str)
+        if value is not None and value not in choices:
+            self.fault(
+                key,
+                f"{key} = {value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}",
             )
-        return value
+        return choices[0] if value is None else value
 
     def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
         """A list of texts; `default` where it is missing, which no default forbids."""
@@ -85,13 +128,17 @@ class Table:
             self.known.append(key)
             return default
         values = self.take(key, list)
+        if OPEN in values:
+            self.fault(key, f'{key} = ["{OPEN}"] is still open; fill it in ({self.page})')
+            return ()
         if not all(isinstance(value, str) for value in values):
-            raise self.error(f"{self.where}: {key} = {values!r} must be a list of texts")
+            self.fault(key, f"{key} = {values!r} must be a list of texts")
+            return ()
         return tuple(values)
 
     def table(self, key: str) -> "Table":
         """A table inside."""
-        return self._inner(self.take(key, dict), f"[{key}]")
+        return self._inner(self._value(key, dict), f"[{key}]", key)
 
     def optional(self, key: str, read: Callable[["Table"], T]) -> T | None:
         """A table inside, read by `read`; None where it is missing."""
@@ -102,9 +149,7 @@ class Table:
         """Refuse keys that were not asked for."""
         for key in self.values:
             if key not in self.known:
-                raise self.error(
-                    f"{self.where}: key {key!r} is unknown{did_you_mean(key, self.known)}"
-                )
+                self.fault(key, f"key {key!r} is unknown{did_you_mean(key, self.known)}")
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from edgesdk.board import CHECKS, load_board, load_boards, validate
+from edgesdk.board import CHECKS, faults_of, load_board, load_boards, validate
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 
@@ -53,6 +53,16 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
     ("old", "new", "expected"),
     [
         ("clock_hz = 32_000_000\nsource", "clock_mhz = 32\nsource", "did you mean 'clock_hz'"),
+        ("clock_hz = 32_000_000\nsource", "source", "[cpu] clock_hz is missing"),
+        ("clock_hz = 32_000_000\nsource", "clock_hz = -1\nsource", "must lie in 1..4294967295"),
+        ("clock_hz = 32_000_000\nsource", 'clock_hz = "?"\nsource', "is still open; fill it in"),
+        ('source = "Arm 101273 (Cortex-M55 TRM)"', 'source = " "', "source is empty; name the"),
+        ('holds = ["workspace"]', 'holds = ["?"]', 'holds = ["?"] is still open'),
+        (
+            'default = "mailbox"',
+            'default = "stdio"',
+            "'stdio' is no link of port mps (mailbox, uart)",
+        ),
         ("schema = 1", "schema = 2", "schema = 2, this edgesdk reads 1"),
         ("schema = 1", "", "schema is missing"),
         ('core = "cortex-m55"', 'core = "cortex-m555"', "did you mean 'cortex-m55'"),
@@ -95,6 +105,7 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str
     assert expected in text
     assert "qemu-mps3-an547.toml" in text
     assert "\n" not in text
+    assert faults_of(tmp_path / "qemu-mps3-an547.toml")[0] == text
 
 
 @pytest.mark.parametrize(
@@ -170,7 +181,7 @@ def test_npu_of_a_real_board_is_its_registers(tmp_path: Path) -> None:
         ('port = "mps"', 'port = "host"', "has no [npu_sources] for attachment 'registers'"),
         (
             "[npu.system]",
-            '[npu.doorbell]\nbase = 1\ninterrupt = 1\nserial = 1\nsource = ""\n[npu.system]',
+            '[npu.doorbell]\nbase = 1\ninterrupt = 1\nserial = 1\nsource = "none"\n[npu.system]',
             '[npu.doorbell] is for attachment = "emulator" only',
         ),
     ],
@@ -243,4 +254,33 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 11
+    assert len(CHECKS) == 12
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    text = GOOD
+    for old, new in (
+        ('core = "cortex-m55"', 'core = "cortex-m555"'),
+        ("clock_hz = 32_000_000", 'clock_hz = "?"'),
+        ("base = 0x3000_0000", "base = 0x1004_0000"),
+        ("base = 0x3100_0000", "base = 0x1004_0010"),
+        ("baud = 115_200", "baud = 0"),
+        ("size_bytes = 0x8000", "size_bytes = 100"),
+        ("icount_shift = 7", "icount_shift = 6"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    faults = faults_of(_file(tmp_path, text))
+    expected = (
+        *("core = 'cortex-m555' is none of", 'clock_hz = "?" is still open', "baud = 0 must be"),
+        *("'itcm' (0x10000000..0x1007FFFF) overlaps 'dtcm'", "overlaps 'sram' at 0x10040010"),
+        *("size_bytes = 100 must be a multiple", "counts are not exact"),
+    )
+    assert [part for part in expected if not any(part in fault for fault in faults)] == []
+    assert len(faults) == len(expected)
+
+
+def test_missing_table_is_one_fault(tmp_path: Path) -> None:
+    begin, end = GOOD.index("[cpu]"), GOOD.index("[compiler]")
+    (fault,) = faults_of(_file(tmp_path, GOOD[:begin] + GOOD[end:]))
+    assert fault == "qemu-mps3-an547.toml: cpu is missing; add it (docs/porting.md)"

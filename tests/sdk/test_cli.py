@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from edgesdk import errors
-from edgesdk.board import BoardError
 from edgesdk.cli import application, boards, main, terminal
 from edgesdk.clips import find_clips, read_expected
 from edgesdk.errors import EdgeError
+from edgesdk.resources import resource_dir
 
 ERRORS = [
     error
@@ -256,18 +256,34 @@ def test_doctor_without_a_board_requires_nothing(
     assert _run(capsys, "doctor")[0] == 0
 
 
-def test_boards_check_is_1_where_a_file_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_boards_check_is_1_and_tells_every_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _run(capsys, "boards", "--check")[0] == 0
+    assert _run(capsys, "boards", "--check", "host")[0] == 0
+    assert _run(capsys, "boards", "--check", "hots")[0] == 2
+    text = (resource_dir("boards") / "host.toml").read_text(encoding="utf-8")
+    path = tmp_path / "host.toml"
+    path.write_text(text.replace('"gcc"', '"gc"').replace("0x4_0000", "17"), encoding="utf-8")
+    code, out, _ = _run(capsys, "boards", "--check", str(path), "--json")
+    (checked,) = json.loads(out)["boards"]
+    assert (code, checked["file"]) == (1, str(path))
+    (compiler, stack) = checked["problems"]
+    assert "did you mean 'gcc'?" in compiler and "size_bytes = 17 must be a multiple" in stack
+    assert _run(capsys, "boards", "--build")[0] == 2
 
-    def refuse(path: Path) -> None:
-        raise BoardError(f"{path.name}: memory overlaps; fix base")
 
-    monkeypatch.setattr(boards, "load_board", refuse)
-    code, out, _ = _run(capsys, "boards", "--check")
-    assert code == 1
-    assert "host.toml: memory overlaps; fix base" in out
+@pytest.mark.needs_cc
+def test_boards_check_builds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = _run(capsys, "boards", "--check", "host", "--build", "--json")
+    (checked,) = json.loads(out)["boards"]
+    assert (code, checked["problems"]) == (0, [])
+    assert checked["firmware"]["text_bytes"] > 10000
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, out, _ = _run(capsys, "boards", "--check", "host", "--build")
+    assert (code, "gcc is not installed" in out) == (4, True)
 
 
 def test_folder_stands_for_its_clips_in_order(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from edgesdk.board import Board, load_board, load_boards
+from edgesdk.board import Board, faults_of, load_board, load_boards
+from edgesdk.build import build
 from edgesdk.cli.options import JsonOption, terminal
-from edgesdk.errors import BoardError, EdgeError
+from edgesdk.cli.terminal import Terminal
+from edgesdk.errors import EdgeError
 from edgesdk.resources import resource_dir
 
 
@@ -32,41 +34,86 @@ def _describe(board: Board) -> dict[str, Any]:
     }
 
 
-def _check(paths: Sequence[Path]) -> list[dict[str, str | None]]:
-    """Each board file with what is wrong with it."""
-    found: list[dict[str, str | None]] = []
+def _file_of(name: str) -> Path:
+    """A board file of the user's own, or the one of a shipped board.
+
+    Raises:
+        BoardError: a name that no shipped board has.
+    """
+    if name.endswith(".toml") or "/" in name or Path(name).is_file():
+        return Path(name).absolute()
+    path = resource_dir("boards") / f"{name}.toml"
+    return path if path.is_file() else load_board(name).path
+
+
+def _build(path: Path) -> tuple[dict[str, Any] | None, EdgeError | None]:
+    """Firmware of a board with all kernels and parts: its sizes, or why there is none."""
+    try:
+        image = build(load_board(path))
+    except EdgeError as error:
+        return None, error
+    sizes = image.sizes
+    return {
+        "compiler": image.compiler,
+        "firmware_id": image.firmware_id,
+        "text_bytes": sizes.text,
+        "data_bytes": sizes.data,
+        "bss_bytes": sizes.bss,
+    }, None
+
+
+def _check(term: Terminal, paths: Sequence[Path], *, with_build: bool) -> int:
+    """Tell of each board file what is wrong with it; returns the exit code."""
+    checked: list[dict[str, Any]] = []
+    code = 0
     for path in paths:
-        try:
-            load_board(path.absolute())  # a path, however it is spelt, and never a name
-        except BoardError as error:
-            found.append({"name": path.stem, "problem": str(error)})
-        else:
-            found.append({"name": path.stem, "problem": None})
-    return found
+        problems = faults_of(path)
+        entry: dict[str, Any] = {"name": path.stem, "file": str(path), "problems": problems}
+        checked.append(entry)
+        code = 1 if problems else code
+        if with_build and not problems:
+            with term.progress(f"building firmware for {path.stem}"):
+                entry["firmware"], error = _build(path)
+            if error is not None:
+                problems.append(str(error))
+                code = code or error.exit_code
+    table = Table("board", "verdict", box=None, pad_edge=False)
+    for entry in checked:
+        firmware = entry.get("firmware")
+        built = f"ok, builds: {firmware['text_bytes']:,} bytes of code" if firmware else "ok"
+        for i, verdict in enumerate(entry["problems"] or [built]):
+            table.add_row("" if i else Text(entry["name"], no_wrap=True), verdict)
+    term.result({"schema": "edgesdk.boards-check", "version": 2, "boards": checked}, table)
+    return code
 
 
 def command(
     context: typer.Context,
     files: Annotated[
-        list[Path] | None, typer.Argument(help="With --check: board files of your own.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE|NAME]...", help="With --check: board files of your own, or names."
+        ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Check board files; none named: all.")
+        bool, typer.Option("--check", help="Tell every fault of board files; none named: all.")
+    ] = False,
+    with_build: Annotated[
+        bool, typer.Option("--build", help="With --check: compile and link the firmware too.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the boards, or check their files."""
     term = terminal(context, as_json)
-    if files and not check:
-        raise EdgeError("files are for --check only; see edgesdk boards --help")
+    if (files or with_build) and not check:
+        what = "files are" if files else "--build is"
+        raise EdgeError(f"{what} for --check only; see edgesdk boards --help")
     if check:
-        checked = _check(files or sorted(resource_dir("boards").glob("*.toml")))
-        table = Table("board", "verdict", box=None, pad_edge=False)
-        for entry in checked:
-            table.add_row(entry["name"], entry["problem"] or "ok")
-        term.result({"schema": "edgesdk.boards-check", "version": 1, "boards": checked}, table)
-        if any(entry["problem"] for entry in checked):
-            raise typer.Exit(1)
+        shipped = sorted(resource_dir("boards").glob("*.toml"))
+        paths = [_file_of(name) for name in files] if files else shipped
+        code = _check(term, paths, with_build=with_build)
+        if code:
+            raise typer.Exit(code)
         return
     boards = [_describe(board) for board in load_boards()]
     table = Table("board", "core", "isa", "npu", "tier", "memories", box=None, pad_edge=False)
