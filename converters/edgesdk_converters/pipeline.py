@@ -38,7 +38,7 @@ from edgesdk_converters.endpoint import (
 )
 from edgesdk_converters.lower import Packing, core_of, lower_recogniser, lower_single
 from edgesdk_converters.lower.sections import make_features
-from edgesdk_converters.npu import Compiled, VelaConfig, compile_npu, describe
+from edgesdk_converters.npu import ETHOSU, Compiled, VelaConfig, compile_npu, describe
 from edgesdk_converters.source import BLANK, Source
 from edgesdk_converters.tflite.read import read_tflite
 
@@ -180,15 +180,18 @@ def convert_graph(
 ) -> Conversion:
     """The bundle of any full-integer .tflite graph; `board` as in convert_model.
 
+    One that Vela compiled already is taken as it is.
+
     Raises:
         ConvertError: it is damaged, or an operator is not covered.
     """
     packing = _packing(recipe, board)
-    compiled = _compiled(board, {"net": tflite}, lambda text: None)
+    given = any(op.code == ETHOSU for op in read_tflite(tflite, name).graphs[0].operators)
+    compiled = _compiled(None if given else board, {"net": tflite}, lambda text: None)
     bundle = lower_single(
         tflite,
         name=recipe.name or name,
-        meta=_origin(recipe, digests) | _about_npu(board, compiled),
+        meta=_origin(recipe, digests) | (_about_npu(board, compiled) if compiled else {}),
         packing=packing,
         compiled=compiled["net"].tflite if compiled else None,
     )
@@ -197,6 +200,8 @@ def convert_graph(
     chosen = recipe.compress
     if chosen.sparsity or chosen.palette or chosen.masks or chosen.layers:
         notes += ("[compress] changes nothing here: a .tflite keeps its values",)
+    if given:
+        notes += ("Vela has compiled this file: it is taken as it is, and has no CPU to compare",)
     return Conversion(bundle, graphs, notes, compiled)
 
 

@@ -7,6 +7,7 @@ from edgesdk.board import Board, Memory
 from edgesdk.bundle import Bundle
 from edgesdk.elf import Sizes
 from edgesdk.errors import FitError
+from edgesdk.npu.accelerators import accelerator_of
 
 # Names of parts; every other part is a buffer of the workspace.
 WHOLE_PARTS = ("firmware", "variables", "stack", "image", "link")
@@ -71,12 +72,31 @@ def peak_of(bundle: Bundle) -> str:
     return f"{role}, {operator} (operator {peak['op']}): {tensors}{more}, {peak['bytes']:,} bytes"
 
 
+def check_npu(board: Board, bundle: Bundle) -> None:
+    """Refuse a bundle with steps for an NPU that the board does not have.
+
+    Raises:
+        FitError: names the bundle's NPU and the board's.
+        NpuError: the bundle's is not known.
+    """
+    if bundle.npu_config is None:
+        return
+    wanted = accelerator_of(bundle.npu_config).name
+    has = None if board.npu is None else board.npu.accelerator
+    if wanted != has:
+        raise FitError(
+            f"{bundle.source}: does not fit {board.name}: it was compiled for {wanted}, the board "
+            f"has {has or 'no NPU'}; convert the model for this board"
+        )
+
+
 def check_fit(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> None:
     """Refuse what does not fit.
 
     Raises:
-        FitError: names the memory, the missing bytes and the peak tensor.
+        FitError: names the memory, the missing bytes and the peak tensor; or the NPU.
     """
+    check_npu(board, bundle)
     for use in uses:
         missing = use.used_bytes - use.size_bytes
         if missing > 0:

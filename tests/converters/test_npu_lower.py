@@ -166,7 +166,7 @@ def test_files_that_contradict_themselves_are_refused() -> None:
     pack = struct.Struct(f"<{len(graph.places)}i").pack
     cases = [
         (_damaged(data, b"COP1", b"COP7"), "no COP1 payload"),
-        (_damaged(data, config, struct.pack("<I", 0x20000007)), "CONFIG word 0x20000007"),
+        (_damaged(data, config, struct.pack("<I", 0x20000007)), "CONFIG 0x20000007, an Ethos-U85"),
         (_damaged(data, places, pack(*moved)), "its scratch has"),
         (_damaged(data, places, pack(*lost)), "'scratch' has no place"),
         (_damaged(data, places, pack(*far)), "its arena has"),
@@ -186,5 +186,7 @@ def test_a_stream_for_another_generation_is_refused_by_name() -> None:
     net = Net()
     y = linear(net, net.input((1, 16), scale=0.1), random_weights(8, 16))
     run = run_vela(net.file(y), replace(board_config(), accelerator="ethos-u85-256"), "net.tflite")
-    with pytest.raises(ConvertError, match=r"CUSTOM:ethos-u .*CONFIG word 0x2"):
+    with pytest.raises(
+        ConvertError, match=r"CUSTOM:ethos-u .*CONFIG 0x2.*, an Ethos-U85, .*ethos-u65-512$"
+    ):
         lower_graph(run.tflite)

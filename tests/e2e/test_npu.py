@@ -197,13 +197,41 @@ def test_what_cannot_be_run_is_said(
         ((compiled, *two, "--engine", "tflite"), "made for an Ethos-U, which TFLite has not"),
         ((compiled, *two, "--against", "cpu"), "--against needs a bundle"),
         ((cut, *two), "damaged"),
-        ((bad, *two), "bad_vela.tflite: graph: NPU command stream is damaged"),
+        ((bad, *two), "bad_vela.tflite: operator 0: word "),
         ((convert("host"), clip, "--against", "cpu"), "nothing for an NPU"),
         ((recogniser, clip, "--against", "cpu", "--engine", "core"), "leave --engine out"),
     ]
     for arguments, message in cases:
         outcome = edgesdk("emulate", *arguments)
         assert outcome.code == 2 and message in outcome.error_line(), outcome.err
+
+
+def test_bundle_for_another_npu_is_not_flashed(recogniser: Path, edgesdk: CommandLine) -> None:
+    for board, has in {"host": "no NPU", "host-u65": "ethos-u65-256"}.items():
+        outcome = edgesdk("flash", recogniser, "--board", board)
+        assert outcome.code == 1, outcome.err
+        assert f"compiled for ethos-u55-128, the board has {has}" in outcome.error_line()
+
+
+def test_graph_that_vela_compiled_already_is_taken_as_it_is(
+    recogniser: Path, edgesdk: CommandLine, tmp_path: Path
+) -> None:
+    given, out, values = recogniser.parent / "joiner_vela.tflite", tmp_path / "out", tmp_path / "x"
+    made = edgesdk.ok("convert", given, "--board", BOARD, "-o", out, "--json").document
+    assert made["npu"] is None and "Vela has compiled this file" in made["notes"][0]
+    assert not (out / "net_vela.tflite").exists()
+    with values.open("wb") as file:
+        np.save(file, np.ones((1, 96), np.int8))
+    two = ("--input", values, "--input", values)
+    ours, theirs = (
+        edgesdk.ok("emulate", path, *two, "--json").document for path in (out / "model.edge", given)
+    )
+    assert ours["steps"] == theirs["steps"]
+    against = edgesdk("emulate", out / "model.edge", *two, "--against", "cpu")
+    assert against.code == 2 and "was made from a file of Vela's" in against.error_line()
+    for board in ("host", "host-u65"):
+        refused = edgesdk("convert", given, "--board", board, "-o", tmp_path / "other")
+        assert refused.code == 1 and "was compiled for ethos-u55-128" in refused.error_line()
 
 
 def test_a_tally_keeps_the_inputs_up_to_where_outputs_part() -> None:

@@ -50,5 +50,5 @@ def test_plan_for_an_npu_that_is_not_then_is_refused(plan: Plan) -> None:
         else r
         for r in plan.records
     ]
-    with pytest.raises(NpuError, match=r"CONFIG word 0x.*: of none of"):
+    with pytest.raises(NpuError, match=r"compiled for CONFIG 0x.* has not"):
         Graph(replace(plan, records=tuple(records)).encode())

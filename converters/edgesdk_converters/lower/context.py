@@ -90,7 +90,8 @@ class Context:
         """Stop with the operator's name, its output tensor, the reason and a way out."""
         named = (*operator.outputs, *operator.inputs)
         name = self.graph.tensors[named[0]].name if named else "-"
-        raise ConvertError(f"{self.source}: {operator.code} (tensor '{name}'): {reason}. {remedy}")
+        said = f"{reason}. {remedy}" if remedy else reason
+        raise ConvertError(f"{self.source}: {operator.code} (tensor '{name}'): {said}")
 
     def tensor(self, operator: Operator, position: int, output: bool = False) -> Tensor:
         """Input (or output) `position` of an operator, which must be there."""

@@ -91,11 +91,12 @@ def _variable(ctx: Context, arena: NpuArena, index: int) -> View:
 def _payload(ctx: Context, operator: Operator) -> Payload:
     """What the stream was compiled for, and its words."""
     data = ctx.data(operator, _STREAM).tobytes()
+    name = ctx.graph.tensors[operator.inputs[_STREAM]].name
     try:
-        payload = read_payload(data, ctx.graph.tensors[operator.inputs[_STREAM]].name)
-        accelerator_of(payload.config)
-    except NpuError as error:
-        ctx.refuse(operator, str(error), _AGAIN)
+        payload = read_payload(data, name)
+        accelerator_of(payload.config, name)
+    except NpuError as error:  # says what next itself
+        ctx.refuse(operator, str(error), "")
     return payload
 
 

@@ -22,7 +22,7 @@ def constant_reads(payloads: Sequence[bytes], source: str) -> Iterator[Stretch]:
     """
     for number, data in enumerate(payloads):
         payload = read_payload(data, source)
-        product = accelerator_of(payload.config).product
+        product = accelerator_of(payload.config, source).product
         for operation in operations(payload.words, product, source):
             for start, size in _constants(operation):
                 yield Stretch(number, 4 * operation.at, start, start + size)

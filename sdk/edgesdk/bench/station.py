@@ -21,6 +21,7 @@ from edgesdk.errors import (
     NoAnswerError,
     WireError,
 )
+from edgesdk.fit import check_npu
 from edgesdk.flash.store import store
 from edgesdk.folders import desks_dir
 from edgesdk.link.device import ANSWER_TIMEOUT_S, HELLO_TIMEOUT_S, Device, open_device
@@ -140,6 +141,8 @@ class Station:
         if command:
             _find_program(command[0])  # before we spend time on building
         options = BuildOptions() if bundle is None else needed_options(bundle)
+        if bundle is not None:
+            check_npu(self.desk.board, bundle)
         image = build(self.desk.board, bundle, options)
         if self.desk.emulated:
             store(image, desks_dir() / self.desk.key)

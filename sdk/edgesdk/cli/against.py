@@ -62,6 +62,11 @@ def _check(bundle: Bundle) -> None:
             f"{bundle.source}: has nothing for an NPU, so there is nothing to compare; convert the "
             "model for a board with one"
         )
+    if "npu" not in bundle.meta:
+        raise EdgeError(
+            f"{bundle.source}: was made from a file of Vela's, which no CPU runs; convert the "
+            "graph as it was before Vela"
+        )
 
 
 def _clip(npu: Transcript, cpu: Transcript) -> dict[str, Any]:

@@ -94,18 +94,25 @@ def streams_of(path: Path) -> list[NpuStream]:
         EdgeError: the file cannot be read, is damaged, or has none.
     """
     data = _bytes_of(path)
-    if data[:4] == b"EDGE" or path.suffix == ".edge":
-        found = bundle_streams(read_bundle(data, str(path)))
-    elif data[4:8] == b"TFL3" or path.suffix == ".tflite":
-        with _converters_needed(path):
-            from edgesdk.cli.describe_models import npu_streams
-
-            found = npu_streams(data, str(path))
-    else:
-        found = [raw_stream(str(path), data)]
+    try:
+        found = _streams_in(path, data)
+    except NpuError as error:
+        named = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        raise NpuError(named) from error
     if not found:
         raise NpuError(f"{path}: nothing in it runs on an NPU; convert it for a board with one")
     return found
+
+
+def _streams_in(path: Path, data: bytes) -> list[NpuStream]:
+    if data[:4] == b"EDGE" or path.suffix == ".edge":
+        return bundle_streams(read_bundle(data, str(path)))
+    if data[4:8] == b"TFL3" or path.suffix == ".tflite":
+        with _converters_needed(path):
+            from edgesdk.cli.describe_models import npu_streams
+
+            return npu_streams(data, str(path))
+    return [raw_stream(str(path), data)]
 
 
 def _tensor(tensor: Description) -> str:

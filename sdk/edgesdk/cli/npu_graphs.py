@@ -9,11 +9,13 @@ from edgesdk_converters.lower.graph import lower_graph
 from edgesdk_converters.npu import VelaConfig, compile_npu
 from edgesdk_converters.tflite.read import read_tflite
 
+from edgesdk.cli.describe_models import npu_streams
 from edgesdk.core import Graph
 from edgesdk.emulate import GraphRun, TfliteGraph, run_graph
 from edgesdk.emulate.against import Inputs, Parting, find_parting
 from edgesdk.emulate.flatbuffer import with_outputs
 from edgesdk.errors import EdgeError
+from edgesdk.npu.stream import read_stream
 
 Array = npt.NDArray[Any]
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
@@ -34,6 +36,8 @@ def run_compiled(tflite: bytes, inputs: Sequence[Array], source: str) -> GraphRu
     except EdgeError as error:
         if str(error).startswith(source):
             raise
+        for stream in npu_streams(tflite, source):  # names the word, where it is no command
+            read_stream(stream.words, stream.product, f"{source}: {stream.name}")
         raise type(error)(f"{source}: {error}") from error
 
 

@@ -50,7 +50,9 @@ def load_array(path: Path) -> Array:
     """
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except OSError as error:
+        raise EdgeError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (ValueError, EOFError) as error:
         raise EdgeError(f"{path}: not a readable .npy file ({error}); save it anew") from error
     if not isinstance(values, np.ndarray):
         raise EdgeError(f"{path}: an archive of arrays; give one .npy file per input")

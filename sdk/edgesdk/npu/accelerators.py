@@ -56,8 +56,8 @@ ACCELERATORS = {
 }
 
 
-def accelerator_of(config: int) -> Accelerator:
-    """The accelerator with that CONFIG word.
+def accelerator_of(config: int, source: str = "command stream") -> Accelerator:
+    """The accelerator with that CONFIG word; `source` names what was compiled for it in errors.
 
     Raises:
         NpuError: none of those known has it.
@@ -65,7 +65,9 @@ def accelerator_of(config: int) -> Accelerator:
     for accelerator in ACCELERATORS.values():
         if accelerator.config == config:
             return accelerator
+    product = config >> 28
+    made_for = f", an Ethos-{_PRODUCTS[product].upper()}" if product < len(_PRODUCTS) else ""
     raise NpuError(
-        f"CONFIG word {config:#010x}: of none of {', '.join(ACCELERATORS)}; "
-        "compile the graph for one of them"
+        f"{source}: compiled for CONFIG {config:#010x}{made_for}, which edgesdk has not; compile "
+        f"the graph for one of {', '.join(ACCELERATORS)}"
     )

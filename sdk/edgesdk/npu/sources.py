@@ -59,7 +59,7 @@ def _of_record(name: str, plan: Plan, record: Record) -> NpuStream:
     data = plan.constants[start : start + _WORD_BYTES * values["stream_words"]]
     sizes = tuple(values[f"{region}_bytes"] for region in ("weights", "scratch", "fast"))
     words = np.frombuffer(data, "<u4").astype(np.uint32)
-    return NpuStream(name, words, accelerator_of(values["config"]), sizes)
+    return NpuStream(name, words, accelerator_of(values["config"], name), sizes)
 
 
 def payload_stream(name: str, data: bytes, region_bytes: tuple[int, ...] = ()) -> NpuStream:
@@ -69,7 +69,7 @@ def payload_stream(name: str, data: bytes, region_bytes: tuple[int, ...] = ()) -
         NpuError: the payload is damaged, or for an NPU that is not known.
     """
     payload = read_payload(data, name)
-    return NpuStream(name, payload.words, accelerator_of(payload.config), region_bytes)
+    return NpuStream(name, payload.words, accelerator_of(payload.config, name), region_bytes)
 
 
 def raw_stream(name: str, data: bytes) -> NpuStream:
