@@ -16,6 +16,14 @@ def board_config(name: str = BOARD) -> VelaConfig:
     return VelaConfig.of(npu)
 
 
+def dedicated_sram() -> VelaConfig:
+    """A U65 whose arena lies in DRAM, with a fast scratch of 64 KB in SRAM."""
+    board = board_config("host-u65")
+    system = {key.replace("OffChipFlash", "Dram"): value for key, value in board.system.items()}
+    mode = {**board.memory_mode, "arena_mem_area": "Axi1", "arena_cache_size": 65536}
+    return VelaConfig(board.accelerator, system | {"axi1_port": "Dram"}, mode)
+
+
 def linear(net: Net, x: int, weights: NDArray[np.int8], scale: float = 0.05, name: str = "") -> int:
     """A fully connected layer; gives its output."""
     rows = weights.shape[0]

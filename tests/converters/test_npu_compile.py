@@ -132,3 +132,18 @@ def test_changed_ports_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgesdk_converters.npu.compile.run_vela", lambda *given: changed)
     with pytest.raises(ConvertError, match="Vela turned the inputs y into other"):
         compile_npu(embedding_net(), board_config())
+
+
+def test_a_read_that_passes_an_assignment_is_refused() -> None:
+    """Vela 5.2.0 puts the assignment first where an operator of the CPU makes its value."""
+    net = VariableNet()
+    x = net.input((1, 16), scale=0.05, zero_point=3)
+    handle = net.variable("kept", _start(1))
+    old = net.read(handle)
+    new = linear(net, x, random_weights(16, 16), name="new")
+    net.assign(handle, new)
+    data = net.file(net.add(old, new))
+    assert compile_npu(data, board_config()).cycles > 0
+    options = ("--ignore-ops", "FULLY_CONNECTED")
+    with pytest.raises(ConvertError, match=r"^net: Vela .* variable 'kept' in another order"):
+        compile_npu(data, board_config(), "net", options)

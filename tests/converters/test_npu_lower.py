@@ -9,11 +9,12 @@ import pytest
 from edgesdk.bundle.plan import Plan, Record, Ref
 from edgesdk.errors import ConvertError
 from edgesdk.npu.accelerators import ACCELERATORS
+from edgesdk_converters import lower
 from edgesdk_converters.lower import Lowered, lower_graph
-from edgesdk_converters.npu import VelaConfig, compile_npu
+from edgesdk_converters.npu import compile_npu
 from edgesdk_converters.npu.vela import run_vela
 from edgesdk_converters.tflite.read import read_tflite
-from npu_graphs import board_config, embedding_net, linear, random_weights
+from npu_graphs import board_config, dedicated_sram, embedding_net, linear, random_weights
 from single_op import Net
 from test_lower_variables import VariableNet, _start
 
@@ -130,20 +131,46 @@ def test_another_name_for_bytes_that_the_npu_takes_back_is_copied() -> None:
     assert names.index("NPU OUTPUT") < names.index("CONCATENATION")
 
 
+def test_a_value_assigned_early_outlives_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a variable held is still to be read, and another NPU step may use the new value's place.
+
+    Vela assigns last, so that the operator is moved here.
+    """
+    net = VariableNet()
+    x = net.input((1, 16), scale=0.05, zero_point=3)
+    handle = net.variable("kept", _start(1))
+    old = net.read(handle)
+    new = linear(net, x, random_weights(16, 16), name="new")
+    net.assign(handle, new)
+    bent = net.tensor("bent", (1, 16), "int8", 1 / 128)
+    net.op("TANH", [new], [bent])
+    last = linear(net, bent, random_weights(16, 16), name="last")
+    data = compile_npu(
+        net.file(net.add(last, old)), board_config(), options=("--ignore-ops", "TANH,ADD")
+    ).tflite
+    model = read_tflite(data)
+    graph, codes = model.graphs[0], [operator.code for operator in model.graphs[0].operators]
+    operators = list(graph.operators)
+    assign = operators.pop(codes.index("ASSIGN_VARIABLE"))
+    operators.insert(codes.index("CUSTOM:ethos-u") + 1, assign)
+    changed = replace(model, graphs=(replace(graph, operators=tuple(operators)), *model.graphs[1:]))
+    monkeypatch.setattr(lower.graph, "read_tflite", lambda data, source: changed)
+    plan = lower_graph(data).plan
+    assert _ops(plan) == ["NPU_ETHOSU", "COPY", "LUT_8", "NPU_ETHOSU", "ADD_S8", "COPY"]
+    kept, stored, npu = plan.records[1], plan.records[5], plan.records[3]
+    assert stored.out == Ref("state", 0) and _ref(stored, "input") == kept.out
+    assert kept.out.offset >= _ref(npu, "scratch").offset + int(npu.values["scratch_bytes"])  # type: ignore[arg-type]
+
+
 def test_a_fast_scratch_of_its_own_has_its_own_buffer() -> None:
-    board = board_config("host-u65")
-    apart = {**board.memory_mode, "arena_mem_area": "Axi1", "arena_cache_size": 65536}
-    system = {**board.system, "axi1_port": "Dram"}
-    slow = {key: value for key, value in board.system.items() if key.startswith("OffChip")}
-    system |= {key.replace("OffChipFlash", "Dram"): value for key, value in slow.items()}
-    config = VelaConfig(board.accelerator, system, apart)
-    plan = lower_graph(compile_npu(embedding_net(), config).tflite).plan
+    plan = lower_graph(compile_npu(embedding_net(), dedicated_sram()).tflite).plan
     npu = _npu(plan)
     scratch, fast = (_ref(npu, name) for name in ("scratch", "fast"))
     ends = [
         (ref.offset, ref.offset + int(npu.values[size]))  # type: ignore[arg-type]
         for ref, size in ((scratch, "scratch_bytes"), (fast, "fast_bytes"))
     ]
+    assert int(npu.values["fast_bytes"]) > 0  # type: ignore[arg-type]
     assert ends[0][1] <= ends[1][0] or ends[1][1] <= ends[0][0]
     assert max(end for _, end in ends) <= plan.arena_bytes
 

@@ -12,7 +12,8 @@ from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk_converters.lower import lower_graph
 from edgesdk_converters.npu import VelaConfig, compile_npu
 from edgesdk_converters.npu.vela import run_vela
-from npu_graphs import board_config, embedding_net, linear, random_weights
+from edgesdk_converters.tflite.read import read_tflite
+from npu_graphs import board_config, dedicated_sram, embedding_net, linear, random_weights
 from single_op import Array, Net
 from test_lower_lstm import draw, frames, layer
 from test_lower_variables import VariableNet, _start
@@ -64,13 +65,28 @@ def test_steps_of_both_kinds_agree(on_cpu: str) -> None:
 
 
 def test_a_fast_scratch_agrees() -> None:
-    board = board_config("host-u65")
-    system = {key.replace("OffChipFlash", "Dram"): value for key, value in board.system.items()}
-    mode = {**board.memory_mode, "arena_mem_area": "Axi1", "arena_cache_size": 65536}
     data = embedding_net()
-    _agree(
-        data, _compiled(data, VelaConfig(board.accelerator, system | {"axi1_port": "Dram"}, mode))
-    )
+    _agree(data, _compiled(data, dedicated_sram()))
+
+
+def test_an_empty_fast_scratch_and_a_result_in_two_parts_agree() -> None:
+    """The layer on the CPU stands between the two halves of a concatenation."""
+    net = Net()
+    inputs = [net.input((1, 16), scale=0.05, zero_point=3) for _ in range(2)]
+    total = net.tensor("total", (1, 16), "int8", 0.05, 3)
+    net.op("ADD", inputs, [total], "AddOptions")
+    bent = linear(net, total, random_weights(16, 16), name="bent")
+    both = net.tensor("both", (1, 32), "int8", 0.05, 3)
+    net.op("CONCATENATION", [bent, total], [both], "ConcatenationOptions", axis=1)
+    data = net.file(linear(net, both, random_weights(8, 32), name="out"))
+    tflite = _compiled(data, dedicated_sram(), ("--ignore-ops", "FULLY_CONNECTED"))
+    graph = read_tflite(tflite, "net").graphs[0]
+    steps = [operator for operator in graph.operators if operator.code == "CUSTOM:ethos-u"]
+    written = [{graph.tensors[i].name for i in step.outputs} for step in steps]
+    assert [("both" in names) for names in written] == [True, True]
+    fast = {graph.tensors[step.inputs[3]] for step in steps}
+    assert [(it.name, it.shape) for it in fast] == [("scratch_fast", (0,))]
+    _agree(data, tflite)
 
 
 def test_the_older_code_generator_agrees() -> None:

@@ -108,13 +108,15 @@ def _emit(ctx: Context, arena: NpuArena, operator: Operator) -> None:
     place = arena.places[index]
     size = align(size_bytes(graph.tensors[index]))
     scratch = fast = View(size, arena.buffer, place)
-    if operator.inputs[_FAST] != index:
-        tensor = graph.tensors[operator.inputs[_FAST]]
-        fast = ctx.builder.buffer(tensor.name, align(size_bytes(tensor)))
+    own = graph.tensors[operator.inputs[_FAST]]
+    if operator.inputs[_FAST] != index and size_bytes(own):
+        fast = ctx.builder.buffer(own.name, align(size_bytes(own)))
     if place % ALIGN or place + size > arena.buffer.size_bytes:
         ctx.refuse(operator, f"its scratch has {size} bytes from {place} on", _AGAIN)
     for position, output in enumerate(operator.outputs):
-        ctx.alias(operator, arena.view(output, graph.tensors[output]), position)
+        made = arena.view(output, graph.tensors[output])
+        if ctx.views.get(output) != made:  # there already: an earlier operator wrote a part of it
+            ctx.alias(operator, made, position)
     shown = next(
         (i for i in operator.outputs if not graph.tensors[i].variable), operator.outputs[0]
     )
@@ -182,4 +184,4 @@ def keep_results(ctx: Context, number: int, operator: Operator) -> None:
             tensor = ctx.graph.tensors[variable.tensor]
             kept = ctx.builder.buffer(tensor.name, size_bytes(tensor))
             copy_whole(ctx.builder, variable.value, kept, tensor, None, "NPU OUTPUT")
-            variable.value = kept
+            variable.value = ctx.views[variable.tensor] = kept

@@ -55,7 +55,7 @@ def lower_call_once(ctx: Context, operator: Operator) -> None:
     graph, names = ctx.others[number - 1], {}
     for inner in graph.operators:
         if inner.code == "VAR_HANDLE":
-            names[inner.outputs[0]] = _handle_name(inner)
+            names[inner.outputs[0]] = handle_name(inner)
             continue
         value = graph.tensors[inner.inputs[1]].data if inner.code == "ASSIGN_VARIABLE" else None
         if value is None or inner.inputs[0] not in names:
@@ -66,7 +66,7 @@ def lower_call_once(ctx: Context, operator: Operator) -> None:
         ctx.states.starts[name] = value
 
 
-def _handle_name(operator: Operator) -> str:
+def handle_name(operator: Operator) -> str:
     """Container and name of a VAR_HANDLE, which tell variables apart."""
     parts = (operator.options.get(key, "") for key in ("container", "shared_name"))
     return "/".join(str(part) for part in parts if part)
@@ -74,7 +74,7 @@ def _handle_name(operator: Operator) -> str:
 
 def lower_var_handle(ctx: Context, operator: Operator) -> None:
     """VAR_HANDLE: a name, known when the plan is made."""
-    ctx.states.handles[operator.outputs[0]] = _handle_name(operator)
+    ctx.states.handles[operator.outputs[0]] = handle_name(operator)
 
 
 def _variable(ctx: Context, operator: Operator, used_as: Tensor) -> Variable:

@@ -1,11 +1,12 @@
 """One graph to Vela's .tflite, with the table of its operators."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from edgesdk.errors import ConvertError
 
+from edgesdk_converters.lower.states import handle_name
 from edgesdk_converters.npu.reads import constant_reads
 from edgesdk_converters.npu.table import NOWHERE, NpuOperator, read_table
 from edgesdk_converters.npu.vela import VELA_VERSION, VelaConfig, VelaRun, run_vela
@@ -49,13 +50,15 @@ def compile_npu(
     """Vela's .tflite for a full-integer one, the same bytes each time; `source` names it in errors.
 
     Raises:
-        ConvertError: Vela is not there, refuses, stops, or changed the graph's inputs or outputs.
+        ConvertError: Vela is not there, refuses, stops, or changed the graph's inputs, outputs or
+            the order in which it uses its variables.
     """
     model = read_tflite(tflite, source)
     graph = model.graphs[0]
     run = run_vela(tflite, config, source, options)
     compiled = read_tflite(run.tflite, f"{source} (by Vela)").graphs[0]
     _check_ports(graph, compiled, source)
+    _check_variables(graph, compiled, source)
     if len(model.graphs) == 1:
         operators = _table(graph, run, compiled, source)
     else:  # Vela's estimates are of the file's last subgraph alone, which CALL_ONCE names
@@ -85,6 +88,48 @@ def _check_ports(graph: Graph, compiled: Graph, source: str) -> None:
             raise ConvertError(
                 f"{source}: Vela turned the {kind} {', '.join(given)} into {', '.join(found)}; "
                 "give each its own operator, or convert for a board without an NPU"
+            )
+
+
+@dataclass
+class _Uses:
+    """Of one variable: assignments before each read, by that one's tensor; what is assigned."""
+
+    reads: dict[str, int] = field(default_factory=dict)
+    assigned: list[str] = field(default_factory=list)
+
+    def kept_by(self, found: "_Uses") -> bool:
+        """Whether every read that is left gives the same value; Vela leaves out those in vain."""
+        same = all(self.reads.get(name) == count for name, count in found.reads.items())
+        several = len(self.assigned) > 1  # a single one may be known by another name
+        given, written = self.assigned, found.assigned
+        return same and (given == written if several else len(given) == len(written))
+
+
+def _uses(graph: Graph) -> dict[str, _Uses]:
+    handles: dict[int, str] = {}
+    found: dict[str, _Uses] = {}
+    for operator in graph.operators:
+        if operator.code == "VAR_HANDLE":
+            handles[operator.outputs[0]] = handle_name(operator)
+        elif operator.code in ("READ_VARIABLE", "ASSIGN_VARIABLE"):
+            uses = found.setdefault(handles.get(operator.inputs[0], ""), _Uses())
+            if operator.code == "READ_VARIABLE":
+                uses.reads[graph.tensors[operator.outputs[0]].name] = len(uses.assigned)
+            else:
+                uses.assigned.append(graph.tensors[operator.inputs[1]].name)
+    return found
+
+
+def _check_variables(graph: Graph, compiled: Graph, source: str) -> None:
+    """Vela 5.2.0 orders operators by their tensors alone, so that a read may pass an assignment."""
+    found = _uses(compiled)
+    for name, uses in _uses(graph).items():
+        if uses.reads and not uses.kept_by(found.get(name, _Uses())):
+            raise ConvertError(
+                f"{source}: Vela reads or assigns the variable '{name}' in another order than the"
+                " graph; make it an input 'state.x' with an output 'state.x.next', or convert for"
+                " a board without an NPU"
             )
 
 
