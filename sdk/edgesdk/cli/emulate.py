@@ -117,7 +117,8 @@ def _emulate_tflite(
         raise EdgeError(
             f"{error.name} is not installed; install it with: pip install 'edgesdk[convert]'"
         ) from error
-    show_graph(term, run_compiled(data, _arrays(model, inputs), str(model)))
+    done = run_tflite_apart(data, _arrays(model, inputs), str(model), run_compiled)
+    show_graph(term, done)
 
 
 def _arrays(model: Path, inputs: list[Path]) -> list[npt.NDArray[Any]]:

@@ -1,11 +1,14 @@
-"""Runs .tflite files of unknown origin in a process of their own: a damaged one can end it."""
+"""Runs .tflite files of unknown origin in a process of their own.
+
+A damaged one can end it, and Ctrl-C ends it whatever native code is at work there.
+"""
 
 import faulthandler
 import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,19 +18,22 @@ from edgesdk.emulate.single import GraphRun, run_graph
 from edgesdk.errors import BundleError, EdgeError
 
 Array = npt.NDArray[Any]
+Run = Callable[[bytes, Sequence[Array], str], GraphRun]  # a function of a module
 
 # What Python itself makes of nonsense sizes, types and names in a damaged file.
 _NONSENSE = (ValueError, TypeError, OverflowError, MemoryError)
 
 
-def _child(answer: Connection, model: bytes, inputs: Sequence[Array], source: str) -> None:
+def _child(
+    answer: Connection, run: Run, model: bytes, inputs: Sequence[Array], source: str
+) -> None:
     """Send back a GraphRun or an EdgeError; whatever native code prints is dropped."""
     faulthandler.disable()  # the signal is reported in one line by the parent
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     try:
-        answer.send(run_graph(model, inputs, source=source))
+        answer.send(run(model, inputs, source))
     except EdgeError as error:
         answer.send(error)
     except _NONSENSE as error:
@@ -41,17 +47,23 @@ def _damaged(source: str, what: str) -> BundleError:
     )
 
 
-def run_tflite_apart(model: bytes, inputs: Sequence[Array], source: str) -> GraphRun:
-    """`run_graph` for the bytes of a .tflite file that nobody has checked.
+def _run_plain(model: bytes, inputs: Sequence[Array], source: str) -> GraphRun:
+    return run_graph(model, inputs, source=source)
+
+
+def run_tflite_apart(
+    model: bytes, inputs: Sequence[Array], source: str, run: Run = _run_plain
+) -> GraphRun:
+    """`run_graph`, or another `run`, for the bytes of a .tflite file that nobody has checked.
 
     Raises:
         BundleError: the inputs do not fit, or the file is refused or ends the interpreter.
-        EdgeError: no interpreter.
+        EdgeError: no interpreter, or what `run` raises.
     """
     methods = multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(theirs, model, inputs, source), daemon=True)
+    process = context.Process(target=_child, args=(theirs, run, model, inputs, source), daemon=True)
     process.start()
     theirs.close()
     try:
