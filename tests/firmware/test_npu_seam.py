@@ -227,6 +227,26 @@ def test_failure_of_the_device_ends_the_session_with_one_line(
     assert text in str(caught.value)
 
 
+def test_interrupt_that_never_falls_silent_then_ends_the_rest_but_not_the_limit(
+    tmp_path: Path,
+) -> None:
+    """A line that something else holds, as where the board file has the wrong number."""
+    board = _board(attachment="registers", doorbell=None, interrupt=36)  # UART 1 may send again
+    assert board.npu is not None
+    base = (0x5930_4000 - (board.npu.base or 0)) & 0xFFFFFFFF  # of UART 1, from the registers on
+    flashed = _flashed(tmp_path, board, "mailbox", "cortex_m/npu_registers.c")
+    transport = power.power_on(board, flashed)
+    try:
+        machine = Machine(transport)
+        for offset, value in ((16, 16), (8, 0b101), (0, 1)):  # divisor, control, data
+            machine.ask(WRITE, base + offset, value)
+        assert machine.ask(READ, base + 12)[0] == 1  # it asks for an interrupt
+        machine.ask(WRITE, STATUS, RUNNING)
+        assert machine.ask(WAIT)[0] == 0
+    finally:
+        transport.close()
+
+
 @pytest.mark.parametrize("interrupt", [35, None])
 def test_real_registers_are_read_written_and_waited_for(
     interrupt: int | None, tmp_path: Path

@@ -19,7 +19,7 @@
 
 #define EDGE_HAZARD_TRANSFERS 2u
 #define EDGE_HAZARD_KERNELS 2u
-#define EDGE_HAZARD_STEPS ((uint64_t)1 << 33) /* that comparing blocks may take in one job */
+#define EDGE_HAZARD_STEPS ((uint64_t)1 << 31) /* that comparing blocks may take in one job */
 
 typedef enum edge_hazard_kind {
   EDGE_HAZARD_NONE,

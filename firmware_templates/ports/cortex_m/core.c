@@ -34,6 +34,8 @@
 #define SYSTICK_ON 5u /* processor clock, no interrupt */
 #define SYSTICK_INTERRUPT 2u
 #define SYSTICK_PASSED (1u << 16) /* has reached 0 since this was last read */
+#define SYSTICK_LONGEST (EDGE_CPU_CLOCK_HZ / 1000u)
+#define REST_CYCLES 64u /* at least, of a rest that ends at once */
 
 #define STACK_PAINT 0xA5A5A5A5u
 #define RECORD_MAGIC 0x45424F54u
@@ -198,34 +200,37 @@ static void disable_interrupts(void) { __asm__ volatile("cpsid i" ::: "memory");
 
 static void enable_interrupts(void) { __asm__ volatile("cpsie i\n isb" ::: "memory"); }
 
-static bool sleep(void) {
-  SYST_RVR = EDGE_CPU_CLOCK_HZ / 1000u;
+static uint32_t sleep(void) {
+  SYST_RVR = SYSTICK_LONGEST;
   SYST_CVR = 0;
   SYST_CSR = SYSTICK_ON | SYSTICK_INTERRUPT;
   __asm__ volatile("dsb\n wfi" ::: "memory");
+  const uint32_t left = SYST_CVR;
   const bool passed = (SYST_CSR & SYSTICK_PASSED) != 0;
   SYST_CSR = 0;
   SCB_ICSR = ICSR_CLEAR_SYSTICK;
-  return passed;
+  return REST_CYCLES + (passed ? SYSTICK_LONGEST : left > 0 ? SYSTICK_LONGEST - left : 0u);
 }
 
-bool edge_core_rest(void) {
+uint64_t edge_core_cycles(uint32_t ms) { return (uint64_t)ms * SYSTICK_LONGEST; }
+
+uint32_t edge_core_rest(void) {
   disable_interrupts();
-  const bool passed = sleep();
+  const uint32_t cycles = sleep();
   enable_interrupts();
-  return passed;
+  return cycles;
 }
 
 static uint32_t line(uint32_t number) { return 1u << (number % 32u); }
 
-bool edge_core_rest_for(uint32_t number) {
+uint32_t edge_core_rest_for(uint32_t number) {
   disable_interrupts();
   NVIC_ISER(number / 32u) = line(number);
-  const bool passed = sleep();
+  const uint32_t cycles = sleep();
   NVIC_ICER(number / 32u) = line(number);
   __asm__ volatile("dsb" ::: "memory");
   enable_interrupts();
-  return passed;
+  return cycles;
 }
 
 void edge_core_enable_interrupt(uint32_t number) { NVIC_ISER(number / 32u) = line(number); }

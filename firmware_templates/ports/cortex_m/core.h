@@ -21,12 +21,16 @@ void edge_core_regions(edge_port_info_t *info);
 
 void edge_core_stack(edge_port_usage_t *usage);
 
-/* Sleep for at most a millisecond; any interrupt ends it. Whether the millisecond has passed. */
-bool edge_core_rest(void);
+/* Sleep for at most a millisecond; any interrupt ends it. The cycles that it took, never
+ * none: who adds them up has a time limit even where something else keeps ending the sleep. */
+uint32_t edge_core_rest(void);
 
 /* The same. Interrupt `number` ends it too, which is enabled here only and needs no handler; its
  * source is the caller's to silence. */
-bool edge_core_rest_for(uint32_t number);
+uint32_t edge_core_rest_for(uint32_t number);
+
+/* Cycles of a time limit. */
+uint64_t edge_core_cycles(uint32_t ms);
 
 /* Forget that an interrupt came, once its source is silent. */
 void edge_core_forget_interrupt(uint32_t number);

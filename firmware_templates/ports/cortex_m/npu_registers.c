@@ -18,21 +18,22 @@ static void write_register(void *device, uint32_t offset, uint32_t value) {
 }
 
 /* Without an interrupt the timer alone ends a rest. */
-static bool rest(void) {
+static uint32_t rest(void) {
 #ifdef EDGE_NPU_INTERRUPT
-  const bool passed = edge_core_rest_for(EDGE_NPU_INTERRUPT);
+  const uint32_t cycles = edge_core_rest_for(EDGE_NPU_INTERRUPT);
   edge_core_forget_interrupt(EDGE_NPU_INTERRUPT);
-  return passed;
+  return cycles;
 #else
   return edge_core_rest();
 #endif
 }
 
 static bool await(void *device) {
-  uint32_t left = EDGE_NPU_LIMIT_MS;
+  uint64_t left = edge_core_cycles(EDGE_NPU_LIMIT_MS);
   while (left > 0 &&
          (read_register(device, EDGE_ETHOSU_REG_STATUS) & EDGE_ETHOSU_STATUS_IRQ) == 0) {
-    left -= rest() ? 1u : 0u;
+    const uint32_t cycles = rest();
+    left -= cycles < left ? cycles : left;
   }
   return left > 0;
 }

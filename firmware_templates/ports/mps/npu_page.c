@@ -57,9 +57,10 @@ static void hush(void) {
 static bool finish(bool job) {
   edge_mps_freeze();
   ring();
-  uint32_t left = EDGE_NPU_LIMIT_MS;
+  uint64_t left = edge_core_cycles(EDGE_NPU_LIMIT_MS);
   while (left > 0 && !(all_done() && (!job || has_interrupt()))) {
-    left -= edge_core_rest_for(EDGE_NPU_INTERRUPT) ? 1u : 0u;
+    const uint32_t cycles = edge_core_rest_for(EDGE_NPU_INTERRUPT);
+    left -= cycles < left ? cycles : left;
     hush();
   }
   barrier();

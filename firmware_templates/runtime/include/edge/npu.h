@@ -34,7 +34,7 @@ typedef struct edge_npu {
   uint64_t (*address)(void *device, const void *data);
 
   /* Write a stretch of the data cache back; drop it. Whole lines: neighbours that share one lie in
-   * the same arena, and nothing writes there while a job runs. NULL: no data cache. */
+   * the same workspace, where nothing writes while a job runs. NULL: no data cache. */
   void (*clean)(void *device, const void *data, uint32_t bytes);
   void (*invalidate)(void *device, void *data, uint32_t bytes);
 
