@@ -81,6 +81,14 @@ def single_bundle(count: int = 32) -> Bundle:
     return Bundle({"GNET": echo_plan(count).encode()}, "single")
 
 
+def npu_bundle(config: int) -> Bundle:
+    """One step for the NPU with that CONFIG word, with a stream that nothing may run."""
+    values = dict.fromkeys(("stream", "weights", "scratch", "fast", "stream_words", "id"), 0)
+    values |= {"weights_bytes": 0, "scratch_bytes": 16, "fast_bytes": 16, "config": config}
+    step = Record("NPU_ETHOSU", Ref("arena", 0), 16, "int8", values)
+    return Bundle({"GNET": Plan((step,), (), (), (), bytes(16), 16, 0).encode()}, "net.edge")
+
+
 def _encoder(generator: np.random.Generator) -> Plan:
     table = generator.integers(-128, 128, 256).astype(np.int8).tobytes()
     count = WINDOW * MEL_BINS

@@ -13,12 +13,13 @@ from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import BiasSection, Bundle
 from edgesdk.emulate import Clip, load_clips
-from edgesdk.errors import EdgeError, FitError, GoneError, IdentityError, WireError
+from edgesdk.errors import BuildError, EdgeError, FitError, GoneError, IdentityError, WireError
 from edgesdk.flash.store import store
 from edgesdk.link.device import open_device
 from edgesdk.needed import needed_options
+from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.session import run_clip
-from small_bundle import VOCAB, recogniser_bundle, single_bundle
+from small_bundle import VOCAB, npu_bundle, recogniser_bundle, single_bundle
 
 HOST = load_board("host")
 
@@ -52,6 +53,14 @@ def test_budget_that_was_not_measured_fails() -> None:
     check_budgets({"wer": 5.0}, {"wer": 5.0})
     with pytest.raises(WrongResultError, match=r"wer is 5\.5, the budget 5; arena_bytes has"):
         check_budgets({"wer": 5.0, "arena_bytes": 9}, {"wer": 5.5})
+
+
+def test_bundle_for_another_npu_is_no_wrong_result() -> None:
+    bundle = npu_bundle(ACCELERATORS["ethos-u55-128"].config)
+    station = Station(Desk("soft", HOST, "emulated"), "test")
+    with pytest.raises(BuildError, match="compiled for ethos-u55-128, the board has no NPU") as it:
+        station._flash(bundle, "")
+    assert (it.value.exit_code, verdict_of(it.value)) == (4, Verdict.FLASH_ERROR)
 
 
 @pytest.mark.needs_cc

@@ -6,13 +6,12 @@ import re
 
 import pytest
 from edgesdk.board import Board, load_board
-from edgesdk.bundle import Bundle, Plan
-from edgesdk.bundle.plan import Record, Ref
+from edgesdk.bundle import Bundle
 from edgesdk.elf import Sizes
 from edgesdk.errors import FitError, NpuError
 from edgesdk.fit import check_fit, memory_use, peak_of
 from edgesdk.npu.accelerators import ACCELERATORS
-from small_bundle import recogniser_bundle
+from small_bundle import npu_bundle, recogniser_bundle
 
 SIZES = Sizes(text=30_000, data=100, bss=50_000)
 
@@ -28,13 +27,6 @@ def _shrunk(board: Board, role: str, size: int) -> Board:
         for memory in board.memories
     )
     return dataclasses.replace(board, memories=memories)
-
-
-def _npu_bundle(config: int) -> Bundle:
-    values = dict.fromkeys(("stream", "weights", "scratch", "fast", "stream_words", "id"), 0)
-    values |= {"weights_bytes": 0, "scratch_bytes": 16, "fast_bytes": 16, "config": config}
-    step = Record("NPU_ETHOSU", Ref("arena", 0), 16, "int8", values)
-    return Bundle({"GNET": Plan((step,), (), (), (), bytes(16), 16, 0).encode()}, "net.edge")
 
 
 def test_every_byte_lies_in_one_memory(bundle: Bundle) -> None:
@@ -71,14 +63,14 @@ def test_firmware_that_is_too_large_is_refused(bundle: Bundle) -> None:
 
 
 def test_bundle_for_another_npu_is_refused() -> None:
-    bundle = _npu_bundle(ACCELERATORS["ethos-u55-128"].config)
+    bundle = npu_bundle(ACCELERATORS["ethos-u55-128"].config)
     fitting = load_board("host-u55")
     check_fit(fitting, bundle, memory_use(fitting, bundle))
     for name, has in {"host-u65": "ethos-u65-256", "host": "no NPU"}.items():
         board = load_board(name)
         with pytest.raises(FitError, match=f"compiled for ethos-u55-128, the board has {has}; "):
             check_fit(board, bundle, memory_use(board, bundle))
-    unknown = _npu_bundle(0x20000118)
+    unknown = npu_bundle(0x20000118)
     with pytest.raises(NpuError, match="CONFIG 0x20000118, an Ethos-U85, which edgesdk has not"):
         check_fit(fitting, unknown, memory_use(fitting, unknown))
 

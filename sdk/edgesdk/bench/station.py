@@ -17,6 +17,7 @@ from edgesdk.errors import (
     BuildError,
     DeviceError,
     EdgeError,
+    FitError,
     IdentityError,
     NoAnswerError,
     WireError,
@@ -141,9 +142,12 @@ class Station:
         if command:
             _find_program(command[0])  # before we spend time on building
         options = BuildOptions() if bundle is None else needed_options(bundle)
-        if bundle is not None:
-            check_npu(self.desk.board, bundle)
-        image = build(self.desk.board, bundle, options)
+        try:
+            if bundle is not None:
+                check_npu(self.desk.board, bundle)
+            image = build(self.desk.board, bundle, options)
+        except FitError as error:  # here it is no wrong result: nothing got to the board
+            raise BuildError(str(error)) from error
         if self.desk.emulated:
             store(image, desks_dir() / self.desk.key)
         else:

@@ -182,8 +182,9 @@ def _difference(device: GraphRun, laptop: GraphRun) -> str | None:
     return None
 
 
-def _cost_view(costs: Sequence[int], unit: str) -> str:
+def _cost_view(costs: Sequence[int], unit: str, *, npu: bool) -> str:
     most = f", {max(costs):,} at most" if len(costs) > 1 else ""
+    most += "; the core's, the NPU's time left out" if npu else ""
     return f"{unit} per step: {sum(costs) // len(costs):,} on average{most}"
 
 
@@ -215,7 +216,7 @@ def _run_arrays(
             views.append(difference)
         elif unit is not None:
             document["costs"] = {"unit": unit, "steps": list(ran.costs)}
-            views.append(_cost_view(ran.costs, unit))
+            views.append(_cost_view(ran.costs, unit, npu=bundle.npu_config is not None))
     term.result(document, *views)
     if document["device_equals_laptop"] is False:
         raise typer.Exit(1)
