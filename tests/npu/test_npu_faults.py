@@ -149,6 +149,15 @@ FAULTS: dict[str, tuple[str, int, Callable[[], list[int]]]] = {
             + STOP
         ),
     ),
+    "larger sum than 64 bits hold": (
+        *("limit", PARSE),
+        lambda: (
+            sets({"KERNEL_HEIGHT_M1": 32768, "KERNEL_WIDTH_M1": 16385, "IFM_PRECISION": 9})
+            + sets({"OFM_REGION": 1, "OFM_PRECISION": 5})
+            + encode("POOL", 1)
+            + STOP
+        ),
+    ),
     "more rows of a transfer than the limit": (
         *("limit", PARSE),
         lambda: _transfer(
@@ -194,6 +203,12 @@ def test_fault_then_names_the_operation_and_the_place() -> None:
     assert "(region 0, offset 0xfa)" in str(caught.value)
     with pytest.raises(NpuError, match="no accelerator; known are ethos-u55-32"):
         Npu("ethos-u99")
+
+
+def test_operation_that_the_emulator_has_no_room_for_then_says_so() -> None:
+    text, _, make = FAULTS["row beyond the work memory"]
+    with pytest.raises(NpuError, match=rf"{text}.*split the graph, or give the emulator more work"):
+        Npu("ethos-u55-64", 1 << 20).run(np.array(make(), np.uint32), _memory())
 
 
 def test_queue_outside_of_all_memory_then_is_a_bus_error() -> None:

@@ -3,6 +3,8 @@
 
 #include "ethosu/job.h"
 
+#define MOST_SUMMED (1u << 29) /* 32-bit elements, less their zero point, that 64 bits can sum */
+
 typedef struct pooling {
   edge_ethosu_t *npu;
   edge_emu_fm_t ifm;
@@ -114,8 +116,12 @@ bool edge_emu_pool(edge_ethosu_t *npu, uint32_t mode) {
   edge_emu_open_window(s, &p.window);
   uint64_t taps = (uint64_t)p.window.taps_y * p.window.taps_x;
   uint32_t depth = sums ? s->ifm.depth : s->ofm.depth;
-  if (!edge_emu_spend_taps(npu, taps * (sums ? depth : 1u))) {
+  uint64_t summed = taps * (sums ? depth : 1u);
+  if (!edge_emu_spend_taps(npu, summed)) {
     return false;
+  }
+  if (p.ifm.bytes == 4u && summed > MOST_SUMMED) {
+    return edge_emu_fail(npu, EDGE_ETHOSU_FAULT_WORK, s->ifm.region, s->ifm.base[0]);
   }
   for (uint32_t y = 0; y < s->ofm.height; y++) {
     for (uint32_t x = 0; x < s->ofm.width; x++) {

@@ -148,7 +148,7 @@ class EmulatedNpu:
         where += f" against word {fault.other}" if fault.other != fault.at else ""
         return (
             f"{self.accelerator.name}: {where}: {fault.text} (region {fault.region}, "
-            f"offset {fault.address:#x}); compile the graph again for this accelerator"
+            f"offset {fault.address:#x}); {_next_step(fault)}"
         )
 
 
@@ -166,6 +166,12 @@ def emulated_npu(find: str, of: int, memory: Iterable[NDArray[Any]]) -> Emulated
     npu = EmulatedNpu(accelerator_of(config.value))
     npu.map(memory)
     return npu
+
+
+def _next_step(fault: Fault) -> str:
+    if "work memory" in fault.text:
+        return "split the graph, or give the emulator more work memory (work_bytes)"
+    return "compile the graph again for this accelerator"
 
 
 def _known(accelerator: str | Accelerator) -> Accelerator:
