@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from edgesdk.board_npu import PAGE_BYTES
 from edgesdk.errors import NoAnswerError
-from edgesdk.link.npu_page import ENTRIES, NpuPage, NpuThread
+from edgesdk.link.npu_page import ENTRIES, NpuPage, NpuThread, NpuTransport
 
 STATUS, CMD, RESET, QSIZE, CONFIG = 0x04, 0x08, 0x0C, 0x20, 0x28
 POSTED, DONE, RING = 0x1000, 0x1004, 0x1800
@@ -144,3 +144,31 @@ def test_thread_keeps_what_went_wrong_and_lets_go_of_everything() -> None:
         thread.close()
     assert isinstance(thread.failure, ValueError)
     assert device.closed
+
+
+class Answering:
+    """A link whose device answers once its NPU's thread is gone."""
+
+    where, process = "board (QEMU)", None
+
+    def __init__(self, bell: socket.socket) -> None:
+        self.bell = bell
+
+    def read(self, timeout_s: float) -> bytes:
+        self.bell.send(b"\1")
+        assert self.bell.recv(1) == b""
+        return b"NPU_TIMEOUT"
+
+    def close(self) -> None:
+        self.bell.close()
+
+
+def test_failure_of_the_npu_then_stands_before_the_devices_answer() -> None:
+    ours, bell = socket.socketpair()
+    with _ram() as ram:
+        thread, firmware = NpuThread(NpuPage(ram, OFFSET, Device()), ours), Firmware(ram)
+        link = NpuTransport(Answering(bell), thread)  # type: ignore[arg-type]
+        firmware.post((QSIZE, 13))
+        with pytest.raises(NoAnswerError, match=r"the emulated NPU failed \(ValueError: thirteen"):
+            link.read(1.0)
+        link.close()

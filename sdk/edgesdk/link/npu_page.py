@@ -132,8 +132,9 @@ class NpuTransport:
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
-        self._check()
-        return self._link.read(timeout_s)
+        data = self._link.read(timeout_s)
+        self._check()  # of an NPU that failed meanwhile, the device knows only that it rests
+        return data
 
     def write(self, data: bytes, timeout_s: float) -> None:
         """Send all bytes."""
