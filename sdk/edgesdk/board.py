@@ -10,7 +10,7 @@ from typing import Any
 from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
-from edgesdk.toml_table import Table, did_you_mean
+from edgesdk.toml_table import Table, did_you_mean, parse_toml
 
 SCHEMA = 1
 TIERS = ("hardware", "emulated", "host")
@@ -446,17 +446,8 @@ def validate(board: Board, unread: Set[str] = frozenset()) -> list[str]:
     return [f"{board.path.name}: {problem}" for check in checks for problem in check(board)]
 
 
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BoardError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"{path}: not valid TOML ({error}); correct it") from error
-
-
 def _load_file(path: Path) -> Board:
-    board = _read_board(_parse(path), path)
+    board = _read_board(parse_toml(path, BoardError), path)
     problems = validate(board)
     if problems:
         raise BoardError(problems[0])
@@ -470,7 +461,7 @@ def faults_of(path: Path) -> list[str]:
     """
     faults: list[tuple[str, str]] = []
     try:
-        board = _read_board(_parse(path), path, faults)
+        board = _read_board(parse_toml(path, BoardError), path, faults)
     except BoardError as error:
         return [str(error)]
     unread = {section for section, _ in faults}

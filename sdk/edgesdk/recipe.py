@@ -2,13 +2,13 @@
 
 import difflib
 import json
-import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from edgesdk.bundle.sections import MAX_BIAS_ROOM
 from edgesdk.errors import ConvertError
+from edgesdk.toml_table import parse_toml
 
 SCHEMA = 1
 RANGES = ("auto", "minmax", "percentile", "mse")
@@ -266,12 +266,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConvertError: unreadable, not TOML, another schema, an unknown key or a wrong value.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConvertError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConvertError(f"{path}: not valid TOML ({error}); correct it") from error
+    values = parse_toml(path, ConvertError)
     schema = values.pop("schema", None)
     if schema != SCHEMA:
         raise ConvertError(

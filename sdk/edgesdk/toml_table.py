@@ -1,13 +1,29 @@
 """Strict reading of a TOML table: types, choices, and no key that nobody asked for."""
 
 import difflib
+import tomllib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from edgesdk.errors import BoardError, EdgeError
 
 T = TypeVar("T")
 OPEN = "?"  # a value that somebody has yet to find out
+
+
+def parse_toml(path: Path, error: type[EdgeError]) -> dict[str, Any]:
+    """The values of a TOML file.
+
+    Raises:
+        error: it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise error(f"{path}: cannot be read ({fault.strerror}); check the path") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise error(f"{path}: not valid TOML ({fault}); correct it") from fault
 
 
 class Table:

@@ -4,7 +4,6 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from edgesdk.bundle.plan import Plan, Record, Ref
 from edgesdk.errors import ConvertError
@@ -110,25 +109,6 @@ def test_every_npu_step_shares_weights_and_arena() -> None:
     for name in ("weights", "scratch"):
         assert _ref(first, name) == _ref(last, name)
     assert _ref(first, "stream") != _ref(last, "stream")
-
-
-def test_another_name_for_bytes_that_the_npu_takes_back_is_copied() -> None:
-    """A reshape on the CPU between two NPU steps: its bytes outlive their place."""
-    net = Net()
-    x = net.input((1, 64), scale=0.05, zero_point=3)
-    first = linear(net, x, random_weights(64, 64), name="first")
-    shape = net.constant(np.array([2, 32], np.int32))
-    rows = net.tensor("rows", (2, 32), "int8", 0.05, 3)
-    net.op("RESHAPE", [first, shape], [rows], "ReshapeOptions", 1, new_shape=[2, 32])
-    twice = net.tensor("twice", (2, 64), "int8", 0.05, 3)
-    net.op("CONCATENATION", [rows, rows], [twice], "ConcatenationOptions", axis=1)
-    bent = net.tensor("bent", (2, 64), "int8", 1 / 128)
-    net.op("TANH", [twice], [bent])
-    options = ("--ignore-ops", "RESHAPE,CONCATENATION")
-    lowered = _lowered(net.file(bent), options)
-    names = [it["tflite_op"] for it in lowered.debug["ops"]]
-    assert names[0] == names[-1] == "CUSTOM:ethos-u" and "NPU OUTPUT" in names
-    assert names.index("NPU OUTPUT") < names.index("CONCATENATION")
 
 
 def test_a_value_assigned_early_outlives_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,13 @@ import pytest
 from command_line import CommandLine
 from edgesdk.board import load_board
 from edgesdk.bundle import load_bundle
+from edgesdk.bundle.layout import GRAPHS
 from edgesdk.core import Graph
 from edgesdk.emulate import load_clips
 from edgesdk.emulate.against import Tally, tally_arrays, tally_clips
 from edgesdk.recipe import Recipe
 from edgesdk_converters.lower import lower_graph
-from edgesdk_converters.npu import VELA_VERSION, VelaConfig
+from edgesdk_converters.npu import VELA_VERSION, VelaConfig, compile_npu
 from edgesdk_converters.npu.vela import run_vela
 from edgesdk_converters.pipeline import convert_graph
 
@@ -135,8 +136,18 @@ def test_tflites_kernels_can_still_be_asked(
     assert "tflite-runtime" in found["source"]["engine"]
 
 
-def test_the_recogniser_of_a_u65_hears_the_same(convert: Convert, model: Path) -> None:
-    bundle = load_bundle(convert("host-u65"))
+def test_the_recogniser_of_a_u65_hears_the_same(recogniser: Path, model: Path) -> None:
+    """The same graphs for another accelerator and memory: what `convert` gives Vela anew."""
+    bundle, npu = load_bundle(recogniser), load_board("host-u65").npu
+    assert npu is not None
+    compiled = {
+        GRAPHS[role]: compile_npu(bundle.tflite(role), VelaConfig.of(npu), role).tflite
+        for role in bundle.roles
+    }
+    plans = {tag: lower_graph(tflite).plan.encode() for tag, tflite in compiled.items()}
+    bundle = bundle.with_sections(**plans)
+    on_npu = Graph(bundle.section("GENC")).npu
+    assert on_npu is not None and on_npu.accelerator.name == "ethos-u65-256"
     tallies = tally_clips(bundle, load_clips(sorted((model / "clips").glob("*.wav"))[3:4], 16000))
     assert tallies["encoder"].largest <= 2
     assert tallies["predictor"].differing == tallies["joiner"].differing == 0

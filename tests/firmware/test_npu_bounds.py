@@ -84,6 +84,8 @@ def _feature_map(rng: random.Random, fm: str) -> dict[str, Value]:
 def _block(rng: random.Random, accelerator: Accelerator) -> tuple[str, int, dict[str, Value]]:
     name = rng.choice(BLOCKS)
     depth, cores = rng.choice((1, 2, 15, 16, 17, 33)), accelerator.cores
+    mode = {"POOL": rng.randrange(3), "ELEMENTWISE": rng.randrange(10)}.get(name, 0)
+    sums = name == "CONV" or (name, mode) == ("POOL", REDUCE_SUM)
     registers = {
         **_feature_map(rng, "IFM"),
         **_feature_map(rng, "IFM2"),
@@ -92,7 +94,7 @@ def _block(rng: random.Random, accelerator: Accelerator) -> tuple[str, int, dict
     registers |= {
         "OFM_HEIGHT_M1": rng.randint(1, 5), "OFM_WIDTH_M1": rng.randint(1, 5),
         "OFM_DEPTH_M1": depth,
-        "IFM_DEPTH_M1": rng.choice((1, 16, 20)) if name in ("CONV", "POOL") else depth,
+        "IFM_DEPTH_M1": rng.choice((1, 16, 20)) if sums else depth,
         "KERNEL_HEIGHT_M1": rng.randint(1, 4), "KERNEL_WIDTH_M1": rng.randint(1, 4),
         "KERNEL_STRIDE": rng.choice((0, 1, 2, 3, 1 << 6, 1 << 9, 1 << 6 | 1, 0b1001011111)),
         "IFM_UPSCALE": 0 if name == "ELEMENTWISE" else rng.choice((0, 0, 1, 2)),
@@ -108,11 +110,7 @@ def _block(rng: random.Random, accelerator: Accelerator) -> tuple[str, int, dict
         registers[f"WEIGHT{core or ''}_LENGTH"] = rng.randrange(16, 1 << 10, 16)
         registers[f"SCALE{core or ''}_BASE"] = rng.randrange(1 << 14)
         registers[f"SCALE{core or ''}_LENGTH"] = (depth * 10 + 15) & ~15
-    return (
-        name,
-        {"POOL": rng.randrange(3), "ELEMENTWISE": rng.randrange(10)}.get(name, 0),
-        registers,
-    )
+    return name, mode, registers
 
 
 def _transfer(rng: random.Random) -> dict[str, Value]:
@@ -189,7 +187,7 @@ TWO_CORES: dict[str, Value] = {
 }  # fmt: skip
 TIGHT = (144, 640, 0, 0, 0, 0, 0, 0)
 STREAM, BOUNDS, OK = Status.NPU_STREAM, Status.NPU_BOUNDS, Status.OK
-ADD, MAX_POOL, ABS = 1, 0, 6
+ADD, MAX_POOL, REDUCE_SUM, ABS = 1, 0, 2, 6
 # what differs from PLAIN, the operation, its parameter, the status; regions are TIGHT
 CASES: dict[str, tuple[dict[str, Value], str, int, Status]] = {
     "convolution": ({}, "CONV", 0, OK),
@@ -231,6 +229,11 @@ CASES: dict[str, tuple[dict[str, Value], str, int, Status]] = {
     "outputs of 8 bytes": ({"OFM_PRECISION": 6}, "CONV", 0, STREAM),
     "layout that is none": ({"IFM_PRECISION": 0x80}, "CONV", 0, STREAM),
     "nothing but padding": ({"IFM_PAD_TOP": 2, "IFM_PAD_BOTTOM": 2}, "CONV", 0, STREAM),
+    "pool of more channels than it writes": ({"IFM_DEPTH_M1": 16}, "POOL", MAX_POOL, STREAM),
+    "sum of more channels than it writes":
+        ({"IFM_DEPTH_M1": 16}, "POOL", REDUCE_SUM, OK),
+    "addition of fewer channels than it writes":
+        ({"IFM_DEPTH_M1": 4}, "ELEMENTWISE", ADD, STREAM),
     "upscale that is none": ({"IFM_UPSCALE": 3}, "CONV", 0, STREAM),
     "upscaled addition": ({"IFM_UPSCALE": 1}, "ELEMENTWISE", ADD, STREAM),
     "activation that is none": ({"ACTIVATION": 5}, "CONV", 0, STREAM),

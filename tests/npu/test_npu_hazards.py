@@ -161,7 +161,9 @@ def _block(rng: random.Random, bases: Sequence[int]) -> tuple[str, int, dict[str
             "IFM_UPSCALE": rng.choice((0, 0, 1)),
         }  # fmt: skip
     else:
-        registers |= {"IFM_UPSCALE": 0, "IFM_DEPTH_M1": deep}
+        registers |= {"IFM_UPSCALE": 0}
+    if name in ("DEPTHWISE", "ELEMENTWISE"):
+        registers |= {"IFM_DEPTH_M1": deep}
     return name, param, registers
 
 

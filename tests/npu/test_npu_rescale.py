@@ -3,26 +3,17 @@
 import random
 
 import numpy as np
+import obvious_npu
 import pytest
 from edgesdk.core.library import address
 from edgesdk_converters.lower.tables import logistic_u16
 from emulator_in_c import curve, emulator, rescale
+from obvious_npu import DOUBLE, NATURAL, TRUNCATE
 
 pytestmark = pytest.mark.needs_cc
 
-DOUBLE, TRUNCATE, NATURAL = range(3)
 EDGES = (0, 1, 2, 3, 1 << 15, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, (1 << 39) - 1, 1 << 39)
 PRODUCTS = (((1 << 31) - 1) ** 2, (1 << 61) + 1, 1 << 62)  # of 32-bit factors
-
-
-def _obvious(v: int, multiplier: int, shift: int, rounding: int, lift: int) -> int:
-    product = v * multiplier
-    if rounding == TRUNCATE:
-        return product >> shift if product >= 0 else -(-product >> shift)
-    nudge = 1 << (shift - 1) if shift else 0
-    if rounding == DOUBLE and shift > 31 - lift:
-        nudge += (1 << (30 - lift)) * (1 if v >= 0 else -1)
-    return (product + nudge) >> shift
 
 
 def _saturated(v: int) -> int:
@@ -40,7 +31,7 @@ def test_rescale_then_equals_whole_numbers(rounding: int, lift: int) -> None:
     for v in values:
         for multiplier in multipliers:
             for shift in (0, 1, 8, 15, 16, 30, 31, 32, 33, 40, 44, 62, 63):
-                expected = _saturated(_obvious(v, multiplier, shift, rounding, lift))
+                expected = _saturated(obvious_npu.rescale(v, (multiplier, shift), rounding, lift))
                 found = _saturated(rescale(v, multiplier, shift, rounding, lift))
                 assert found == expected, (v, multiplier, shift)
 

@@ -270,7 +270,7 @@ def test_an_utterance_that_an_npu_fails_is_named() -> None:
 
     with FakeDevice(_instead(Message.AUDIO, reply)) as fake, pytest.raises(WireError) as caught:
         _recognise(_open(fake.url))
-    _check(caught.value, 6, "AUDIO failed on the device (NPU_TIMEOUT: NPU did not end in time")
+    _check(caught.value, 6, "AUDIO failed on the device (NPU_TIMEOUT: NPU did not end a job")
     _check(caught.value, 6, "emulate the bundle", fake.url)
 
 

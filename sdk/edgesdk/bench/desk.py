@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from edgesdk.board import Board, load_board
 from edgesdk.errors import BenchError, BoardError
-from edgesdk.toml_table import Table
+from edgesdk.toml_table import Table, parse_toml
 
 SCHEMA = 1
 PAGE = "docs/bench.md"
@@ -156,13 +155,7 @@ def load_bench(path: Path) -> Bench:
     Raises:
         BenchError: it cannot be read, or contradicts itself.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BenchError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path}: not valid TOML ({error}); correct it") from error
-    return _read_bench(values, path)
+    return _read_bench(parse_toml(path, BenchError), path)
 
 
 def _read_bench(values: dict[str, Any], path: Path) -> Bench:

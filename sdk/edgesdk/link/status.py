@@ -37,11 +37,11 @@ class Status(IntEnum):
     NPU_CONFIG = -20, "compiled for another NPU or configuration than this device has"
     NPU_STREAM = -21, "NPU command stream is damaged or has an unknown command"
     NPU_BOUNDS = -22, "NPU command stream leaves its memory"
-    NPU_TIMEOUT = -23, "NPU did not end in time; it was reset"
+    NPU_TIMEOUT = -23, "NPU did not end a job or a reset in time"
     NPU_BUS = -24, "NPU stopped with a bus error; it was reset"
     NPU_PARSE = -25, "NPU could not read its command stream; it was reset"
     NPU_SECURITY = -26, "NPU runs at another security or privilege level than asked for"
-    NPU_FAULT = -27, "NPU stopped before the end of its command stream; it was reset"
+    NPU_FAULT = -27, "NPU stopped early or with an error of its own; it was reset"
 
 
 _OTHER_NPU = "convert the model for this board and flash it"

@@ -27,11 +27,11 @@
   EDGE_STATUS(NPU_CONFIG, -20, "compiled for another NPU or configuration than this device has")   \
   EDGE_STATUS(NPU_STREAM, -21, "NPU command stream is damaged or has an unknown command")          \
   EDGE_STATUS(NPU_BOUNDS, -22, "NPU command stream leaves its memory")                             \
-  EDGE_STATUS(NPU_TIMEOUT, -23, "NPU did not end in time; it was reset")                           \
+  EDGE_STATUS(NPU_TIMEOUT, -23, "NPU did not end a job or a reset in time")                        \
   EDGE_STATUS(NPU_BUS, -24, "NPU stopped with a bus error; it was reset")                          \
   EDGE_STATUS(NPU_PARSE, -25, "NPU could not read its command stream; it was reset")               \
   EDGE_STATUS(NPU_SECURITY, -26, "NPU runs at another security or privilege level than asked for") \
-  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped before the end of its command stream; it was reset")
+  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped early or with an error of its own; it was reset")
 
 typedef enum edge_status {
 #define EDGE_STATUS_ENUM(name, value, text) EDGE_##name = (value),

@@ -186,8 +186,8 @@ static edge_status_t block_accesses(const edge_ethosu_state_t *s,
   edge_ethosu_size_t ifm;
   if (!mode_ok(command) || !precision_ok(&s->ifm, s->ifm.precision >> 2 & 3) ||
       !precision_ok(&s->ofm, s->ofm.precision >> 1 & 3) || s->upscale > MOST_UPSCALE ||
-      edge_ethosu_ifm_size(s, command, &ifm) != EDGE_OK) {
-    return EDGE_NPU_STREAM;
+      edge_ethosu_ifm_size(s, command, &ifm) != EDGE_OK || ifm.depth != s->ifm.depth) {
+    return EDGE_NPU_STREAM; /* by which of two depths an NPU reads is not public */
   }
   add_fm(all, &s->ifm, EDGE_ETHOSU_PART_IFM, ifm, edge_ethosu_ifm_bytes(&s->ifm));
   if (edge_ethosu_has_ifm2(s, command)) {
