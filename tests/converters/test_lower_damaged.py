@@ -48,6 +48,8 @@ def _seeds(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         foreign.test_prelu,
         foreign.test_svdf_over_many_runs,
         foreign.test_softmax_int16,
+        lambda: foreign.test_arg_extreme("ARG_MAX", ("int8", "int64")),
+        foreign.test_log_softmax,
         kernels.test_convolution_in_groups,
     ):
         before = len(taken)

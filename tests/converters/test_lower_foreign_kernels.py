@@ -159,6 +159,51 @@ def test_softmax_int16_of_every_difference() -> None:
             np.testing.assert_array_equal(run_oracle(oracle, given)[0], device.run(*given)[0])
 
 
+def arg_extreme(code: str, shape: tuple[int, ...], axis: int, types: tuple[str, str]) -> bytes:
+    net = Net()
+    x = net.input(shape, types[0], 0.05, 3 if types[0] == "int8" else 0)
+    kept = tuple(n for d, n in enumerate(shape) if d != axis % len(shape))
+    y = net.tensor("y", kept, types[1])
+    at = net.constant(np.array(axis, np.int32))
+    kind = "ArgMaxOptions" if code == "ARG_MAX" else "ArgMinOptions"
+    output_type = {"int32": 2, "int64": 4}[types[1]]
+    net.op(code, [x, at], [y], kind, 2, output_type=output_type)
+    return net.file(y)
+
+
+ARRAYS = [(1,), (257,), (1, 1), (1, 1000), (3, 257), (5, 1), (2, 3, 5), (1, 4, 7, 9), (2, 3, 1, 6)]
+
+
+@pytest.mark.parametrize("types", [("int8", "int32"), ("uint8", "int32"), ("int8", "int64")])
+@pytest.mark.parametrize("code", ["ARG_MAX", "ARG_MIN"])
+def test_arg_extreme(code: str, types: tuple[str, str]) -> None:
+    rng = np.random.default_rng(7)
+    for shape in ARRAYS:
+        for axis in range(-1, len(shape)):
+            check_agreement(arg_extreme(code, shape, axis, types), rng)
+
+
+def log_softmax(shape: tuple[int, ...], scale: float, dtype: str = "int8") -> bytes:
+    net = Net()
+    x = net.input(shape, dtype, _f32(scale), -5 if dtype == "int8" else 0)
+    y = net.tensor("y", shape, dtype, 16 / 256, 127 if dtype == "int8" else 0)
+    net.op("LOG_SOFTMAX", [x], [y], "LogSoftmaxOptions", 2)
+    return net.file(y)
+
+
+_CLASSES = [(1, 1), (3, 2), (5, 3), (2, 2, 7), (2, 29), (3, 257), (1, 1000), (1, 4095), (40,)]
+
+
+def test_log_softmax() -> None:
+    rng = np.random.default_rng(9)
+    inside = []
+    for case in range(90):
+        scale = 2.0 ** rng.uniform(-9, 0)
+        data = log_softmax(_CLASSES[case % len(_CLASSES)], scale)
+        inside.append(check_agreement(data, rng))
+    assert np.mean(inside) > 0.5
+
+
 def test_extremes_of_differently_quantised_tensors_are_refused() -> None:
     net = Net()
     a, b = net.input((1, 4), "int8", 0.1), net.input((1, 4), "int8", 0.2)

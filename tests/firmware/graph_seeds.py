@@ -302,6 +302,30 @@ def _npu(c: Constants) -> tuple[int, dict[str, Value]]:
     }
 
 
+def _arg_extreme(_: Constants) -> tuple[int, dict[str, Value]]:
+    return 8, {
+        "input": IN.encode(),
+        "input_dtype": 1,
+        "outer": 2,
+        "reduce": 5,
+        "inner": 4,
+        "sign": 1,
+    }
+
+
+def _log_softmax(c: Constants) -> tuple[int, dict[str, Value]]:
+    exps = np.exp(-np.arange(256) / 9.0) * 2**19
+    return 30, {
+        "input": IN.encode(),
+        "exp_table": c.add(exps.astype(np.int32)),
+        "rows": 3,
+        "depth": 10,
+        "reach": 143,
+        "multiplier": 1908874353,
+        "shift": 23,
+    }
+
+
 def _fields(op: str, c: Constants) -> tuple[int, dict[str, Value]]:
     wide = op.endswith("_S16")
     if op.startswith("FULLY_CONNECTED"):
@@ -317,6 +341,8 @@ def _fields(op: str, c: Constants) -> tuple[int, dict[str, Value]]:
         "SVDF_S8": _svdf,
         "SOFTMAX_S16": _softmax16,
         "NPU_ETHOSU": _npu,
+        "ARG_EXTREME": _arg_extreme,
+        "LOG_SOFTMAX_S8": _log_softmax,
     }
     if op in others:
         return others[op](c)
@@ -330,7 +356,9 @@ def seed_plan(op: str) -> Plan:
     constants = Constants()
     count, values = _fields(op, constants)
     dtype = "int16" if op.endswith("_S16") or op in ("COPY", "FILL") else "int8"
-    out_bytes = values_bytes = count * (2 if dtype == "int16" else 1)
+    dtype = "int64" if op == "ARG_EXTREME" else dtype
+    width = np.dtype(dtype).itemsize
+    out_bytes = values_bytes = count * width
     if op == "COPY":
         out_bytes = values_bytes = 60
         count = 30
@@ -339,7 +367,7 @@ def seed_plan(op: str) -> Plan:
     if op == "GATHER":
         inputs = [Port(IN, "int32", (3,), 0.0, 0)]
     inputs.append(Port(IN2, "int8", (64,), 0.1, 0))
-    out = Port(OUT, dtype, (values_bytes // (2 if dtype == "int16" else 1),), 0.1, 0)
+    out = Port(OUT, dtype, (values_bytes // width,), 0.1, 0)
     fills = (Fill(0, 6, 1, -2), Fill(16, 6, 2, 7))
     return Plan((record,), tuple(inputs), (out,), fills, constants.data, ARENA, STATE)
 

@@ -10,11 +10,12 @@ from edgesdk.bundle.plan import DTYPE_CODES, Port, Record, Ref, Value
 from numpy.typing import NDArray
 
 WIDTHS = {"int8": 1, "uint8": 1, "int16": 2, "int32": 4}
+INDEX_WIDTHS = {"int32": 4, "int64": 8}
 INPUT_BYTES = 4096
 LONG = 1000  # as many inputs of one value are at the end
 FAMILIES = (
     *("arithmetic", "lut", "curve", "softmax", "requantise", "fully_connected"),
-    *("pool", "mean", "batch_matmul"),
+    *("pool", "mean", "batch_matmul", "arg_extreme", "log_softmax"),
 )
 HALF = (1 << 30, 0)
 
@@ -51,8 +52,9 @@ class Draw:
         return self.number(least, (1 << 31) - 1), self.number(low, high)
 
     def emit(self, op: str, dtype: str, count: int, values: dict[str, Value]) -> None:
-        out_bytes = WIDTHS[dtype] * count
-        self.used += -self.used % WIDTHS[dtype]
+        width = (WIDTHS | INDEX_WIDTHS)[dtype]
+        out_bytes = width * count
+        self.used += -self.used % width
         self.records.append(Record(op, Ref("arena", self.used), out_bytes, dtype, values))
         self.used += out_bytes + (1 if dtype in ("int8", "uint8") else 0)
 
@@ -332,10 +334,44 @@ def _batch_matmul(draw: Draw, case: int) -> None:
     draw.emit("BATCH_MATMUL_S8", "int8", batches * rows * columns, values)
 
 
+def _arg_extreme(draw: Draw, case: int) -> None:
+    source = ("int8", "uint8", "int16")[case % 3]
+    inner = 1 if case % 5 == 0 else case % 80 + 1
+    most = INPUT_BYTES // WIDTHS[source] // inner
+    reduce = min(most, LONG) if case % 8 == 4 else draw.number(1, min(most, 80))
+    outer = draw.number(1, min(3, most // reduce))
+    values: dict[str, Value] = {
+        "input": draw.source(outer * reduce * inner, source),
+        "input_dtype": DTYPE_CODES[source],
+        "outer": outer,
+        "reduce": reduce,
+        "inner": inner,
+        "sign": 1 if case % 2 else -1,
+    }
+    draw.emit("ARG_EXTREME", tuple(INDEX_WIDTHS)[case // 2 % 2], outer * inner, values)
+
+
+def _log_softmax(draw: Draw, case: int) -> None:
+    depth, rows = (LONG, 3) if case % 40 == 20 else (case % 80 + 1, draw.number(1, 3))
+    falling = np.exp(-np.arange(256) * 2.0 ** draw.rng.uniform(-9, 3)) * 2**19
+    multiplier, shift = draw.scale(0, 30) if case % 4 == 0 else draw.scale(20, 26)
+    values: dict[str, Value] = {
+        "input": draw.source(rows * depth, "int8"),
+        "exp_table": draw.constant(falling.astype(np.int32)),
+        "rows": rows,
+        "depth": depth,
+        "reach": draw.number(0, 255),
+        "multiplier": multiplier,
+        "shift": shift,
+    }
+    draw.emit("LOG_SOFTMAX_S8", "int8", rows * depth, values)
+
+
 def plans(family: str, cases: int, seed: int = 1, per_plan: int = 40) -> Iterator[Plan]:
     """`cases` records of a family, some in each plan."""
     pointwise = (_arithmetic, _lut, _curve, _softmax, _requantise, _fully_connected)
-    make = dict(zip(FAMILIES, (*pointwise, _pool, _mean, _batch_matmul), strict=True))[family]
+    others = (_pool, _mean, _batch_matmul, _arg_extreme, _log_softmax)
+    make = dict(zip(FAMILIES, (*pointwise, *others), strict=True))[family]
     rng = np.random.default_rng(seed)
     for start in range(0, cases, per_plan):
         draw = Draw(rng)

@@ -105,6 +105,27 @@ DEFECTS = [
         "softmax_int16_of_every_difference()",
     ),
     (
+        "arg_extreme/ref.c",
+        "value > best",
+        "value >= best",
+        "classes",
+        "first_of_equal_extremes('ARG_MIN', 'int16')",
+    ),
+    (
+        "arg_extreme/ref.c",
+        "o * op->reduce",
+        "o",
+        "foreign_kernels",
+        "arg_extreme('ARG_MAX', ('int8', 'int32'))",
+    ),
+    (
+        "log_softmax/ref.c",
+        "BELOW_ONE + q +",
+        "BELOW_ONE +",
+        "classes",
+        "log_softmax_of_every_scale_and_extreme()",
+    ),
+    (
         "lstm/gate_curves.c",
         "ONE - positive",
         "ONE + 1 - positive",
@@ -170,6 +191,8 @@ GAPS = [
     ("batch_matmul/check.c", "edge_may_read(plan, ref, bytes, 1) &&", "", "BATCH_MATMUL_S8"),
     ("svdf/check.c", "!edge_may_read(plan, op->input, op->inputs, 1) ||", "", "SVDF_S8"),
     ("softmax16/check.c", "!edge_may_read(plan, op->input, count, 2) ||", "", "SOFTMAX_S16"),
+    ("arg_extreme/check.c", "!edge_may_read(plan, op->input, inputs, width) ||", "", "ARG_EXTREME"),
+    ("log_softmax/check.c", "!edge_within(exps[i], 0, 1 << 19)", "false", "LOG_SOFTMAX_S8"),
     ("npu/check.c", "{op->weights_bytes, op->scratch_bytes", "{1 << 20, 1 << 20", "NPU_ETHOSU"),
 ]
 

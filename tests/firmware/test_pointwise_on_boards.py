@@ -81,6 +81,8 @@ DEFECTS = [
     (M4, "rescale_dsp.h", "twice >> 31 & by->sign", "twice >> 31", "requantise", "REQUANTISE"),
     (M4, "batch_matmul/line_dsp.c", "128 + zero", "127 + zero", "batch_matmul", PRODUCT),
     (M4, "fully_connected/wide_dsp.c", "480u", "4800u", "fully_connected", WIDE),
+    (M4, "arg_extreme/ref.c", "value > best", "value >= best", "arg_extreme", "ARG_EXTREME"),
+    (M4, "log_softmax/ref.c", "127, -128", "126, -128", "log_softmax", "LOG_SOFTMAX_S8"),
     (M55, "arithmetic/rows_mve.c", "w, sum->sign", "w, 1", "arithmetic", "ADD_S16"),
     (M55, "arithmetic/rows_mve.c", "vctp32q(left)", "vctp32q(4)", "arithmetic", "between"),
     (M55, "arithmetic/rows_mve.c", "op->sign2 > 0 ?", "1 ?", "arithmetic", "EXTREME_S8"),

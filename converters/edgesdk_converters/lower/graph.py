@@ -9,6 +9,7 @@ from edgesdk.bundle.plan import DTYPE_CODES, Plan, Port, Ref
 from edgesdk.errors import ConvertError
 
 from edgesdk_converters.lower import (
+    classes,
     movement,
     npu,
     pointwise,
@@ -29,6 +30,8 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     npu.ETHOSU: npu.lower_ethosu,
     "ABS": unary.lower_abs,
     "ADD": pointwise.lower_sum,
+    "ARG_MAX": classes.lower_arg_extreme,
+    "ARG_MIN": classes.lower_arg_extreme,
     "ASSIGN_VARIABLE": states.lower_assign_variable,
     "AVERAGE_POOL_2D": pointwise.lower_pool,
     "BATCH_MATMUL": product.lower_batch_matmul,
@@ -45,6 +48,7 @@ LOWERINGS: dict[str, Callable[[Context, Operator], None]] = {
     "HARD_SWISH": unary.lower_hard_swish,
     "LEAKY_RELU": unary.lower_leaky_relu,
     "LOGISTIC": unary.lower_curve,
+    "LOG_SOFTMAX": classes.lower_log_softmax,
     "MAXIMUM": pointwise.lower_extreme,
     "MAX_POOL_2D": pointwise.lower_pool,
     "MEAN": pointwise.lower_mean,

@@ -103,6 +103,18 @@ def softmax_exp(scale: float, beta: float) -> NDArray[np.int32]:
     return table
 
 
+def log_softmax_scale(scale: float) -> tuple[int, int, int]:
+    """Multiplier and shift from an input's difference to Q5.26, and the largest difference that may
+    give more than -128: TFLite drops those beyond its radius, and 16 is beyond the output.
+    """
+    real = min(scale * (1 << (31 - _SOFTMAX_BITS)), (1 << 31) - 1.0)
+    multiplier, shift = fp.quantise_multiplier(real)
+    reach = min(_radius(_SOFTMAX_BITS, shift), 255)
+    while -fp.rescale(-reach, multiplier, shift) >= 1 << 30:
+        reach -= 1
+    return multiplier, shift, reach
+
+
 def leaky_8(factors: tuple[float, float], zero_points: tuple[int, int]) -> list[int]:
     """int8 leaky rectifier: factors[0] for q >= zero_points[0], factors[1] below."""
     pairs = [fp.quantise_multiplier(factor) for factor in factors]

@@ -139,6 +139,12 @@ OPERATORS = {
         Operator(25, "SVDF_S8", _fields(_SVDF)),
         Operator(26, "SOFTMAX_S16", _fields(_SOFTMAX16)),
         Operator(27, NPU_OPERATOR, _fields(_NPU)),
+        Operator(28, "ARG_EXTREME", _fields("&input uinput_dtype uouter ureduce uinner sign")),
+        Operator(
+            29,
+            "LOG_SOFTMAX_S8",
+            _fields("&input &exp_table urows udepth ureach multiplier shift"),
+        ),
     )
 }
 _BY_CODE = {op.code: op for op in OPERATORS.values()}

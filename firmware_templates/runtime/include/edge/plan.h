@@ -363,4 +363,30 @@ typedef struct edge_op_npu {
   uint32_t id;     /* and the architecture in its ID */
 } edge_op_npu_t;
 
+/* Over the middle of [outer][reduce][inner], the first index of the largest value (sign 1) or of
+ * the smallest (-1), as s32 or s64. */
+typedef struct edge_op_arg_extreme {
+  edge_op_head_t head;
+  edge_ref_t input;
+  uint32_t input_dtype; /* s8, u8 or s16 */
+  uint32_t outer;
+  uint32_t reduce;
+  uint32_t inner;
+  int32_t sign;
+} edge_op_arg_extreme_t;
+
+/* exp_table is i32[256]: exp of (row maximum - value) as Q12.19, 0 where TFLite drops the term. The
+ * scales take a difference from the row's maximum to Q5.26; from `reach` + 1 on, differences give
+ * -128. */
+typedef struct edge_op_log_softmax {
+  edge_op_head_t head;
+  edge_ref_t input;
+  edge_ref_t exp_table;
+  uint32_t rows;
+  uint32_t depth;
+  uint32_t reach;
+  int32_t multiplier;
+  int32_t shift;
+} edge_op_log_softmax_t;
+
 #endif
