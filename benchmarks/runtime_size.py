@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from edgesdk.board import Board
-from edgesdk.build import LANGUAGE, find_tool
+from edgesdk.build import find_tool
 from edgesdk.elf import read_sizes
+from edgesdk.firmware_sources import LANGUAGE
 from edgesdk.resources import resource_dir
 
 KERNELS = ("FULLY_CONNECTED_S8", "LSTM_S8")

@@ -13,6 +13,7 @@ SHARED = Path(os.environ.get("EDGESDK_SHARED", REPOSITORY.parent / "shared"))
 NEEDS = {
     "needs_cc": ("a host C compiler (gcc or clang)", bool(shutil.which("gcc"))),
     "needs_gcc": ("arm-none-eabi-gcc", bool(shutil.which("arm-none-eabi-gcc"))),
+    "needs_cmake": ("cmake", bool(shutil.which("cmake"))),
     "needs_qemu": ("qemu-system-arm", bool(shutil.which("qemu-system-arm"))),
     "needs_shared": (f"the data folder {SHARED.name}/ (EDGESDK_SHARED)", SHARED.is_dir()),
 }

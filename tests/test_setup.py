@@ -71,6 +71,14 @@ def _set_up(
                 *("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm"),
             ],
         ),
+        (
+            "all",
+            [
+                *("python3.11-venv", "gcc", "libc6-dev"),
+                *("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm"),
+                *("clang", "cmake", "make"),
+            ],
+        ),
     ],
 )
 def test_bare_machine_gets_what_the_board_needs(

@@ -26,7 +26,11 @@ host | host-*) ;;
   need qemu-system-arm qemu-system-arm
   ;;
 esac
-[ "$board" = all ] && need clang clang
+if [ "$board" = all ]; then
+  need clang clang
+  need cmake cmake
+  need make make
+fi
 
 if [ -n "$packages" ]; then
   have apt-get || die "missing$packages, and this is no Debian or Ubuntu; install them by hand"

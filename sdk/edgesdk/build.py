@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,38 +16,12 @@ from typing import Protocol
 
 from edgesdk import __version__
 from edgesdk.board import Board
-from edgesdk.board_files import render_header, render_linker_script
 from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
+from edgesdk.firmware_sources import SMALL, computes, gcc_of, link_of, source_plan
 from edgesdk.folders import firmware_cache_dir
 from edgesdk.resources import resource_dir
 
-WARNINGS = (
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Wmissing-prototypes",
-    "-Wvla",
-    "-Werror",
-)
-# One rounding per float operation on every port, or transcripts would differ between boards.
-LANGUAGE = ("-std=c11", "-fno-common", "-ffp-contract=off", "-fno-math-errno", "-g")
-SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
-# The Helium kernels' assembly needs r7, where clang would keep a frame pointer.
-REGISTERS = ("-fomit-frame-pointer",)
-# All that is neither kernel nor feature, half of the firmware: it takes 1 % of the time of a greedy
-# search, and 7 % of a beam of 4, which -O3 makes 3 % faster for 2.2 KB.
-SMALL = ("-Os",)
-# What a firmware can do without: the sources of a part, which runtime/without/PART.c replaces.
-PARTS = {
-    "attention": ("attention.c",),
-    "bias": ("bias.c", "bias_store.c"),
-    "endpoint": ("endpoint.c", "endpointing.c"),
-    "lattice": ("lattice.c",),
-    "npu": ("npu.c",),
-}
-# The runtime's own sources, in its folder.
-RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
 COMPILE_TIMEOUT_S = 300
@@ -73,7 +46,7 @@ class BuildOptions:
     compiler: str | None = None
     link: str | None = None
     kernels: tuple[str, ...] | None = None  # names of kernels.def; None: all
-    parts: tuple[str, ...] | None = None  # of PARTS; None: all
+    parts: tuple[str, ...] | None = None  # of firmware_sources.PARTS; None: all
     sanitize: bool = False  # host only: AddressSanitizer and UBSan
 
 
@@ -158,21 +131,6 @@ def build(
     )
 
 
-def link_of(board: Board, options: BuildOptions) -> str:
-    """The transport that a build uses.
-
-    Raises:
-        BuildError: the board's port has no such link.
-    """
-    link = options.link or board.link.default
-    offered = _port(board)["links"]
-    if link not in offered:
-        raise BuildError(
-            f"board {board.name} has no link {link!r}; choose one of {', '.join(offered)}"
-        )
-    return link
-
-
 def _check_fits(board: Board, image: bytes) -> None:
     model = board.memory("model")
     if len(image) > model.size_bytes:
@@ -183,81 +141,30 @@ def _check_fits(board: Board, image: bytes) -> None:
         )
 
 
-def _port(board: Board) -> dict[str, list[str]]:
-    path = resource_dir("firmware_templates") / "ports" / board.port / "port.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
 def _plan(board: Board, options: BuildOptions) -> _Plan:
-    root = resource_dir("firmware_templates")
-    port = _port(board)
-    link = link_of(board, options)
-    sources = [root / "ports" / name for name in port["sources"]]
-    link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
-    sources += [root / "ports" / name for name in link_sources.get(link, [])]
-    sources += _npu_sources(board, port, root)
-    for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
-        sources += sorted(root.glob(pattern))
-    sources = _without(sources, options.parts, root / "runtime")
-    includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]
-    includes += [root / "ports" / name for name in port["include"]]
+    if options.sanitize and board.tier != "host":
+        raise BuildError(f"sanitizers need the host board, not {board.name}")
+    made = source_plan(board, options)
     compiler, linker, target = _tools(board, options)
-    flags = [*target, *board.compiler.optimise, *LANGUAGE, *REGISTERS, *SECTIONS, *WARNINGS]
-    flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
-    if options.kernels is not None:
-        flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in options.kernels)]
-    if options.sanitize:
-        if board.tier != "host":
-            raise BuildError(f"sanitizers need the host board, not {board.name}")
-        flags += SANITIZERS
-    script = port.get("linker_script")
     return _Plan(
         compiler=compiler,
         linker=linker,
         version=_version(compiler),
-        flags=tuple(flags),
-        link_flags=_link_flags(board, script is not None, options.sanitize),
-        libraries=tuple(f"-l{name}" for name in port["libraries"]),
-        includes=tuple(includes),
-        sources=tuple(sources),
-        header=render_header(board),
-        linker_script=None
-        if script is None
-        else render_linker_script(board, (root / "ports" / str(script)).read_text("utf-8")),
+        flags=(*target, *made.flags, *(SANITIZERS if options.sanitize else ())),
+        link_flags=(*made.link_flags, *(SANITIZERS if options.sanitize else ())),
+        libraries=tuple(f"-l{name}" for name in made.libraries),
+        includes=made.includes,
+        sources=made.sources,
+        header=made.header,
+        linker_script=made.linker_script,
     )
-
-
-def _npu_sources(board: Board, port: dict[str, list[str]], root: Path) -> list[Path]:
-    """What the port gives for the attachment of the board's NPU; patterns below `root`."""
-    if board.npu is None:
-        return []
-    offered: dict[str, list[str]] = port["npu_sources"]  # type: ignore[assignment]
-    patterns = offered[board.npu.attachment]
-    return [path for pattern in patterns for path in sorted(root.glob(pattern))]
-
-
-def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) -> list[Path]:
-    """Sources with the parts that are not wanted replaced."""
-    left_out = [part for part in PARTS if parts is not None and part not in parts]
-    gone = {runtime / "src" / name for part in left_out for name in PARTS[part]}
-    kept = [source for source in sources if source not in gone]
-    return [*kept, *(runtime / "without" / f"{part}.c" for part in left_out)]
-
-
-def _link_flags(board: Board, bare: bool, sanitize: bool) -> tuple[str, ...]:
-    flags = [*board.compiler.target, "-Wl,--gc-sections"]
-    if bare:
-        flags += ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
-    if sanitize:
-        flags += SANITIZERS
-    return tuple(flags)
 
 
 def _tools(board: Board, options: BuildOptions) -> tuple[str, str, tuple[str, ...]]:
     """Compiler, linker driver and target flags. Clang links through GCC, for its C library."""
     kind = options.compiler or board.compiler.default
     target = board.compiler.target
-    gcc = "gcc" if board.tier == "host" else "arm-none-eabi-gcc"
+    gcc = gcc_of(board)
     if kind == "gcc":
         return find_tool(gcc), find_tool(gcc), target
     if kind != "clang":
@@ -337,7 +244,7 @@ def _digest(plan: _Plan) -> str:
         digest.update(text.encode() + b"\0")
     for path in sorted({*plan.sources, *root.rglob("*.h"), *root.rglob("*.def")}):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(b"fast" if _computes(path) else b"small")
+        digest.update(b"fast" if computes(path) else b"small")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
@@ -412,16 +319,11 @@ def _objects(work: Path, plan: _Plan) -> list[Path]:
 def _compile_command(work: Path, plan: _Plan, key: str, source: Path, target: Path) -> list[str]:
     includes = [f"-I{path}" for path in (work, *plan.includes)]
     define = f'-DEDGE_FIRMWARE_ID="{key}"'
-    size = () if _computes(source) else SMALL
+    size = () if computes(source) else SMALL
     return [
         *(plan.compiler, *plan.flags, *size, define, *includes),
         *("-c", str(source), "-o", str(target)),
     ]
-
-
-def _computes(source: Path) -> bool:
-    """Whether a source is where the time goes: the kernels, the features, an emulated NPU."""
-    return bool({"kernels", "emulator"} & set(source.parts)) or source.name == "features.c"
 
 
 def _compile(work: Path, plan: _Plan, key: str) -> list[Path]:

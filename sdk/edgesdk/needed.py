@@ -14,7 +14,7 @@ def needed_kernels(bundle: Bundle) -> tuple[str, ...]:
 
 
 def needed_parts(bundle: Bundle) -> tuple[str, ...]:
-    """Parts of the firmware (`edgesdk.build.PARTS`) that the bundle's sections ask for."""
+    """Parts (`edgesdk.firmware_sources.PARTS`) that the bundle's sections ask for."""
     npu = ("npu",) if "NPU_ETHOSU" in needed_kernels(bundle) else ()
     if not bundle.is_recogniser:
         return npu

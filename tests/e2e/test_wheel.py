@@ -55,6 +55,8 @@ def test_doctor_boards_convert_flash_and_run(
     convert = ("convert", "onnx", "--calibration", "calibration", "--board", "host", "-o", "made")
     _run(edgesdk, *convert, cwd=tmp_path)
     _run(edgesdk, "flash", "made/model.edge", "--board", "host", cwd=tmp_path)
+    _run(edgesdk, "new", "firmware", "--board", "host", "-o", "home", cwd=tmp_path)
+    assert (tmp_path / "home" / "LICENSE").is_file()
     clip = next((tmp_path / "clips").glob("*.wav"))
     transcript = _run(edgesdk, "run", clip, "--board", "host", "--json", cwd=tmp_path)
     assert json.loads(transcript)["device_equals_laptop"] is True

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from attention_bundle import attention_bundle
 from edgesdk.board import load_board
-from edgesdk.build import PARTS, BuildOptions, Image, build
+from edgesdk.build import BuildOptions, Image, build
 from edgesdk.bundle import BiasSection, Bundle
+from edgesdk.firmware_sources import PARTS
 from edgesdk.flash.store import store
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import open_device

@@ -325,5 +325,6 @@ def test_every_verb_is_documented(repository: Path) -> None:
     page = (repository / "docs" / "cli.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `(\w+)", page, flags=re.MULTILINE)
     verbs = [verb.__name__.rpartition(".")[2] for verb in application.VERBS]
-    kinds = ("functional", "estimate", "hardware")
-    assert list(dict.fromkeys(name for name in documented if name not in kinds)) == verbs
+    others = ("functional", "estimate", "hardware", *application.GROUPS)
+    assert list(dict.fromkeys(name for name in documented if name not in others)) == verbs
+    assert set(application.GROUPS) <= set(documented)

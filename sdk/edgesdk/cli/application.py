@@ -18,6 +18,7 @@ from edgesdk.cli import (
     hil,
     history,
     inspect,
+    new,
     rescore,
     run,
     validate,
@@ -38,6 +39,9 @@ VERBS = (
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
+GROUPS = {"new": new.group}  # of verbs with a second word
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def _print_version(wanted: bool) -> None:

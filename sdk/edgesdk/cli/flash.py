@@ -10,13 +10,14 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
-from edgesdk.build import BuildOptions, Image, build, build_commands, link_of
+from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
 from edgesdk.cli.target import find_board, open_target
 from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import BuildError, EdgeError
+from edgesdk.firmware_sources import link_of
 from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store

@@ -1,0 +1,157 @@
+"""The sources, flags and made files of a board's firmware: all that no compiler has a say in."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edgesdk.board import Board
+from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.errors import BuildError
+from edgesdk.resources import resource_dir
+
+WARNINGS = (
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wmissing-prototypes",
+    "-Wvla",
+    "-Werror",
+)
+# One rounding per float operation on every port, or transcripts would differ between boards.
+LANGUAGE = ("-std=c11", "-fno-common", "-ffp-contract=off", "-fno-math-errno", "-g")
+SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fstack-usage")
+# The Helium kernels' assembly needs r7, where clang would keep a frame pointer.
+REGISTERS = ("-fomit-frame-pointer",)
+# All that is neither kernel nor feature, half of the firmware: it takes 1 % of the time of a greedy
+# search, and 7 % of a beam of 4, which -O3 makes 3 % faster for 2.2 KB.
+SMALL = ("-Os",)
+# What a firmware can do without: the sources of a part, which runtime/without/PART.c replaces.
+PARTS = {
+    "attention": ("attention.c",),
+    "bias": ("bias.c", "bias_store.c"),
+    "endpoint": ("endpoint.c", "endpointing.c"),
+    "lattice": ("lattice.c",),
+    "npu": ("npu.c",),
+}
+# The runtime's own sources, in its folder.
+RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")
+
+
+class Choice(Protocol):
+    """What a build may leave open (edgesdk.build.BuildOptions)."""
+
+    @property
+    def link(self) -> str | None:
+        """A link of the port; None: the board's."""
+
+    @property
+    def kernels(self) -> tuple[str, ...] | None:
+        """Names of kernels.def; None: all."""
+
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """Names of PARTS; None: all."""
+
+
+def gcc_of(board: Board) -> str:
+    """Name of the GCC that makes, or with clang at least links, a board's firmware."""
+    return "gcc" if board.tier == "host" else "arm-none-eabi-gcc"
+
+
+def link_of(board: Board, choice: Choice) -> str:
+    """The transport that a build uses.
+
+    Raises:
+        BuildError: the board's port has no such link.
+    """
+    link = choice.link or board.link.default
+    offered = _port(board)["links"]
+    if link not in offered:
+        raise BuildError(
+            f"board {board.name} has no link {link!r}; choose one of {', '.join(offered)}"
+        )
+    return link
+
+
+def _port(board: Board) -> dict[str, list[str]]:
+    path = resource_dir("firmware_templates") / "ports" / board.port / "port.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What a build takes that no compiler has a say in; flags lack those of the target."""
+
+    flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    libraries: tuple[str, ...]
+    includes: tuple[Path, ...]
+    sources: tuple[Path, ...]  # in the order in which they are linked
+    header: str
+    linker_script: str | None
+
+
+def source_plan(board: Board, choice: Choice) -> SourcePlan:
+    """Sources, flags and made files of a board's firmware.
+
+    Raises:
+        BuildError: the board's port has no such link.
+    """
+    root = resource_dir("firmware_templates")
+    port = _port(board)
+    link = link_of(board, choice)
+    sources = [root / "ports" / name for name in port["sources"]]
+    link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
+    sources += [root / "ports" / name for name in link_sources.get(link, [])]
+    sources += _npu_sources(board, port, root)
+    for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
+        sources += sorted(root.glob(pattern))
+    sources = _without(sources, choice.parts, root / "runtime")
+    includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]
+    includes += [root / "ports" / name for name in port["include"]]
+    flags = [*board.compiler.optimise, *LANGUAGE, *REGISTERS, *SECTIONS, *WARNINGS]
+    flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
+    if choice.kernels is not None:
+        flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in choice.kernels)]
+    script = port.get("linker_script")
+    return SourcePlan(
+        flags=tuple(flags),
+        link_flags=_link_flags(board, script is not None),
+        libraries=tuple(port["libraries"]),
+        includes=tuple(includes),
+        sources=tuple(sources),
+        header=render_header(board),
+        linker_script=None
+        if script is None
+        else render_linker_script(board, (root / "ports" / str(script)).read_text("utf-8")),
+    )
+
+
+def _npu_sources(board: Board, port: dict[str, list[str]], root: Path) -> list[Path]:
+    """What the port gives for the attachment of the board's NPU; patterns below `root`."""
+    if board.npu is None:
+        return []
+    offered: dict[str, list[str]] = port["npu_sources"]  # type: ignore[assignment]
+    patterns = offered[board.npu.attachment]
+    return [path for pattern in patterns for path in sorted(root.glob(pattern))]
+
+
+def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) -> list[Path]:
+    """Sources with the parts that are not wanted replaced."""
+    left_out = [part for part in PARTS if parts is not None and part not in parts]
+    gone = {runtime / "src" / name for part in left_out for name in PARTS[part]}
+    kept = [source for source in sources if source not in gone]
+    return [*kept, *(runtime / "without" / f"{part}.c" for part in left_out)]
+
+
+def _link_flags(board: Board, bare: bool) -> tuple[str, ...]:
+    flags = [*board.compiler.target, "-Wl,--gc-sections"]
+    if bare:
+        flags += ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
+    return tuple(flags)
+
+
+def computes(source: Path) -> bool:
+    """Whether a source is where the time goes: the kernels, the features, an emulated NPU."""
+    return bool({"kernels", "emulator"} & set(source.parts)) or source.name == "features.c"
