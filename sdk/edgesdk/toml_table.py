@@ -134,7 +134,8 @@ class Table:
         if value is not None and value not in choices:
             self.fault(
                 key,
-                f"{key} = {value!r} is none of {', '.join(choices)}{did_you_mean(value, choices)}",
+                f"{key} = {value!r} is none of {', '.join(choices)}"
+                f"{did_you_mean(value, choices, 'choose one')}",
             )
         return choices[0] if value is None else value
 
@@ -168,7 +169,7 @@ class Table:
                 self.fault(key, f"key {key!r} is unknown{did_you_mean(key, self.known)}")
 
 
-def did_you_mean(word: str, choices: Sequence[str]) -> str:
-    """The end of a sentence about an unknown word: the nearest choice, or to remove it."""
+def did_you_mean(word: str, choices: Sequence[str], otherwise: str = "remove it") -> str:
+    """The end of a sentence about an unknown word: the nearest choice, or what else to do."""
     close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else "; remove it"
+    return f"; did you mean {close[0]!r}?" if close else f"; {otherwise}"

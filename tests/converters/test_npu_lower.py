@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from edgesdk.bundle.plan import Plan, Record, Ref
+from edgesdk.cli.describe_models import describe_tflite
 from edgesdk.errors import ConvertError
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk_converters import lower
@@ -187,6 +188,11 @@ def test_files_that_contradict_themselves_are_refused() -> None:
     for changed, message in cases:
         with pytest.raises(ConvertError, match=message):
             lower_graph(changed)
+    for file, supported in ((data, True), (cases[0][0], False)):
+        (described,) = describe_tflite(file, "net.tflite")["graphs"]
+        assert {o["supported"] for o in described["operators"] if "ethos" in o["operator"]} == {
+            supported
+        }
 
 
 def test_a_stream_for_another_generation_is_refused_by_name() -> None:
@@ -197,3 +203,5 @@ def test_a_stream_for_another_generation_is_refused_by_name() -> None:
         ConvertError, match=r"CUSTOM:ethos-u .*CONFIG 0x2.*, an Ethos-U85, .*ethos-u65-512$"
     ):
         lower_graph(run.tflite)
+    (graph,) = describe_tflite(run.tflite, "net.tflite")["graphs"]
+    assert [operator["supported"] for operator in graph["operators"]] == [False]

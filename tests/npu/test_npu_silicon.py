@@ -40,6 +40,15 @@ def test_host_board_then_reports_what_the_emulator_does(graph: str, tmp_path: Pa
     assert all(entry["tflm"]["values"] for entry in report["graphs"])
 
 
+def test_folder_that_is_not_there_is_no_report(tmp_path: Path) -> None:
+    command = [sys.executable, TOOL, "judge", tmp_path / "none", "--accelerator", "ethos-u55-128"]
+    done = subprocess.run(
+        [*command, "--out", tmp_path / "report.json"], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "none: no folder; give that which" in done.stderr
+    assert not (tmp_path / "report.json").exists()
+
+
 def test_files_of_another_runtime_then_are_judged(tmp_path: Path) -> None:
     goldens = _chosen("ethos-u65-256")
     assert export(goldens, tmp_path) == len(GRAPHS)

@@ -135,6 +135,7 @@ def test_each_mistake_is_named(tmp_path: Path, old: str, new: str, expected: str
         ("Sram_read_latency = 32", "Sram_read_latency = -1", "read_latency = -1 must not be neg"),
         ("OffChipFlash_max_writes", "OffChipFlash_most_writes", "'OffChipFlash_max_writes'?"),
         ('const_mem_area = "Axi1"', 'const_mem_area = "Axi2"', "is none of Axi0, Axi1"),
+        ('axi0_port = "Sram"', 'axi0_port = "Floppy"', "OnChipFlash, OffChipFlash; choose one"),
         ('arena_mem_area = "Axi0"', 'arena_mem_area = "Axi1"', "arena_mem_area is OffChipFlash"),
         ('cache_mem_area = "Axi0"', 'cache_mem_area = "Axi1"', "cache_mem_area is OffChipFlash"),
         ("[npu.memory_mode]", "[npu.memory-mode]", "did you mean 'memory_mode'"),

@@ -8,11 +8,11 @@ import onnx
 from edgesdk_converters.frontends.onnx_ops import supported_operators
 from edgesdk_converters.lower.graph import LOWERINGS
 from edgesdk_converters.lower.npu import ETHOSU
-from edgesdk_converters.tflite.model import Graph, Tensor
+from edgesdk_converters.tflite.model import Graph, Operator, Tensor
 from edgesdk_converters.tflite.read import read_tflite
 from google.protobuf.message import DecodeError
 
-from edgesdk.errors import ConvertError
+from edgesdk.errors import ConvertError, NpuError
 from edgesdk.npu.sources import NpuStream, payload_stream
 
 _NPU_INPUTS = 4  # of Vela's operator: payload, constants, scratch, fast scratch
@@ -44,11 +44,23 @@ def _tflite_graph(graph: Graph) -> dict[str, Any]:
                 "index": index,
                 "operator": operator.code,
                 "output": ", ".join(graph.tensors[at].name for at in operator.outputs),
-                "supported": operator.code in LOWERINGS,
+                "supported": _runs(graph, operator),
             }
             for index, operator in enumerate(graph.operators)
         ],
     }
+
+
+def _runs(graph: Graph, operator: Operator) -> bool:
+    """Whether a device has the operator; one by Vela, an NPU that its stream is for."""
+    if operator.code != ETHOSU:
+        return operator.code in LOWERINGS
+    data = graph.tensors[operator.inputs[0]].data if operator.inputs else None
+    try:
+        payload_stream(ETHOSU, b"" if data is None else data.tobytes())
+    except NpuError:
+        return False
+    return True
 
 
 def describe_tflite(data: bytes, source: str) -> dict[str, Any]:

@@ -89,6 +89,8 @@ def _export(words: argparse.Namespace) -> int:
 
 
 def _judge(words: argparse.Namespace) -> int:
+    if not words.folder.is_dir():
+        raise EdgeError(f"{words.folder}: no folder; give that which `export` wrote")
     goldens, made = _chosen(words, words.accelerator)
     about = {"made_with": made, "accelerator": words.accelerator}
     counts = write_report(judge(goldens, words.folder), about, words.out)
