@@ -8,6 +8,7 @@ import typer
 from edgesdk import __version__
 from edgesdk.cli import (
     bias,
+    board,
     boards,
     compare,
     convert,
@@ -39,7 +40,7 @@ VERBS = (
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(verb.command)
-GROUPS = {"new": new.group}  # of verbs with a second word
+GROUPS = {"board": board.group, "new": new.group}  # of verbs with a second word
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 
