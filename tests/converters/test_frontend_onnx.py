@@ -335,7 +335,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "message"), REFUSALS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("damage", "message"), REFUSALS, ids=[message[:40] for _, message in REFUSALS]
+)
 def test_bad_folder_then_one_line(
     folder: Path, damage: Callable[[Path], object], message: str
 ) -> None:
