@@ -39,6 +39,7 @@ def test_what_the_npu_leaves_equals_the_processor_alone(
     rows = {row["operator"]: row for row in made["npu"]["graphs"]["net"]["operators"]}
     assert rows["FULLY_CONNECTED"]["target"] == "NPU"
     assert rows["LOG_SOFTMAX"]["target"] == "CPU" and rows["LOG_SOFTMAX"]["reason"]
+    assert rows["ARG_MAX"]["target"] == ("CPU" if argmax else "NPU")
     bundle = out / "model.edge"
     ops = [record.op for record in load_bundle(bundle).graphs["net"].records]
     assert ops[0] == "NPU_ETHOSU" and sorted(ops[1:]) == [*argmax, "LOG_SOFTMAX_S8"]

@@ -19,6 +19,15 @@ _LIMITS = {
     "OffChipFlash_ac": "flash",
 }
 NPU, CPU, NOWHERE = "NPU", "CPU", "-"
+# What Vela can make part of how others read and write; all else that has no row of estimates, such
+# as an ARG_MAX that it spells in other operators, runs on the NPU all the same.
+_MAY_VANISH = frozenset(
+    (
+        *("CALL_ONCE", "CONCATENATION", "EXPAND_DIMS", "PACK", "PAD"),
+        *("PADV2", "QUANTIZE", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V"),
+        *("SQUEEZE", "STRIDED_SLICE", "TRANSPOSE", "UNPACK"),
+    )
+)
 
 Row = Mapping[str, str]
 
@@ -84,12 +93,13 @@ def _operator(
     tensor = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
     cycles = sum(int(row["op_cycles"]) for row in parts)
     on_cpu = any(row["operator"] == _ON_CPU for row in parts)
+    on_npu = bool(parts) or operator.code not in _MAY_VANISH
     reason = reasons.get(tensor, "Vela leaves it to the CPU") if on_cpu else ""
     return NpuOperator(
         index=index,
         operator=operator.code,
         tensor=tensor,
-        target=CPU if on_cpu else NPU if parts else NOWHERE,
+        target=CPU if on_cpu else NPU if on_npu else NOWHERE,
         reason=reason,
         cycles=cycles,
         bound_by=_bound_by(parts) if cycles else "",
