@@ -29,7 +29,7 @@ test:
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/clang-format --dry-run -Werror $(C_FILES)
-	$(PYTHON) -m pytest --strict-skips --durations=10
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --strict-skips --durations=10
 
 bench:
 	tools/setup.sh qemu-mps3-an547 convert,emulate,npu,report

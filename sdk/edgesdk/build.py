@@ -20,7 +20,6 @@ from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
 from edgesdk.firmware_sources import SMALL, computes, gcc_of, link_of, source_plan
 from edgesdk.folders import firmware_cache_dir
-from edgesdk.resources import resource_dir
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
@@ -83,6 +82,7 @@ class Image:
 class _Plan:
     """All inputs of a build."""
 
+    root: Path  # of the templates
     compiler: str
     linker: str
     version: str
@@ -147,6 +147,7 @@ def _plan(board: Board, options: BuildOptions) -> _Plan:
     made = source_plan(board, options)
     compiler, linker, target = _tools(board, options)
     return _Plan(
+        root=made.root,
         compiler=compiler,
         linker=linker,
         version=_version(compiler),
@@ -237,13 +238,12 @@ class _CommandFailed(BuildError):
 
 
 def _digest(plan: _Plan) -> str:
-    root = resource_dir("firmware_templates")
     digest = hashlib.sha256()
     described = [plan.version, plan.header, plan.linker_script or "", __version__]
     for text in (*described, *plan.flags, *SMALL, *plan.link_flags, *plan.libraries):
         digest.update(text.encode() + b"\0")
-    for path in sorted({*plan.sources, *root.rglob("*.h"), *root.rglob("*.def")}):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+    for path in sorted({*plan.sources, *plan.root.rglob("*.h"), *plan.root.rglob("*.def")}):
+        digest.update(path.relative_to(plan.root).as_posix().encode() + b"\0")
         digest.update(b"fast" if computes(path) else b"small")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
@@ -310,9 +310,9 @@ def build_commands(board: Board, options: BuildOptions | None = None) -> list[st
 
 
 def _objects(work: Path, plan: _Plan) -> list[Path]:
-    root = resource_dir("firmware_templates")
     return [
-        work / (path.relative_to(root).as_posix().replace("/", "_") + ".o") for path in plan.sources
+        work / (path.relative_to(plan.root).as_posix().replace("/", "_") + ".o")
+        for path in plan.sources
     ]
 
 

@@ -11,7 +11,6 @@ from edgesdk.build import BuildOptions
 from edgesdk.bundle import Bundle
 from edgesdk.firmware_sources import SourcePlan, source_plan
 from edgesdk.project_text import cmake_lists, readme, toolchain_file
-from edgesdk.resources import resource_dir
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 EXTENSIONS = {"dsp": "dsp.c", "mve": "mve.c"}  # how sources for such cores only are called
@@ -23,8 +22,8 @@ def project_files(board: Board, bundle: Bundle | None, options: BuildOptions) ->
     Raises:
         BuildError: the board's port has no such link.
     """
-    root = resource_dir("firmware_templates")
     plan = source_plan(board, options)
+    root = plan.root
     taken = _closure(board, plan, options)
     names = {path: path.relative_to(root).as_posix() for path in sorted(taken)}
     files = {name: path.read_bytes() for path, name in names.items()}

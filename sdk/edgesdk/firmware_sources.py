@@ -83,6 +83,7 @@ def _port(board: Board) -> dict[str, list[str]]:
 class SourcePlan:
     """What a build takes that no compiler has a say in; flags lack those of the target."""
 
+    root: Path  # of the templates
     flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     libraries: tuple[str, ...]
@@ -116,6 +117,7 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
         flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in choice.kernels)]
     script = port.get("linker_script")
     return SourcePlan(
+        root=root,
         flags=tuple(flags),
         link_flags=_link_flags(board, script is not None),
         libraries=tuple(port["libraries"]),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edgesdk import build as build_module
+from edgesdk import firmware_sources
 from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
@@ -205,7 +205,7 @@ def wax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     unused = shutil.ignore_patterns("emulator")
     shutil.copytree(resource_dir("firmware_templates"), templates, ignore=unused)
     shutil.copy(HERE / "npu_of_wax.c", templates / "ports" / "host" / "npu_emulator.c")
-    monkeypatch.setattr(build_module, "resource_dir", lambda name: tmp_path / name)
+    monkeypatch.setattr(firmware_sources, "resource_dir", lambda name: tmp_path / name)
     board = load_board("host-u55")
     assert board.npu is not None
     quick = replace(board.compiler, optimise=("-O0",))

@@ -11,6 +11,7 @@ from pathlib import Path
 import edgesdk.build as building
 import numpy as np
 import pytest
+from edgesdk import firmware_sources
 from edgesdk.board import load_board
 from edgesdk.bundle import Bundle
 from edgesdk.core.graph import Graph
@@ -109,7 +110,7 @@ def test_the_comparison_finds_every_wrong_kernel(
         text = path.read_text()
         assert held in text, f"{file} no longer holds {held!r}"
         path.write_text(text.replace(held, wrong))
-    monkeypatch.setattr(building, "resource_dir", lambda name: root)
+    monkeypatch.setattr(firmware_sources, "resource_dir", lambda name: root)
     monkeypatch.setattr(building, "firmware_cache_dir", lambda: tmp_path / "cache")
     store(firmware(board), tmp_path / "devices")
     with open_device(load_board(board), devices=tmp_path / "devices") as device:

@@ -188,9 +188,8 @@ def test_damaged_cache_is_built_again(
     source.parent.mkdir()
     source.write_text('const char *edge(void);\nconst char *edge(void) { return "edge"; }\n')
     source.write_text(source.read_text() + "int main(void) { return edge()[0]; }\n")
-    monkeypatch.setattr(build_module, "resource_dir", lambda name: source.parent)
     plan = build_module._Plan(
-        "gcc", "gcc", "1", ("-fstack-usage",), (), (), (), (source,), "", None
+        source.parent, "gcc", "gcc", "1", ("-fstack-usage",), (), (), (), (source,), "", None
     )
     monkeypatch.setattr(build_module, "_plan", lambda board, options: plan)
     monkeypatch.setattr(build_module, "link_of", lambda board, options: "stdio")
