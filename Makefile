@@ -1,6 +1,6 @@
 # make demo   the whole way: convert the shipped recogniser, flash it, run it, report
 # make test   lint, types, Python tests, C tests on the host and on emulated Cortex-M4 and M55
-# make bench  instructions and bytes of kernels, models and the recogniser, on both emulated boards
+# make bench  what kernels, models and recogniser cost on the emulated boards; the emulated NPU
 # make fix    format what `make test` checks
 # make clean  remove what these made (not .venv)
 
@@ -36,6 +36,7 @@ bench:
 	$(PYTHON) benchmarks/kernels.py
 	$(PYTHON) benchmarks/models.py
 	$(PYTHON) benchmarks/boards.py
+	$(PYTHON) benchmarks/npu.py
 
 fix:
 	tools/setup.sh all convert,emulate,npu,report,rescore,train,dev
