@@ -4,8 +4,8 @@
  * multiplier and shift. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "npu_streams.h"
 #include "stream.h"
 
 static void print(const edge_ethosu_state_t *state) {
@@ -37,21 +37,4 @@ static void decode(const uint32_t *words, uint32_t count, uint32_t product) {
   printf("%d %" PRIu32 "\n\n", (int)status, cursor.at);
 }
 
-int main(int argc, char **argv) {
-  FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
-  if (file == NULL) {
-    fprintf(stderr, "usage: npu_registers STREAMS\n");
-    return 2;
-  }
-  uint32_t head[2];
-  while (fread(head, sizeof head, 1, file) == 1) {
-    uint32_t *words = malloc(4 * (size_t)head[1] + 1); /* its exact size, for the sanitizer */
-    if (words == NULL || fread(words, 4, head[1], file) != head[1]) {
-      return 2;
-    }
-    decode(words, head[1], head[0]);
-    free(words);
-  }
-  fclose(file);
-  return 0;
-}
+int main(int argc, char **argv) { return edge_test_streams(argc, argv, decode); }

@@ -41,6 +41,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Read]]:
     program, stream = folder / "npu_registers", folder / "stream"
     files = [HERE / "npu_registers.c", ETHOSU / "stream.c"]
     flags = ["-std=c11", "-O1", *WARN, *SANITIZE, f"-I{RUNTIME / 'include'}", f"-I{ETHOSU}"]
+    flags.append(f"-I{HERE.parent}")
     command = [*find_compiler(), *flags, *map(str, files), "-o", str(program)]
     subprocess.run(command, check=True)
 

@@ -3,11 +3,11 @@
  * address`; then `= status` of the reading. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "ethosu/hazards.h"
+#include "npu_streams.h"
 
-static edge_status_t print(const uint32_t *words, uint32_t count, uint32_t config) {
+static edge_status_t findings(const uint32_t *words, uint32_t count, uint32_t config) {
   static edge_hazards_t hazards;
   edge_ethosu_cursor_t cursor;
   edge_ethosu_state_t state;
@@ -32,21 +32,8 @@ static edge_status_t print(const uint32_t *words, uint32_t count, uint32_t confi
   return EDGE_OK;
 }
 
-int main(int argc, char **argv) {
-  FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
-  if (file == NULL) {
-    fprintf(stderr, "usage: npu_hazards STREAMS\n");
-    return 2;
-  }
-  uint32_t head[2];
-  while (fread(head, sizeof head, 1, file) == 1) {
-    uint32_t *words = malloc(4 * (size_t)head[1] + 1); /* its exact size, for the sanitizer */
-    if (words == NULL || fread(words, 4, head[1], file) != head[1]) {
-      return 2;
-    }
-    printf("= %d\n", (int)print(words, head[1], head[0]));
-    free(words);
-  }
-  fclose(file);
-  return 0;
+static void print(const uint32_t *words, uint32_t count, uint32_t config) {
+  printf("= %d\n", (int)findings(words, count, config));
 }
+
+int main(int argc, char **argv) { return edge_test_streams(argc, argv, print); }

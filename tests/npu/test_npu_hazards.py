@@ -59,6 +59,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
     sources += [C / f"runtime/npu/ethosu/{name}.c" for name in ("stream", "bounds")]
     flags = ["-std=c11", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     flags += [f"-I{C / folder}" for folder in ("runtime/include", "runtime", "emulator")]
+    flags.append(f"-I{HERE.parent}")
     subprocess.run([*find_compiler(), *flags, *sources, "-o", program], check=True)
 
     def run(*streams: Stream) -> list[list[Finding]]:

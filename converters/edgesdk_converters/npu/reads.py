@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from edgesdk.npu.accelerators import accelerator_of
+from edgesdk.npu.operands import Range, per_core, transfer
 from edgesdk.npu.payload import read_payload
 from edgesdk.npu.stream import Operation, operations
 
@@ -10,8 +11,6 @@ from edgesdk_converters.npu.table import Stretch
 
 _CONSTANTS = 0  # the region of weights, scales and tables in Vela's streams
 _WEIGHTED = ("CONV", "DEPTHWISE")
-_OPERANDS = {"WEIGHT": "WEIGHT_REGION", "WEIGHT1": "WEIGHT_REGION"}
-_OPERANDS |= {"SCALE": "SCALE_REGION", "SCALE1": "SCALE_REGION"}
 
 
 def constant_reads(payloads: Sequence[bytes], source: str) -> Iterator[Stretch]:
@@ -24,21 +23,17 @@ def constant_reads(payloads: Sequence[bytes], source: str) -> Iterator[Stretch]:
         payload = read_payload(data, source)
         product = accelerator_of(payload.config, source).product
         for operation in operations(payload.words, product, source):
-            for start, size in _constants(operation):
-                yield Stretch(number, 4 * operation.at, start, start + size)
+            for read in _constants(operation):
+                end = read.address + read.size_bytes
+                yield Stretch(number, 4 * operation.at, read.address, end)
 
 
-def _constants(operation: Operation) -> Iterator[tuple[int, int]]:
+def _constants(operation: Operation) -> Iterator[Range]:
     """Where it reads constants, and how many bytes."""
-    name, found = operation.command.name, operation.registers
+    name = operation.command.name
+    found: list[Range] = []
     if name in _WEIGHTED:
-        for operand, region in _OPERANDS.items():
-            if found[region] == _CONSTANTS:
-                yield _number(found[f"{operand}_BASE"]), _number(found[f"{operand}_LENGTH"])
-    elif name == "DMA_START" and found["DMA0_SRC_REGION"] == _CONSTANTS:
-        yield _number(found["DMA0_SRC"]), _number(found["DMA0_LEN"])
-
-
-def _number(value: int | tuple[int, int]) -> int:
-    assert isinstance(value, int)
-    return value
+        found = [*per_core(operation, "WEIGHT"), *per_core(operation, "SCALE")]
+    elif name == "DMA_START":
+        found = [transfer(operation)[0]]
+    return (read for read in found if read.region == _CONSTANTS)

@@ -37,6 +37,13 @@ void edge_core_forget_interrupt(uint32_t number);
 
 void edge_core_enable_interrupt(uint32_t number);
 
+/* What every attachment gives edge_npu_t of the board file (edge_board.h). */
+#define EDGE_CORE_NPU_SETTINGS                                                                     \
+  .protection = EDGE_ETHOSU_PROT_PRIVILEGED, .queue_config = EDGE_NPU_QUEUE_CONFIG,                \
+  .region_config = EDGE_NPU_REGION_CONFIG,                                                         \
+  .axi_limit = {EDGE_NPU_AXI_LIMIT0, EDGE_NPU_AXI_LIMIT1, EDGE_NPU_AXI_LIMIT2,                     \
+                EDGE_NPU_AXI_LIMIT3}
+
 /* The board's NPU; the build takes the source of its attachment. */
 edge_npu_t *edge_core_npu(void);
 

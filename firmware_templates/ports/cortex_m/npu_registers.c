@@ -39,13 +39,7 @@ static bool await(void *device) {
 }
 
 edge_npu_t *edge_core_npu(void) {
-  static edge_npu_t npu = {.read = read_register,
-                           .write = write_register,
-                           .wait = await,
-                           .protection = EDGE_ETHOSU_PROT_PRIVILEGED,
-                           .queue_config = EDGE_NPU_QUEUE_CONFIG,
-                           .region_config = EDGE_NPU_REGION_CONFIG,
-                           .axi_limit = {EDGE_NPU_AXI_LIMIT0, EDGE_NPU_AXI_LIMIT1,
-                                         EDGE_NPU_AXI_LIMIT2, EDGE_NPU_AXI_LIMIT3}};
+  static edge_npu_t npu = {
+      .read = read_register, .write = write_register, .wait = await, EDGE_CORE_NPU_SETTINGS};
   return &npu;
 }

@@ -5,6 +5,7 @@ in the one thing that the cause names, and then all values are equal.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -174,15 +175,15 @@ def split_at(graph: Graph, code: str) -> tuple[bytes, bytes]:
     return first, second
 
 
-class Interrupted:
+class Interrupted(ABC):
     """A machine that stops before operations and lets a caller look at the memory."""
 
     def __init__(self, machine: Machine, stops: Sequence[int], product: str) -> None:
         self.machine, self.stops, self.product = machine, stops, product
 
+    @abstractmethod
     def visit(self, at: int, regions: Sequence[Array | None]) -> None:
         """Called before operation `at`."""
-        raise NotImplementedError
 
     def run(self, words: Array, regions: Sequence[Array | None]) -> None:
         """The stream in pieces; every piece sets all registers again."""
