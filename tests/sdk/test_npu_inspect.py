@@ -152,4 +152,6 @@ def test_damaged_stream_is_an_error_with_its_word(
 ) -> None:
     (tmp_path / "words").write_bytes(struct.pack("<3I", CODES["IRQ"], 0x4, CODES["STOP"]))
     assert main(["inspect", "--npu", str(tmp_path / "words")]) == 2
-    assert "word 1: 0x00000004 is no command" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "word 1: 0x00000004 is no command" in said
+    assert said.count(str(tmp_path)) == 1

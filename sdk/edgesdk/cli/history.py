@@ -51,10 +51,11 @@ def command(
     runs = _runs(folders)
     if out.is_dir():
         raise EdgeError(f"{out}: is a folder; name a file with -o")
-    with term.progress(f"drawing {len(runs)} runs"):
+    many = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    with term.progress(f"drawing {many}"):
         page = render_history(runs, limits)
     (written,) = write_files(out.parent, {out.name: page}, "page")
     groups = [[str(run.folder) for run in group] for group in group_runs(runs)]
     document = {"schema": "edgesdk.history", "version": 1, "page": str(written), "groups": groups}
     kinds = f" in {len(groups)} groups that cannot be compared" if len(groups) > 1 else ""
-    term.result(document, f"{written}: {len(runs)} runs{kinds}")
+    term.result(document, f"{written}: {many}{kinds}")

@@ -97,8 +97,7 @@ def streams_of(path: Path) -> list[NpuStream]:
     try:
         found = _streams_in(path, data)
     except NpuError as error:
-        named = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
-        raise NpuError(named) from error
+        raise NpuError(f"{path}: {error}") from error
     if not found:
         raise NpuError(f"{path}: nothing in it runs on an NPU; convert it for a board with one")
     return found
@@ -112,7 +111,7 @@ def _streams_in(path: Path, data: bytes) -> list[NpuStream]:
             from edgesdk.cli.describe_models import npu_streams
 
             return npu_streams(data, str(path))
-    return [raw_stream(str(path), data)]
+    return [raw_stream("stream", data)]
 
 
 def _tensor(tensor: Description) -> str:

@@ -80,7 +80,8 @@ def operations(
         code, param = int(words[at]) & 0xFFFF, int(words[at]) >> 16
         command = COMMANDS.get(code)
         if command is None or (product == "u55" and not command.u55):
-            raise _bad(source, at, f"{int(words[at]):#010x} is no command of an Ethos-{product}")
+            word, npu = f"{int(words[at]):#010x}", product.upper()
+            raise _bad(source, at, f"{word} is no command of an Ethos-{npu}")
         if at + command.words > len(words):
             raise _bad(source, at, f"{command.name} ends before its second word")
         second = int(words[at + 1]) if code & PAYLOAD else 0
