@@ -13,6 +13,7 @@ class EdgeError(Exception):
 
     exit_code = 2
     details: Mapping[str, object] | None = None
+    lasting = False  # whether trying again cannot help
 
 
 class BoardError(EdgeError):
@@ -51,10 +52,22 @@ class DeviceError(EdgeError):
     exit_code = 3
 
 
+class HeldError(DeviceError):
+    """Somebody else has the device, and keeps it."""
+
+    lasting = True
+
+
 class BuildError(EdgeError):
     """Firmware could not be built or flashed."""
 
     exit_code = 4
+
+
+class HopelessError(BuildError):
+    """What was to run there cannot, however often it is tried: no fit, no tool, no compiler."""
+
+    lasting = True
 
 
 class NoAnswerError(EdgeError):

@@ -27,6 +27,7 @@ BUDGETS = {
 }
 RETRIED = "retried"  # pytest's word for it, in the summary
 FACTS: "pytest.StashKey[dict[str, str]]" = pytest.StashKey()
+AGAIN: "pytest.StashKey[bool]" = pytest.StashKey()  # whether a second try may end otherwise
 BENCH: "pytest.StashKey[Bench | None]" = pytest.StashKey()
 ORACLE: "pytest.StashKey[Oracle]" = pytest.StashKey()
 
@@ -235,7 +236,7 @@ def pytest_runtest_makereport(
 
 
 def _judge(item: pytest.Item, report: pytest.TestReport, error: BaseException) -> None:
-    from edgesdk.bench.verdict import Verdict, one_line, verdict_of
+    from edgesdk.bench.verdict import Verdict, is_retried, one_line, verdict_of
     from edgesdk.errors import EdgeError
 
     station = getattr(item, "funcargs", {}).get("edge_desk")
@@ -249,6 +250,7 @@ def _judge(item: pytest.Item, report: pytest.TestReport, error: BaseException) -
     facts = item.stash.setdefault(FACTS, {})
     if "verdict" not in facts:  # what follows a fault is its consequence
         facts.update(verdict=verdict.value, cause=cause)
+        item.stash[AGAIN] = isinstance(error, EdgeError) and is_retried(error)
     if isinstance(error, EdgeError):
         where = f"{station.desk.where}: " if station is not None else ""
         if item.config.getoption("verbose") > 0:
@@ -287,12 +289,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _is_retried(item: pytest.Item) -> bool:
-    verdict = item.stash[FACTS].get("verdict")
-    if verdict is None or item.session.shouldstop:
-        return False
-    from edgesdk.bench.verdict import Verdict
-
-    return Verdict(verdict).is_retried
+    return item.stash.get(AGAIN, False) and not item.session.shouldstop
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, object] | None:

@@ -124,6 +124,7 @@ def _check_junit(path: Path) -> None:
     [
         ('port = "socket://127.0.0.1:1"', 3, "no_device"),
         ('port = "emulated"\nrun = { bundle = "none.edge" }', 2, "bad_input"),
+        ('port = "socket://127.0.0.1:1"\nflash = ["no-such-tool"]', 4, "flash_error"),
     ],
 )
 def test_exit_code_tells_the_cause_where_no_result_is_wrong(
@@ -140,6 +141,8 @@ def test_exit_code_tells_the_cause_where_no_result_is_wrong(
     (tmp_path / "bench.toml").write_text(f'{head}[[desk]]\nname = "a"\nboard = "host"\n{lines}\n')
     found, document = _hil(capsys, "--bench", tmp_path / "bench.toml")
     assert (found, document["desks"][0]["verdict"]) == (code, verdict)
+    tries = len(document["desks"][0]["attempts"])
+    assert tries == (2 if verdict == "no_device" else 1)  # a missing tool stays missing
 
 
 def test_ctrl_c_ends_all_waiting(commands_file: Path, bare: Flashed, tmp_path: Path) -> None:

@@ -7,13 +7,24 @@ import pytest
 from edgesdk.bench.desk import Desk, emulated_bench
 from edgesdk.bench.recogniser import Oracle, Recogniser, check_budgets, percentile
 from edgesdk.bench.station import Station
-from edgesdk.bench.verdict import Verdict, WrongResultError, one_line, verdict_of
+from edgesdk.bench.verdict import Verdict, WrongResultError, is_retried, one_line, verdict_of
 from edgesdk.biasing.table import Spelling, compile_table
 from edgesdk.board import load_board
 from edgesdk.build import build
 from edgesdk.bundle import BiasSection, Bundle
 from edgesdk.emulate import Clip, load_clips
-from edgesdk.errors import BuildError, EdgeError, FitError, GoneError, IdentityError, WireError
+from edgesdk.errors import (
+    BuildError,
+    DeviceError,
+    EdgeError,
+    FitError,
+    GoneError,
+    HeldError,
+    HopelessError,
+    IdentityError,
+    NoAnswerError,
+    WireError,
+)
 from edgesdk.flash.store import store
 from edgesdk.link.device import open_device
 from edgesdk.needed import needed_options
@@ -29,6 +40,8 @@ HOST = load_board("host")
     [
         (WrongResultError("x"), Verdict.FAILED),
         (FitError("x"), Verdict.FLASH_ERROR),
+        (HeldError("x"), Verdict.NO_DEVICE),
+        (HopelessError("x"), Verdict.FLASH_ERROR),
         (IdentityError("x"), Verdict.FLASH_ERROR),
         (GoneError("x"), Verdict.NO_DEVICE),
         (WireError("x"), Verdict.LINK_ERROR),
@@ -37,6 +50,13 @@ HOST = load_board("host")
 )
 def test_every_error_has_a_verdict(error: EdgeError, verdict: Verdict) -> None:
     assert verdict_of(error) is verdict
+
+
+def test_only_what_may_end_otherwise_is_tried_again() -> None:
+    tried = [BuildError("busy"), DeviceError("no port"), GoneError("cable"), NoAnswerError("mute")]
+    assert all(is_retried(error) for error in tried)
+    ends = [HopelessError("no tool"), HeldError("busy"), WireError("noise"), WrongResultError("x")]
+    assert not any(is_retried(error) for error in ends)
 
 
 def test_cause_is_one_line_that_xml_can_hold() -> None:
@@ -61,6 +81,7 @@ def test_bundle_for_another_npu_is_no_wrong_result() -> None:
     with pytest.raises(BuildError, match="compiled for ethos-u55-128, the board has no NPU") as it:
         station._flash(bundle, "")
     assert (it.value.exit_code, verdict_of(it.value)) == (4, Verdict.FLASH_ERROR)
+    assert not is_retried(it.value)
 
 
 @pytest.mark.needs_cc

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
 from edgesdk.bench.desk import Bench, Desk
 from edgesdk.bench.recogniser import Oracle, Recogniser, check_budgets
 from edgesdk.bench.station import Station
-from edgesdk.bench.verdict import Verdict, one_line, verdict_of
+from edgesdk.bench.verdict import Verdict, is_retried, one_line, verdict_of
 from edgesdk.bundle import load_bundle
 from edgesdk.errors import BenchError, EdgeError
 
@@ -25,6 +25,16 @@ class Attempt:
     cause: str
     seconds: float
     exit_code: int = 0
+    may_change: bool = False  # in a second try
+
+    def document(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "verdict": self.verdict.value,
+            "cause": self.cause,
+            "seconds": self.seconds,
+            "exit_code": self.exit_code,
+        }
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class DeskResult:
             "board": self.board,
             "verdict": "disabled" if last is None else last.verdict.value,
             "cause": self.disabled if last is None else last.cause,
-            "attempts": [asdict(attempt) for attempt in self.attempts],
+            "attempts": [attempt.document() for attempt in self.attempts],
             "figures": dict(self.figures),
         }
 
@@ -89,7 +99,7 @@ def examine_desk(
             attempt, figures = _try(station, oracle)
             attempts.append(attempt)
             stopped = station.stop.is_set()
-            again = attempt.verdict.is_retried and len(attempts) < TRIES and not stopped
+            again = attempt.may_change and len(attempts) < TRIES and not stopped
             if progress is not None and not stopped:
                 cause = f": {attempt.cause}" if attempt.cause else ""
                 retry = " (trying again)" if again else ""
@@ -108,7 +118,8 @@ def _try(station: Station, oracle: Oracle) -> tuple[Attempt, dict[str, float]]:
         _perform(station, oracle, figures)
     except EdgeError as error:
         spent = time.monotonic() - begin
-        return Attempt(verdict_of(error), one_line(error), spent, error.exit_code), figures
+        ended = verdict_of(error), one_line(error), spent, error.exit_code, is_retried(error)
+        return Attempt(*ended), figures
     return Attempt(Verdict.PASSED, "", time.monotonic() - begin), figures
 
 

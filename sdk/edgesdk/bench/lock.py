@@ -13,7 +13,7 @@ from threading import Event
 from typing import IO
 
 from edgesdk.bench.desk import Desk
-from edgesdk.errors import DeviceError
+from edgesdk.errors import DeviceError, HeldError
 from edgesdk.folders import locks_dir
 
 POLL_S = 0.1
@@ -28,6 +28,7 @@ class DeskLock:
         self.who = who
         self.path = locks_dir() / f"{desk.key}.lock"
         self._stop = stop or Event()
+        self._wait_s = desk.lock_wait_s
         self._file: IO[str] | None = None
 
     @property
@@ -39,7 +40,8 @@ class DeskLock:
         """Wait for it, at most the desk's lock_wait_s.
 
         Raises:
-            DeviceError: somebody else keeps it, or the lock file cannot be written.
+            HeldError: somebody else keeps it.
+            DeviceError: the lock file cannot be written.
         """
         if self._file is not None:
             return
@@ -59,14 +61,15 @@ class DeskLock:
         self._sign(file)
 
     def _wait(self, file: IO[str]) -> None:
-        deadline = time.monotonic() + self.desk.lock_wait_s
+        deadline = time.monotonic() + self._wait_s
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 if time.monotonic() >= deadline or self._stop.is_set():
-                    raise DeviceError(
+                    self._wait_s = 0.0  # who waited once in vain asks only from then on
+                    raise HeldError(
                         f"held by {holder(self.path) or 'somebody unknown'}, "
                         f"{self.desk.lock_wait_s:g} s waited; wait for its end, or end it"
                     ) from None

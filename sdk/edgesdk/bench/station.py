@@ -18,6 +18,7 @@ from edgesdk.errors import (
     DeviceError,
     EdgeError,
     FitError,
+    HopelessError,
     IdentityError,
     NoAnswerError,
     WireError,
@@ -146,8 +147,8 @@ class Station:
             if bundle is not None:
                 check_npu(self.desk.board, bundle)
             image = build(self.desk.board, bundle, options)
-        except FitError as error:  # here it is no wrong result: nothing got to the board
-            raise BuildError(str(error)) from error
+        except (FitError, BuildError) as error:  # no wrong result: nothing got to the board
+            raise HopelessError(str(error)) from error
         if self.desk.emulated:
             store(image, desks_dir() / self.desk.key)
         else:
@@ -225,7 +226,7 @@ class Station:
 def _find_program(name: str) -> str:
     path = shutil.which(name)
     if path is None:
-        raise BuildError(f"{name} is not installed; install it or correct the bench file")
+        raise HopelessError(f"{name} is not installed; install it or correct the bench file")
     return path
 
 

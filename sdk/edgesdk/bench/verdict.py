@@ -30,10 +30,8 @@ class Verdict(StrEnum):
         """Whether there is no result to speak of."""
         return self not in (Verdict.PASSED, Verdict.FAILED)
 
-    @property
-    def is_retried(self) -> bool:
-        """Whether it gets a second try: what a loose cable or a busy probe causes."""
-        return self in (Verdict.FLASH_ERROR, Verdict.NO_DEVICE, Verdict.TIMEOUT)
+
+RETRIED = (Verdict.FLASH_ERROR, Verdict.NO_DEVICE, Verdict.TIMEOUT)
 
 
 class WrongResultError(EdgeError):
@@ -59,6 +57,11 @@ VERDICTS: tuple[tuple[type[EdgeError], Verdict], ...] = (
 def verdict_of(error: EdgeError) -> Verdict:
     """The verdict that an error means."""
     return next(verdict for kind, verdict in VERDICTS if isinstance(error, kind))
+
+
+def is_retried(error: EdgeError) -> bool:
+    """Whether a second try may end otherwise: a loose cable, a busy probe, but no missing tool."""
+    return verdict_of(error) in RETRIED and not error.lasting
 
 
 def one_line(text: object) -> str:
