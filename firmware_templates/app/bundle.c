@@ -92,6 +92,9 @@ void edge_session_profile(edge_session_t *session, bool on) {
 /* Where it is not refused, the old image is gone from here on, whatever follows. */
 static edge_status_t load_begin(edge_session_t *session, const uint8_t *payload) {
   const uint32_t bytes = edge_unpack_u32(payload);
+  if (session->port.model_read_only) {
+    return EDGE_READ_ONLY;
+  }
   if (bytes > session->port.model_bytes) {
     return EDGE_NO_MEMORY;
   }

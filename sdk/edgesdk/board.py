@@ -8,27 +8,56 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
+from edgesdk.board_setup import (
+    Boot,
+    Counter,
+    Emulator,
+    Setup,
+    Uart,
+    c_path,
+    check_counter,
+    check_uart,
+    read_boot,
+    read_counter,
+    read_emulator,
+    read_setup,
+    read_uart,
+)
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 from edgesdk.toml_table import Table, did_you_mean, parse_toml
 
 SCHEMA = 1
-TIERS = ("hardware", "emulated", "host")
+TIERS = ("hardware", "builds", "emulated", "host")
+EMULATED = {"emulated": "qemu", "host": "process"}  # tiers that run here, and how
 ROLES = ("code", "data", "stack", "workspace", "model", "mailbox")
 COMPILERS = ("gcc", "clang")
 LINKS = ("mailbox", "uart", "stdio")
-EMULATORS = ("qemu", "process")
-COUNTERS = ("instructions", "cycles")
+KINDS = ("ram", "flash")
 LEAST_PAYLOAD = 512  # bytes: a text of 255 behind any message's fields, as app/session.h has it
-CORE_ISA: dict[str, frozenset[str]] = {
-    "cortex-m0plus": frozenset(),
-    "cortex-m3": frozenset(),
-    "cortex-m4": frozenset({"dsp", "fp32"}),
-    "cortex-m7": frozenset({"dsp", "fp32", "fp64"}),
-    "cortex-m33": frozenset({"dsp", "fp32"}),
-    "cortex-m55": frozenset({"dsp", "fp32", "fp64", "mve"}),
-    "cortex-m85": frozenset({"dsp", "fp32", "fp64", "mve"}),
-    "host": frozenset(),
+
+
+@dataclass(frozen=True)
+class Core:
+    """A kind of processor: its architecture, and what a chip may add to the least of it."""
+
+    architecture: str
+    isa: frozenset[str] = frozenset()
+
+
+CORES = {
+    "cortex-m0": Core("arm"),
+    "cortex-m0plus": Core("arm"),
+    "cortex-m3": Core("arm"),
+    "cortex-m4": Core("arm", frozenset({"dsp", "fp32"})),
+    "cortex-m7": Core("arm", frozenset({"dsp", "fp32", "fp64"})),
+    "cortex-m33": Core("arm", frozenset({"dsp", "fp32"})),
+    "cortex-m55": Core("arm", frozenset({"dsp", "fp32", "fp64", "mve"})),
+    "cortex-m85": Core("arm", frozenset({"dsp", "fp32", "fp64", "mve"})),
+    "rv32imc": Core("riscv"),
+    "rv32imac": Core("riscv"),
+    "rv32imafc": Core("riscv", frozenset({"fp32"})),
+    "host": Core("host"),
 }
 
 
@@ -57,6 +86,7 @@ class Memory:
     """One region; `base` is None where the operating system chooses (the host)."""
 
     name: str
+    kind: str  # ram, or flash, which the firmware does not write
     base: int | None
     size_bytes: int
     holds: tuple[str, ...]
@@ -77,46 +107,13 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Uart:
-    """A CMSDK-like UART: registers, receive interrupt, speed, size of its receive ring."""
-
-    base: int
-    interrupt: int
-    clock_hz: int
-    baud: int
-    receive_bytes: int
-    source: str
-
-
-@dataclass(frozen=True)
-class Counter:
-    """A 32-bit up-counter; count = ticks * tick_ns >> icount_shift."""
-
-    kind: str
-    address: int
-    tick_ns: int
-    icount_shift: int
-    source: str
-
-
-@dataclass(frozen=True)
-class Emulator:
-    """How to run the board without hardware; RAM of a QEMU machine that a file can back."""
-
-    kind: str
-    machine: str | None
-    ram_base: int | None
-    ram_bytes: int | None
-    source: str
-
-
-@dataclass(frozen=True)
 class Board:
     """All facts of one board file."""
 
     name: str
     title: str
     tier: str
+    reports: tuple[str, ...]  # where somebody tells of a run on the hardware
     port: str
     source: str
     cpu: Cpu
@@ -126,9 +123,31 @@ class Board:
     link: Link
     uart: Uart | None
     counter: Counter | None
+    boot: Boot | None
+    setup: Setup | None
     emulator: Emulator | None
     npu: Npu | None
     path: Path
+
+    @property
+    def architecture(self) -> str:
+        """arm, riscv or host."""
+        return CORES[self.cpu.core].architecture
+
+    @property
+    def is_host(self) -> bool:
+        """Whether its firmware is a process of this computer."""
+        return self.architecture == "host"
+
+    @property
+    def drivers(self) -> dict[str, str]:
+        """Drivers that the board names, by the table of the port that lists them."""
+        named = {
+            "uart_sources": self.uart and self.uart.driver,
+            "counter_sources": self.counter and self.counter.driver,
+            "boot_sources": self.boot and self.boot.header,
+        }
+        return {table: driver for table, driver in named.items() if driver}
 
     def memory(self, role: str) -> Memory:
         """The region that holds `role`.
@@ -155,7 +174,7 @@ class Board:
 
 def _read_cpu(table: Table) -> Cpu:
     cpu = Cpu(
-        core=table.choice("core", tuple(CORE_ISA)),
+        core=table.choice("core", tuple(CORES)),
         isa=table.texts("isa"),
         clock_hz=table.maybe("clock_hz", int),
         source=table.text("source"),
@@ -178,6 +197,7 @@ def _read_compiler(table: Table) -> Compiler:
 def _read_memory(table: Table) -> Memory:
     memory = Memory(
         name=table.take("name", str),
+        kind=table.choice("kind", KINDS) if "kind" in table.values else KINDS[0],
         base=table.maybe("base", int),
         size_bytes=table.positive("size_bytes"),
         holds=table.texts("holds"),
@@ -199,43 +219,6 @@ def _read_link(table: Table) -> Link:
     return link
 
 
-def _read_uart(table: Table) -> Uart:
-    uart = Uart(
-        base=table.positive("base"),
-        interrupt=table.take("interrupt", int),
-        clock_hz=table.positive("clock_hz"),
-        baud=table.positive("baud"),
-        receive_bytes=table.positive("receive_bytes"),
-        source=table.text("source"),
-    )
-    table.finish()
-    return uart
-
-
-def _read_counter(table: Table) -> Counter:
-    counter = Counter(
-        kind=table.choice("kind", COUNTERS),
-        address=table.positive("address"),
-        tick_ns=table.positive("tick_ns"),
-        icount_shift=table.take("icount_shift", int),
-        source=table.text("source"),
-    )
-    table.finish()
-    return counter
-
-
-def _read_emulator(table: Table) -> Emulator:
-    emulator = Emulator(
-        kind=table.choice("kind", EMULATORS),
-        machine=table.maybe("machine", str),
-        ram_base=table.maybe("ram_base", int),
-        ram_bytes=table.maybe("ram_bytes", int),
-        source=table.text("source"),
-    )
-    table.finish()
-    return emulator
-
-
 def _read_board(
     values: dict[str, Any], path: Path, faults: list[tuple[str, str]] | None = None
 ) -> Board:
@@ -248,6 +231,7 @@ def _read_board(
         name=top.text("name"),
         title=top.text("title"),
         tier=top.choice("tier", TIERS),
+        reports=top.texts("reports", ()),
         port=top.take("port", str),
         source=top.text("source"),
         cpu=_read_cpu(top.table("cpu")),
@@ -255,9 +239,11 @@ def _read_board(
         memories=tuple(_read_memory(table) for table in top.tables("memory")),
         stack_bytes=stack.positive("size_bytes"),
         link=_read_link(top.table("link")),
-        uart=top.optional("uart", _read_uart),
-        counter=top.optional("counter", _read_counter),
-        emulator=top.optional("emulator", _read_emulator),
+        uart=top.optional("uart", read_uart),
+        counter=top.optional("counter", read_counter),
+        boot=top.optional("boot", read_boot),
+        setup=top.optional("setup", read_setup),
+        emulator=top.optional("emulator", read_emulator),
         npu=top.optional("npu", read_npu),
         path=path,
     )
@@ -287,20 +273,35 @@ def _check_port(board: Board) -> Iterator[str]:
             f"port {board.port!r} has no [npu_sources] for attachment {board.npu.attachment!r}; "
             "add them to its port.toml (docs/porting.md)"
         )
+    yield from _check_drivers(board, port)
     if board.link.default not in port["links"]:
         offered = ", ".join(port["links"])
         yield f"[link] default = {board.link.default!r} is no link of port {board.port} ({offered})"
 
 
+def _check_drivers(board: Board, port: dict[str, Any]) -> Iterator[str]:
+    for table, driver in board.drivers.items():
+        offered = port.get(table, {})
+        what = table.removesuffix("_sources")
+        own = c_path(driver, board.path)
+        if own is not None and not own.is_file():
+            yield f"[{what}] {driver!r} is no file beside the board file; correct the path"
+        if own is None and driver not in offered:
+            yield (
+                f"[{what}] {driver!r} is none of port {board.port!r} ({', '.join(offered)})"
+                f"{did_you_mean(driver, tuple(offered), 'name one, or a C file of your own')}"
+            )
+
+
 def _check_isa_fits_core(board: Board) -> Iterator[str]:
-    extra = set(board.cpu.isa) - CORE_ISA[board.cpu.core]
+    extra = set(board.cpu.isa) - CORES[board.cpu.core].isa
     if extra:
         yield f"[cpu] isa {sorted(extra)} is not offered by {board.cpu.core}"
 
 
 def _check_clock(board: Board) -> Iterator[str]:
     clock = board.cpu.clock_hz
-    if clock is None and board.tier != "host":
+    if clock is None and not board.is_host:
         yield "[cpu] clock_hz is missing; only the host has none"
     if clock is not None and not 0 < clock < 1 << 32:
         yield f"[cpu] clock_hz = {clock} must lie in 1..{(1 << 32) - 1}"
@@ -308,7 +309,7 @@ def _check_clock(board: Board) -> Iterator[str]:
 
 def _check_every_role_has_one_home(board: Board) -> Iterator[str]:
     needed = ["workspace", "model"]
-    if board.tier != "host":
+    if not board.is_host:
         needed += ["code", "data", "stack"]
     if board.link.default == "mailbox":
         needed.append("mailbox")
@@ -333,7 +334,7 @@ def _check_memories_do_not_overlap(board: Board) -> Iterator[str]:
 
 def _check_addresses(board: Board) -> Iterator[str]:
     for memory in board.memories:
-        if board.tier != "host" and memory.base is None:
+        if not board.is_host and memory.base is None:
             yield f"memory {memory.name!r} has no base; only the host's may lack it"
         if memory.base is not None and (memory.base % 16 or memory.base < 0):
             yield f"memory {memory.name!r} base 0x{memory.base:X} is no multiple of 16"
@@ -365,10 +366,7 @@ def _check_link(board: Board) -> Iterator[str]:
         rings["mailbox"] = size // 4
     if board.uart is not None:
         rings["uart"] = board.uart.receive_bytes
-        if board.uart.receive_bytes & (board.uart.receive_bytes - 1):
-            yield f"[uart] receive_bytes = {board.uart.receive_bytes} must be a power of two"
-        if not 0 <= board.uart.interrupt < 96:
-            yield f"[uart] interrupt = {board.uart.interrupt} must lie in 0..95"
+        yield from check_uart(board.uart)
     encoded = 2 * (payload + 6) + 2
     for kind, size in rings.items():
         if size < encoded:
@@ -378,29 +376,55 @@ def _check_link(board: Board) -> Iterator[str]:
 
 
 def _check_counter(board: Board) -> Iterator[str]:
-    counter = board.counter
-    if counter is None:
-        return
-    if not 0 <= counter.icount_shift <= 10 or 2 * counter.tick_ns >= 1 << counter.icount_shift:
+    if board.counter is not None:
+        yield from check_counter(board.counter)
+
+
+def _check_flash_is_only_read(board: Board) -> Iterator[str]:
+    written = {"data", "stack", "workspace", "mailbox"}
+    for memory in board.memories:
+        if memory.kind == "flash" and written & set(memory.holds):
+            found = ", ".join(sorted(written & set(memory.holds)))
+            yield f"memory {memory.name!r} is flash, which cannot hold {found}; move it to RAM"
+
+
+def _check_tier(board: Board) -> Iterator[str]:
+    emulator = None if board.emulator is None else board.emulator.kind
+    if EMULATED.get(board.tier) != emulator:
         yield (
-            f"[counter] icount_shift = {counter.icount_shift} must lie in 0..10 and make an "
-            f"instruction longer than two ticks of {counter.tick_ns} ns, or counts are not exact"
+            f"tier = {board.tier!r} and [emulator] disagree: emulated has one of kind qemu, host "
+            "of kind process, builds and hardware none"
         )
+    if (board.tier == "host") != board.is_host:
+        yield f"tier = {board.tier!r} and [cpu] core = {board.cpu.core!r} disagree; correct one"
+    if (board.tier == "hardware") != bool(board.reports):
+        yield (
+            'tier = "hardware" and reports go together: where somebody tells of a run on the '
+            'board, as https://...; a board that nobody has told of is "builds"'
+        )
+    for report in board.reports:
+        if not report.startswith("https://"):
+            yield f"reports: {report!r} is no https address; link the report"
 
 
 def _check_emulator(board: Board) -> Iterator[str]:
-    emulator = board.emulator
-    if (board.tier == "hardware") != (emulator is None):
-        yield f"tier = {board.tier!r} and {'no ' if emulator is None else ''}[emulator] disagree"
+    emulator, counter = board.emulator, board.counter
+    if emulator is None and counter is not None and counter.kind != "cycles":
+        yield '[counter] kind = "instructions" is for emulated boards; hardware counts "cycles"'
     if emulator is None or emulator.kind != "qemu":
         return
-    if emulator.machine is None or emulator.ram_base is None or emulator.ram_bytes is None:
-        yield "[emulator] of kind qemu needs machine, ram_base and ram_bytes"
-        return
-    if board.has_role("mailbox"):
+    if emulator.machine is None:
+        yield "[emulator] of kind qemu needs a machine"
+    if counter is None or counter.kind != "instructions":
+        yield '[emulator] of kind qemu needs a [counter] with kind = "instructions"'
+    if (emulator.ram_base is None) != (emulator.ram_bytes is None):
+        yield "[emulator] ram_base and ram_bytes go together; add the other one"
+    elif board.has_role("mailbox"):
         mailbox = board.memory("mailbox")
-        ram_end = emulator.ram_base + emulator.ram_bytes
-        if not emulator.ram_base <= (mailbox.base or 0) <= mailbox.end <= ram_end:
+        start, size = emulator.ram_base, emulator.ram_bytes
+        if start is None or size is None:
+            yield "the mailbox needs RAM that a file can back: [emulator] ram_base and ram_bytes"
+        elif not start <= (mailbox.base or 0) <= mailbox.end <= start + size:
             yield "the mailbox lies outside the RAM that a file backs; move it"
 
 
@@ -426,16 +450,18 @@ def _check_npu(board: Board) -> Iterator[str]:
 # Each check with the keys of the file that it looks at.
 CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_name_matches_file: frozenset({"name"}),
-    _check_port: frozenset({"port", "link", "npu"}),
+    _check_port: frozenset({"port", "link", "npu", "uart", "counter", "boot"}),
     _check_isa_fits_core: frozenset({"cpu"}),
-    _check_clock: frozenset({"cpu", "tier"}),
-    _check_every_role_has_one_home: frozenset({"memory", "tier", "link"}),
-    _check_addresses: frozenset({"memory", "tier"}),
+    _check_clock: frozenset({"cpu"}),
+    _check_every_role_has_one_home: frozenset({"memory", "cpu", "link"}),
+    _check_addresses: frozenset({"memory", "cpu"}),
     _check_memories_do_not_overlap: frozenset({"memory"}),
     _check_stack: frozenset({"stack", "memory"}),
     _check_link: frozenset({"link", "memory", "uart"}),
     _check_counter: frozenset({"counter"}),
-    _check_emulator: frozenset({"emulator", "tier", "memory"}),
+    _check_flash_is_only_read: frozenset({"memory"}),
+    _check_tier: frozenset({"tier", "emulator", "cpu", "reports"}),
+    _check_emulator: frozenset({"emulator", "counter", "memory"}),
     _check_npu: frozenset({"npu", "emulator", "memory", "uart"}),
 }
 

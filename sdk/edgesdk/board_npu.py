@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from edgesdk.board_setup import INTERRUPTS
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.toml_table import Table
 
@@ -13,7 +14,6 @@ MEMORY_PORTS = ("Axi0", "Axi1")
 PAGE_BYTES = 0x2000  # of an emulated NPU behind shared RAM: registers, then the queue of writes
 PAGE_ALIGNMENT = 0x1000  # bytes: what a mapping starts at
 LONGEST_LIMIT_MS = 30_000  # a host waits a minute for an answer
-INTERRUPTS = range(96)  # lines that the ports have vectors for
 NON_CACHEABLE = 2  # normal memory, neither cached nor buffered (axi_mem_encoding_type)
 
 

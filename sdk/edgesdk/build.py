@@ -22,7 +22,12 @@ from edgesdk.firmware_sources import SMALL, computes, gcc_of, link_of, source_pl
 from edgesdk.folders import firmware_cache_dir
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-PACKAGES = {"gcc": "gcc", "clang": "clang", "arm-none-eabi-gcc": "gcc-arm-none-eabi"}
+PACKAGES = {
+    "gcc": "gcc",
+    "clang": "clang",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+}
 COMPILE_TIMEOUT_S = 300
 FAILED = "failed"  # in the cache: the last build that failed
 # What compilers and linkers say in the C locale where something is wrong, not merely near it.
@@ -142,7 +147,7 @@ def _check_fits(board: Board, image: bytes) -> None:
 
 
 def _plan(board: Board, options: BuildOptions) -> _Plan:
-    if options.sanitize and board.tier != "host":
+    if options.sanitize and not board.is_host:
         raise BuildError(f"sanitizers need the host board, not {board.name}")
     made = source_plan(board, options)
     compiler, linker, target = _tools(board, options)
@@ -171,7 +176,7 @@ def _tools(board: Board, options: BuildOptions) -> tuple[str, str, tuple[str, ..
     if kind != "clang":
         raise BuildError(f"compiler {kind!r} is unknown; choose gcc or clang")
     clang = find_tool("clang-19") if shutil.which("clang-19") else find_tool("clang")
-    if board.tier == "host":
+    if board.is_host:
         return clang, clang, target
     linker = find_tool(gcc)
     return clang, linker, ("--target=arm-none-eabi", *target, *_c_library_headers(linker))
@@ -224,8 +229,7 @@ class _CommandFailed(BuildError):
     def __init__(self, command: Sequence[str], output: str) -> None:
         lines = [line.strip() for line in output.splitlines() if line.strip()] or ["(no output)"]
         first = next((line for line in lines if DIAGNOSTIC.search(line)), lines[-1])
-        by_hand = shlex.join(command)
-        super().__init__(f"{Path(command[0]).name} failed: {first}; run it by hand: {by_hand}")
+        super().__init__(f"{Path(command[0]).name} failed: {first}")
         self.command = tuple(command)
         self.output = output
 
@@ -234,7 +238,11 @@ class _CommandFailed(BuildError):
         shutil.rmtree(folder, ignore_errors=True)
         shutil.move(work, folder)
         there = [part.replace(str(work), str(folder)) for part in self.command]
-        return _CommandFailed(there, self.output.replace(str(work), str(folder)))
+        script = folder / "command.sh"
+        script.write_text(f"#!/bin/sh\nexec {shlex.join(there)}\n", encoding="utf-8")
+        failed = _CommandFailed(there, self.output.replace(str(work), str(folder)))
+        failed.args = (f"{failed}; run it by hand: sh {script}",)
+        return failed
 
 
 def _digest(plan: _Plan) -> str:
@@ -243,7 +251,7 @@ def _digest(plan: _Plan) -> str:
     for text in (*described, *plan.flags, *SMALL, *plan.link_flags, *plan.libraries):
         digest.update(text.encode() + b"\0")
     for path in sorted({*plan.sources, *plan.root.rglob("*.h"), *plan.root.rglob("*.def")}):
-        digest.update(path.relative_to(plan.root).as_posix().encode() + b"\0")
+        digest.update(_name(path, plan.root).encode() + b"\0")
         digest.update(b"fast" if computes(path) else b"small")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
@@ -309,11 +317,13 @@ def build_commands(board: Board, options: BuildOptions | None = None) -> list[st
     return [shlex.join(command) for command in (*commands, _link_command(work, plan, objects))]
 
 
+def _name(source: Path, root: Path) -> str:
+    """A source's path among the templates; that of a driver of the user's own is its name."""
+    return source.relative_to(root).as_posix() if root in source.parents else source.name
+
+
 def _objects(work: Path, plan: _Plan) -> list[Path]:
-    return [
-        work / (path.relative_to(plan.root).as_posix().replace("/", "_") + ".o")
-        for path in plan.sources
-    ]
+    return [work / (_name(path, plan.root).replace("/", "_") + ".o") for path in plan.sources]
 
 
 def _compile_command(work: Path, plan: _Plan, key: str, source: Path, target: Path) -> list[str]:

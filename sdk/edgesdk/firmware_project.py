@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edgesdk import __version__
-from edgesdk.board import CORE_ISA, Board
+from edgesdk.board import CORES, Board
 from edgesdk.build import BuildOptions
 from edgesdk.bundle import Bundle
 from edgesdk.firmware_sources import SourcePlan, source_plan
@@ -25,7 +25,7 @@ def project_files(board: Board, bundle: Bundle | None, options: BuildOptions) ->
     plan = source_plan(board, options)
     root = plan.root
     taken = _closure(board, plan, options)
-    names = {path: path.relative_to(root).as_posix() for path in sorted(taken)}
+    names = {path: _name(path, root) for path in sorted(taken)}
     files = {name: path.read_bytes() for path, name in names.items()}
     include = [_plain(path).relative_to(root).as_posix() for path in plan.includes]
     files["CMakeLists.txt"] = cmake_lists(
@@ -35,7 +35,7 @@ def project_files(board: Board, bundle: Bundle | None, options: BuildOptions) ->
         headers=[name for name in names.values() if not name.endswith(".c")],
         includes=[name for name in include if any(n.startswith(f"{name}/") for n in files)],
     ).encode()
-    if board.tier != "host":
+    if not board.is_host:
         files["toolchain.cmake"] = toolchain_file(board).encode()
     files["board/edge_board.h"] = plan.header.encode()
     files[f"board/{board.path.name}"] = board.path.read_bytes()
@@ -47,6 +47,11 @@ def project_files(board: Board, bundle: Bundle | None, options: BuildOptions) ->
     files["LICENSE"] = (root.parent / "LICENSE").read_bytes()
     files["README.md"] = readme(board, options, bundle).encode()
     return files
+
+
+def _name(path: Path, root: Path) -> str:
+    """Path of a template in the project; a driver of the user's own goes beside the board file."""
+    return path.relative_to(root).as_posix() if root in path.parents else f"board/{path.name}"
 
 
 def _own(script: str, board: Board) -> str:
@@ -74,7 +79,7 @@ def _on_demand(path: Path) -> Path | None:
 
 def _for_another_core(board: Board, source: Path) -> bool:
     return any(
-        source.name.endswith(ending) and extension not in CORE_ISA[board.cpu.core]
+        source.name.endswith(ending) and extension not in CORES[board.cpu.core].isa
         for extension, ending in EXTENSIONS.items()
     )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from edgesdk.board import Board
 from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.board_setup import c_path
 from edgesdk.errors import BuildError
 from edgesdk.resources import resource_dir
 
@@ -34,6 +35,10 @@ PARTS = {
     "lattice": ("lattice.c",),
     "npu": ("npu.c",),
 }
+# The GCC of each architecture.
+COMPILERS = {"host": "gcc", "arm": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
+# The C library of each; the host's is the system's.
+LIBRARIES = {"host": (), "arm": ("--specs=nano.specs",), "riscv": ("--specs=picolibc.specs",)}
 # The runtime's own sources, in its folder.
 RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")
 
@@ -56,7 +61,7 @@ class Choice(Protocol):
 
 def gcc_of(board: Board) -> str:
     """Name of the GCC that makes, or with clang at least links, a board's firmware."""
-    return "gcc" if board.tier == "host" else "arm-none-eabi-gcc"
+    return COMPILERS[board.architecture]
 
 
 def link_of(board: Board, choice: Choice) -> str:
@@ -105,6 +110,7 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
     sources = [root / "ports" / name for name in port["sources"]]
     link_sources: dict[str, list[str]] = port.get("link_sources", {})  # type: ignore[assignment]
     sources += [root / "ports" / name for name in link_sources.get(link, [])]
+    sources += _drivers(board, port, root, link)
     sources += _npu_sources(board, port, root)
     for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
         sources += sorted(root.glob(pattern))
@@ -130,6 +136,18 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
     )
 
 
+def _drivers(board: Board, port: dict[str, list[str]], root: Path, link: str) -> list[Path]:
+    """Sources of the drivers that the board names, of the port or of the user's own."""
+    found = []
+    for table, driver in board.drivers.items():
+        if table == "uart_sources" and link != "uart":
+            continue
+        offered: dict[str, str] = port.get(table, {})  # type: ignore[assignment]
+        own = c_path(driver, board.path)
+        found.append(root / "ports" / offered[driver] if own is None else own)
+    return found
+
+
 def _npu_sources(board: Board, port: dict[str, list[str]], root: Path) -> list[Path]:
     """What the port gives for the attachment of the board's NPU; patterns below `root`."""
     if board.npu is None:
@@ -150,7 +168,8 @@ def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) 
 def _link_flags(board: Board, bare: bool) -> tuple[str, ...]:
     flags = [*board.compiler.target, "-Wl,--gc-sections"]
     if bare:
-        flags += ["-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
+        library = LIBRARIES[board.architecture]
+        flags += ["-nostartfiles", *library, "-Wl,--no-warn-rwx-segments"]
     return tuple(flags)
 
 

@@ -10,7 +10,11 @@ from edgesdk.firmware_sources import Choice, SourcePlan, gcc_of, link_of
 from edgesdk.needed import needed_parts
 from edgesdk.resources import resource_dir
 
-PACKAGES = {"gcc": "gcc", "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi"}
+PACKAGES = {
+    "gcc": "gcc",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+}
 
 
 def _render(name: str, values: Mapping[str, str]) -> str:
@@ -44,7 +48,7 @@ def cmake_lists(
     values = {
         "TITLE": board.title,
         "VERSION": __version__,
-        "TOOLCHAIN": toolchain if board.tier != "host" else "",
+        "TOOLCHAIN": toolchain if not board.is_host else "",
         "SOURCES": _lines(sources),
         "HEADERS": _lines(["board/edge_board.h", *(["board/memory.ld"] if bare else []), *headers]),
         "INCLUDES": _lines(["board", *includes]),
@@ -65,7 +69,7 @@ def toolchain_file(board: Board) -> str:
 def readme(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     """README.md of a project."""
     compiler = gcc_of(board)
-    cross = board.tier != "host"
+    cross = not board.is_host
     values = {
         "TITLE": board.title,
         "VERSION": __version__,
@@ -87,7 +91,7 @@ def readme(board: Board, choice: Choice, bundle: Bundle | None) -> str:
 
 
 def _emulator_row(board: Board) -> str:
-    if board.npu is None or board.npu.attachment != "emulator" or board.tier != "host":
+    if board.npu is None or board.npu.attachment != "emulator" or not board.is_host:
         return ""
     return "| `emulator/` | the emulated Ethos-U, which a real one replaces |\n"
 
@@ -116,7 +120,7 @@ def _content(board: Board, bundle: Bundle | None) -> str:
 def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     image = "model/model.image" if bundle else "MODEL.image"
     base = board.memory("model").base
-    if board.tier == "host":
+    if board.is_host:
         return (
             "The firmware is a process that speaks on its standard input and output:\n\n"
             f"```\nbuild/firmware.elf {image}\n```"
@@ -151,8 +155,8 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
 
 def _talk(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     model = "model/model.edge" if bundle else "MODEL.edge"
-    if board.tier == "hardware" or link_of(board, choice) == "uart":
-        port = "/dev/ttyACM0" if board.tier == "hardware" else "socket://localhost:4000"
+    if board.emulator is None or link_of(board, choice) == "uart":
+        port = "/dev/ttyACM0" if board.emulator is None else "socket://localhost:4000"
         return (
             f"```\nedgesdk flash {model} --port {port}      # another model; the firmware stays\n"
             f"edgesdk run CLIP.wav --port {port} --bundle {model}\n```"

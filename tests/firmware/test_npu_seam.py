@@ -85,13 +85,14 @@ class Machine:
         return result, cost
 
 
-def _flashed(folder: Path, board: Board, link: str, npu: str = "mps/npu_page.c") -> Flashed:
+def _flashed(folder: Path, board: Board, link: str, npu: str = "bare/npu_page.c") -> Flashed:
     (folder / "edge_board.h").write_text(render_header(board), encoding="utf-8")
     template = (ROOT / "ports/cortex_m/memory.ld.in").read_text(encoding="utf-8")
     (folder / "memory.ld").write_text(render_linker_script(board, template), encoding="utf-8")
     elf = folder / "npu.elf"
-    sources = ["cortex_m/core.c", "mps/port.c", f"mps/link_{link}.c", npu]
-    includes = ["app", "runtime/include", "ports/cortex_m", "ports/mps"]
+    sources = ["cortex_m/core.c", "bare/port.c", "bare/setup.c", f"bare/link_{link}.c", npu]
+    sources += ["bare/counter_register.c", *(["bare/uart_cmsdk.c"] if link == "uart" else [])]
+    includes = ["app", "runtime/include", "ports/bare"]
     command = ["arm-none-eabi-gcc", *board.compiler.target, "-std=c11", "-O2", "-Wall", "-Wextra"]
     command += ["-Werror", '-DEDGE_FIRMWARE_ID="test"', f"-I{folder}"]
     command += [f"-I{ROOT / name}" for name in includes]

@@ -102,7 +102,7 @@ def test_project_has_what_the_bundle_needs_and_no_more(tmp_path: Path) -> None:
     assert not {"lstm", "conv", "npu"} & folders
     assert not [name for name in files if name.endswith("mve.c") or name.startswith("emulator/")]
     everything = project_files(load_board("qemu-mps3-an547-u55"), None, needed_options(bundle))
-    assert "ports/mps/npu_page.c" in everything and "model/model.edge" not in everything
+    assert "ports/bare/npu_page.c" in everything and "model/model.edge" not in everything
     linked = project_files(load_board("host-u55"), bundle, needed_options(bundle))
     assert "emulator/ethosu/mlw.h" in linked and "ports/host/npu_emulator.c" in linked
 

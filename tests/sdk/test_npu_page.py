@@ -40,7 +40,7 @@ class Device:
 
 
 class Firmware:
-    """What ports/mps/npu_page.c does with the file."""
+    """What ports/bare/npu_page.c does with the file."""
 
     def __init__(self, file: int) -> None:
         self.file = file

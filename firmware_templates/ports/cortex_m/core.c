@@ -5,6 +5,8 @@
 
 #include "edge_board.h"
 #include "session.h"
+#include "setup.h"
+#include "uart.h"
 
 #define SYST_CSR EDGE_REG(0xE000E010u)
 #define SYST_RVR EDGE_REG(0xE000E014u)
@@ -13,6 +15,7 @@
 #define NVIC_ICER(n) EDGE_REG(0xE000E180u + 4u * (n))
 #define NVIC_ICPR(n) EDGE_REG(0xE000E280u + 4u * (n))
 #define SCB_ICSR EDGE_REG(0xE000ED04u)
+#define SCB_VTOR EDGE_REG(0xE000ED08u)
 #define SCB_AIRCR EDGE_REG(0xE000ED0Cu)
 #define SCB_CCR EDGE_REG(0xE000ED14u)
 #define SCB_SHCSR EDGE_REG(0xE000ED24u)
@@ -39,7 +42,6 @@
 
 #define STACK_PAINT 0xA5A5A5A5u
 #define RECORD_MAGIC 0x45424F54u
-#define INTERRUPTS 96u
 
 extern uint32_t edge_stack_limit[], edge_stack_top[];
 extern uint32_t edge_data_load[], edge_data_start[], edge_data_end[];
@@ -129,15 +131,16 @@ typedef void (*vector_t)(void);
 __attribute__((section(".vectors"), used)) static const union {
   const void *stack;
   vector_t handler;
-} vectors[16 + INTERRUPTS] = {
+} vectors[16 + EDGE_INTERRUPTS] = {
     {.stack = edge_stack_top},
     {.handler = edge_reset},
     [2 ... 15 + EDGE_UART_INTERRUPT] = {.handler = edge_fault_entry},
     [16 + EDGE_UART_INTERRUPT] = {.handler = edge_port_uart_interrupt},
-    [17 + EDGE_UART_INTERRUPT... 15 + INTERRUPTS] = {.handler = edge_fault_entry},
+    [17 + EDGE_UART_INTERRUPT... 15 + EDGE_INTERRUPTS] = {.handler = edge_fault_entry},
 };
 
 static void enable_core(void) {
+  SCB_VTOR = (uint32_t)(uintptr_t)vectors;
   SCB_SHCSR |= SHCSR_FAULTS;
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
   SCB_CPACR |= CPACR_FPU;
@@ -153,6 +156,7 @@ static void enable_core(void) {
 
 void edge_reset(void) {
   enable_core();
+  edge_setup_run();
   volatile uint32_t *paint = edge_stack_limit;
   uint32_t here;
   __asm__ volatile("mov %0, sp" : "=r"(here));

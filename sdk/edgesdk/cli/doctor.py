@@ -65,7 +65,7 @@ def _has_newlib() -> str | None:
 
 
 def _system_tools(board: Board | None) -> Iterator[Tool]:
-    cross = board is not None and board.tier != "host"
+    cross = board is not None and not board.is_host
     emulated = board is not None and board.emulator is not None and board.emulator.kind == "qemu"
     default = None if board is None else board.compiler.default
     yield Tool(

@@ -2,7 +2,7 @@
 
 The firmware posts register writes to the ring and rings a doorbell when it has to wait; a thread
 here does them on a device, publishes the registers, and answers with a byte, which interrupts the
-firmware's sleep (ports/mps/npu_page.c).
+firmware's sleep (ports/bare/npu_page.c).
 """
 
 import mmap

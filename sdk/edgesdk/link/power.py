@@ -28,7 +28,8 @@ from edgesdk.link.transport import (
     stop_process,
 )
 
-QEMU = "qemu-system-arm"
+QEMU = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}  # by architecture
+QEMU_PACKAGES = {"arm": "qemu-system-arm", "riscv": "qemu-system-misc"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,10 +45,10 @@ def power_on(board: Board, flashed: Flashed) -> Transport:
         raise DeviceError(f"{board.name} is real hardware; name its port, see `edgesdk devices`")
     if emulator.kind == "process":
         return PipeTransport(_start(process_command(flashed)), f"{board.name} (process)")
-    if shutil.which(QEMU) is None:
-        raise BuildError(
-            f"{QEMU} is not installed; install it: sudo apt-get install qemu-system-arm"
-        )
+    program = QEMU[board.architecture]
+    if shutil.which(program) is None:
+        package = QEMU_PACKAGES[board.architecture]
+        raise BuildError(f"{program} is not installed; install it: sudo apt-get install {package}")
     return _start_qemu(board, flashed)
 
 
@@ -66,21 +67,25 @@ def qemu_command(
     """
     emulator, counter = board.emulator, board.counter
     assert emulator is not None and counter is not None
-    command = [QEMU, "-nodefaults", "-display", "none", "-monitor", "none"]
+    command = [QEMU[board.architecture], "-nodefaults", "-display", "none", "-monitor", "none"]
     command += ["-icount", f"shift={counter.icount_shift},sleep=on,align=off"]
-    command += ["-machine", f"{emulator.machine},memory-backend=ram", "-object"]
-    command.append(
-        f"memory-backend-file,id=ram,size={emulator.ram_bytes},mem-path={ram_file},share=on"
-    )
-    command += ["-kernel", str(flashed.firmware)]
+    if emulator.ram_bytes is None:
+        command += ["-machine", str(emulator.machine)]
+    else:
+        ram = f"id=ram,size={emulator.ram_bytes},mem-path={ram_file},share=on"
+        command += ["-machine", f"{emulator.machine},memory-backend=ram"]
+        command += ["-object", f"memory-backend-file,{ram}"]
+    command += [] if emulator.cpu is None else ["-cpu", emulator.cpu]
+    command += [*emulator.options, "-kernel", str(flashed.firmware)]
     if flashed.image is not None:
         base = board.memory("model").base
         command += ["-device", f"loader,file={flashed.image},addr=0x{base:x},force-raw=on"]
     if flashed.link == "uart":
+        command += ["-serial", "null"] * emulator.serial
         command += ["-chardev", f"socket,id=uart,fd={uart_fd},server=on,wait=off,nodelay=on"]
         command += ["-serial", "chardev:uart"]
     if board.npu is not None and board.npu.doorbell is not None:
-        first = 1 if flashed.link == "uart" else 0
+        first = emulator.serial + 1 if flashed.link == "uart" else 0
         command += ["-serial", "null"] * (board.npu.doorbell.serial - first)
         command += ["-chardev", f"socket,id=bell,fd={bell_fd}", "-serial", "chardev:bell"]
     return command
@@ -97,9 +102,9 @@ def describe(board: Board, flashed: Flashed) -> str:
 
 def _start_qemu(board: Board, flashed: Flashed) -> Transport:
     emulator = board.emulator
-    assert emulator is not None and emulator.ram_bytes is not None
+    assert emulator is not None
     with os.fdopen(os.memfd_create("edgesdk-ram"), "r+b") as ram, ExitStack() as on_failure:
-        ram.truncate(emulator.ram_bytes)
+        ram.truncate(emulator.ram_bytes or 0)
         bell, npu = None, None
         if board.npu is not None and board.npu.doorbell is not None:
             bell, ours = socket.socketpair()

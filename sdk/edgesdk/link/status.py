@@ -42,6 +42,7 @@ class Status(IntEnum):
     NPU_PARSE = -25, "NPU could not read its command stream; it was reset"
     NPU_SECURITY = -26, "NPU runs at another security or privilege level than asked for"
     NPU_FAULT = -27, "NPU stopped early or with an error of its own; it was reset"
+    READ_ONLY = -28, "the model lies in flash, which the link cannot write"
 
 
 _OTHER_NPU = "convert the model for this board and flash it"
@@ -57,11 +58,12 @@ _NEXT = {
     Status.NPU_PARSE: _FAILED_NPU,
     Status.NPU_SECURITY: "check the level that the port asks of the NPU",
     Status.NPU_FAULT: _FAILED_NPU,
+    Status.READ_ONLY: "run `edgesdk flash BUNDLE --board BOARD`, which writes it there",
 }
 
 
 def next_step(code: int, otherwise: str) -> str:
-    """What to do about a code, for people; `otherwise` where it is no NPU's."""
+    """What to do about a code, for people; `otherwise` where there is nothing special."""
     return next((step for status, step in _NEXT.items() if status == code), otherwise)
 
 

@@ -87,11 +87,12 @@ class RunFacts:
 def fidelity_of(tier: str) -> Fidelity:
     """Fidelity of what firmware counts of itself (costs, stack, its size), by the board's tier.
 
-    An emulator counts the same everywhere; a processor is measured; a process on the host stands
-    for no board.
+    An emulator counts the same everywhere; a processor is measured, whoever has tried it before; a
+    process on the host stands for no board.
     """
     kinds: dict[str, Fidelity] = {
         "emulated": "functional",
+        "builds": "hardware",
         "hardware": "hardware",
         "host": "estimate",
     }
@@ -247,7 +248,7 @@ def _npu_records(facts: RunFacts, clips: Sequence[DeviceClip]) -> Iterator[Recor
         ("NPU wrote on AXI port 0", "axi0_written_beats", "beats"),
         ("NPU read on AXI port 1", "axi1_read_beats", "beats"),
     )
-    real = facts.board.tier == "hardware"
+    real = facts.fidelity == "hardware"
     for name, field, unit in figures:
         value = sum(getattr(count, field) for count in counts)
         if value and field == "jobs":

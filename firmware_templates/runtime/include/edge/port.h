@@ -3,6 +3,7 @@
 #ifndef EDGE_PORT_H
 #define EDGE_PORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "edge/npu.h"
@@ -36,6 +37,7 @@ typedef struct edge_port_info {
   uint32_t clock_hz;       /* counts per second where the clock is time, else 0 */
   uint8_t *model;          /* region for the image, 16-byte aligned */
   uint32_t model_bytes;
+  bool model_read_only; /* flash, which only a programmer writes */
   uint8_t *workspace; /* region for arena, states and buffers, 16-byte aligned */
   uint32_t workspace_bytes;
   uint32_t receive_bytes; /* bytes that the port buffers while the application computes */

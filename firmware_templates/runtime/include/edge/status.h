@@ -31,7 +31,8 @@
   EDGE_STATUS(NPU_BUS, -24, "NPU stopped with a bus error; it was reset")                          \
   EDGE_STATUS(NPU_PARSE, -25, "NPU could not read its command stream; it was reset")               \
   EDGE_STATUS(NPU_SECURITY, -26, "NPU runs at another security or privilege level than asked for") \
-  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped early or with an error of its own; it was reset")
+  EDGE_STATUS(NPU_FAULT, -27, "NPU stopped early or with an error of its own; it was reset")       \
+  EDGE_STATUS(READ_ONLY, -28, "the model lies in flash, which the link cannot write")
 
 typedef enum edge_status {
 #define EDGE_STATUS_ENUM(name, value, text) EDGE_##name = (value),

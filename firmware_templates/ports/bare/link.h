@@ -1,6 +1,6 @@
 /* A way to the host; the build takes one of link_*.c. */
-#ifndef EDGE_MPS_LINK_H
-#define EDGE_MPS_LINK_H
+#ifndef EDGE_BARE_LINK_H
+#define EDGE_BARE_LINK_H
 
 #include <stdint.h>
 
@@ -13,6 +13,6 @@ void edge_link_write(const uint8_t *data, uint32_t size);
 void edge_link_usage(edge_port_usage_t *usage);
 
 /* Sleep for at most a millisecond without spoiling the clock; for links that wait. (port.c) */
-void edge_mps_rest(void);
+void edge_bare_rest(void);
 
 #endif

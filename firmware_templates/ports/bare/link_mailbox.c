@@ -18,8 +18,6 @@ _Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0, "the mailbox's size is a p
 
 static uint32_t high_water;
 
-static void barrier(void) { __asm__ volatile("dmb" ::: "memory"); }
-
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 uint32_t edge_link_init(void) {
@@ -36,9 +34,9 @@ uint32_t edge_link_read(uint8_t *data, uint32_t capacity) {
     return 0;
   }
   high_water = waiting > high_water ? waiting : high_water;
-  barrier();
+  edge_core_barrier();
   memcpy(data, TO_DEVICE_DATA + at, size);
-  barrier();
+  edge_core_barrier();
   TO_DEVICE_TAIL = tail + size;
   return size;
 }
@@ -50,12 +48,12 @@ void edge_link_write(const uint8_t *data, uint32_t size) {
     const uint32_t room = RING_BYTES - (head - TO_HOST_TAIL);
     const uint32_t part = smaller(smaller(room, size), RING_BYTES - at);
     if (part == 0) {
-      edge_mps_rest();
+      edge_bare_rest();
       continue;
     }
-    barrier();
+    edge_core_barrier();
     memcpy(TO_HOST_DATA + at, data, part);
-    barrier();
+    edge_core_barrier();
     TO_HOST_HEAD = head + part;
     data += part;
     size -= part;

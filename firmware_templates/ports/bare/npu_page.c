@@ -30,8 +30,6 @@
 static bool started; /* a job that nobody has waited for yet */
 static bool late;    /* the host has let a limit pass */
 
-static void barrier(void) { __asm__ volatile("dmb" ::: "memory"); }
-
 static bool all_done(void) { return DONE == POSTED; }
 
 static bool has_interrupt(void) {
@@ -55,7 +53,7 @@ static void hush(void) {
 /* Let the host do what was posted and, for a job, also raise the interrupt that ends it. False: the
  * time limit has passed. */
 static bool finish(bool job) {
-  edge_mps_freeze();
+  edge_bare_freeze();
   ring();
   uint64_t left = edge_core_cycles(EDGE_NPU_LIMIT_MS);
   while (left > 0 && !(all_done() && (!job || has_interrupt()))) {
@@ -63,10 +61,10 @@ static bool finish(bool job) {
     left -= cycles < left ? cycles : left;
     hush();
   }
-  barrier();
+  edge_core_barrier();
   late = !all_done();
   started = started && late;
-  edge_mps_thaw();
+  edge_bare_thaw();
   return left > 0;
 }
 
@@ -90,7 +88,7 @@ static void write_register(void *device, uint32_t offset, uint32_t value) {
   }
   ENTRY(at, 0) = offset;
   ENTRY(at, 1) = value;
-  barrier();
+  edge_core_barrier();
   POSTED = at + 1;
 }
 

@@ -1,8 +1,9 @@
-/* Arm MPS FPGA boards, real or emulated: the FPGA's counter as clock (Arm DAI 0386, FPGA system
- * control: COUNTER), and the link that the build chose. */
+/* A processor without an operating system: the board's counter as clock, and the link that the
+ * build chose. */
 #include "edge/port.h"
 
 #include "core.h"
+#include "counter.h"
 #include "edge_board.h"
 #include "link.h"
 #include "npu.h"
@@ -11,38 +12,54 @@
 #define POLLS_BEFORE_REST 2000u
 
 static uint64_t ticks, base_ticks, base_count, paused_at, excluded, frozen_at;
-static uint32_t call_cost; /* instructions of one edge_port_clock */
+static uint32_t call_cost; /* counts of one edge_port_clock */
 static uint32_t last_reading;
 static uint32_t idle_polls;
 
-_Static_assert(2u * EDGE_COUNTER_TICK_NS < (1u << EDGE_COUNTER_SHIFT),
+#ifdef EDGE_COUNTER_CYCLES_PER_TICK
+
+#define CLOCK_KIND EDGE_CLOCK_CYCLES
+#define CLOCK_HZ EDGE_CPU_CLOCK_HZ
+
+static uint64_t counts_of(uint64_t passed) { return passed * EDGE_COUNTER_CYCLES_PER_TICK; }
+
+#else
+
+#define CLOCK_KIND EDGE_CLOCK_INSTRUCTIONS
+#define CLOCK_HZ 0u /* a count of instructions is no time */
+
+_Static_assert(2u * EDGE_COUNTER_TICK < (1u << EDGE_COUNTER_SHIFT),
                "counts are exact only where a tick is shorter than half an instruction");
+
+/* In the emulator one instruction takes 2^shift units of the board's time, a tick a number of
+ * them. A difference of two readings is at most one tick off, so rounding to whole instructions is
+ * exact. */
+static uint64_t counts_of(uint64_t passed) {
+  return (passed * EDGE_COUNTER_TICK + (1u << EDGE_COUNTER_SHIFT) / 2u) >> EDGE_COUNTER_SHIFT;
+}
+
+#endif
 
 /* The counter has 32 bits; reading it at least once per wrap makes it 64. */
 static uint64_t read_ticks(void) {
-  const uint32_t now = EDGE_REG(EDGE_COUNTER_ADDRESS);
+  const uint32_t now = edge_counter_read();
   ticks += (uint32_t)(now - last_reading);
   last_reading = now;
   return ticks;
 }
 
-/* In the emulator one instruction takes 2^shift nanoseconds of the board's time. A difference of
- * two readings is at most one tick off, so rounding to whole instructions is exact. */
-static uint64_t read_count(void) {
-  const uint64_t passed_ns = (read_ticks() - base_ticks) * EDGE_COUNTER_TICK_NS;
-  return base_count + ((passed_ns + (1u << EDGE_COUNTER_SHIFT) / 2u) >> EDGE_COUNTER_SHIFT);
-}
+static uint64_t read_count(void) { return base_count + counts_of(read_ticks() - base_ticks); }
 
 /* Sleeping ends at any nanosecond: count whole instructions from here again. */
-void edge_mps_rest(void) {
+void edge_bare_rest(void) {
   (void)edge_core_rest();
   base_count = read_count();
   base_ticks = ticks;
 }
 
-void edge_mps_freeze(void) { frozen_at = read_count(); }
+void edge_bare_freeze(void) { frozen_at = read_count(); }
 
-void edge_mps_thaw(void) {
+void edge_bare_thaw(void) {
   base_ticks = read_ticks();
   base_count = frozen_at;
 }
@@ -61,7 +78,8 @@ void edge_port_clock_resume(void) { excluded += read_count() - paused_at + call_
 /* Through a pointer, as graphs call it: an inlined call would cost less. */
 static void calibrate(void) {
   uint64_t (*const volatile clock)(void) = edge_port_clock;
-  last_reading = EDGE_REG(EDGE_COUNTER_ADDRESS);
+  edge_counter_init();
+  last_reading = edge_counter_read();
   const uint64_t first = clock();
   call_cost = (uint32_t)(clock() - first);
 }
@@ -70,7 +88,9 @@ void edge_port_init(edge_port_info_t *info) {
   *info = (edge_port_info_t){
       .board = EDGE_BOARD_NAME,
       .firmware_id = EDGE_FIRMWARE_ID,
-      .clock_kind = EDGE_CLOCK_INSTRUCTIONS,
+      .clock_kind = CLOCK_KIND,
+      .clock_hz = CLOCK_HZ,
+      .model_read_only = EDGE_MODEL_READ_ONLY,
   };
   edge_core_boot(info);
   edge_core_regions(info);
@@ -94,7 +114,7 @@ void edge_port_write(const uint8_t *data, uint32_t size) { edge_link_write(data,
 
 void edge_port_idle(void) {
   if (++idle_polls > POLLS_BEFORE_REST) {
-    edge_mps_rest();
+    edge_bare_rest();
   }
 }
 

@@ -1,6 +1,6 @@
-/* What all Cortex-M ports share: start-up, faults, the stack. */
-#ifndef EDGE_CORTEX_M_CORE_H
-#define EDGE_CORTEX_M_CORE_H
+/* What a processor gives its port: start-up, faults, the stack, rest. (cortex_m, riscv) */
+#ifndef EDGE_BARE_CORE_H
+#define EDGE_BARE_CORE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,6 +9,15 @@
 #include "edge/port.h"
 
 #define EDGE_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+/* Memory accesses before it are done before those behind it. */
+static inline void edge_core_barrier(void) {
+#if defined(__riscv)
+  __asm__ volatile("fence" ::: "memory");
+#else
+  __asm__ volatile("dmb" ::: "memory");
+#endif
+}
 
 /* Cause of this start and, after a fault, its registers. */
 void edge_core_boot(edge_port_info_t *info);
@@ -46,8 +55,5 @@ void edge_core_enable_interrupt(uint32_t number);
 
 /* The board's NPU; the build takes the source of its attachment. */
 edge_npu_t *edge_core_npu(void);
-
-/* The interrupt of the board file's [uart]; a port without one need not define it. */
-void edge_port_uart_interrupt(void);
 
 #endif
