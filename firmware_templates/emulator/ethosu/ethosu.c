@@ -8,7 +8,7 @@
 #include "npu/ethosu/registers.h"
 
 #define ARCHITECTURE 0x10060000u /* 1.0.6, the one that Vela 5.2.0 writes into its payloads */
-#define CMD_AT_RESET 0xcu
+#define CMD_AT_RESET (EDGE_ETHOSU_CMD_CLOCK_OFF | EDGE_ETHOSU_CMD_POWER_OFF)
 #define HISTORY_SHIFT 16u
 #define COUNTERS_SHIFT 11u /* PMCR: how many event counters there are */
 #define EVENT_AXI1_WRITE_BEAT 0x187u

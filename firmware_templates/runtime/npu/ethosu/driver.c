@@ -49,12 +49,25 @@ edge_status_t edge_ethosu_reset(const edge_npu_t *npu) {
   return at_level(npu) ? EDGE_OK : EDGE_NPU_SECURITY;
 }
 
-/* Stopped, at its level, with nothing left of an earlier job; a reset where it is not. */
+/* Between jobs it may lose clock and power, as after a reset, and with them all that was set: from
+ * here to rest() it may not. */
+static void stay_awake(const edge_npu_t *npu) { set(npu, EDGE_ETHOSU_REG_CMD, 0); }
+
+static void rest(const edge_npu_t *npu) {
+  set(npu, EDGE_ETHOSU_REG_CMD, EDGE_ETHOSU_CMD_CLOCK_OFF | EDGE_ETHOSU_CMD_POWER_OFF);
+}
+
+/* Awake, stopped, at its level, with nothing left of an earlier job; a reset where it is not. */
 static edge_status_t make_ready(const edge_npu_t *npu) {
+  stay_awake(npu);
   const uint32_t busy = EDGE_ETHOSU_STATUS_RUNNING | EDGE_ETHOSU_STATUS_IRQ |
                         EDGE_ETHOSU_STATUS_RESET | EDGE_ETHOSU_STATUS_PMU_IRQ | ERRORS;
-  const bool ready = (reg(npu, EDGE_ETHOSU_REG_STATUS) & busy) == 0 && at_level(npu);
-  return ready ? EDGE_OK : edge_ethosu_reset(npu);
+  if ((reg(npu, EDGE_ETHOSU_REG_STATUS) & busy) == 0 && at_level(npu)) {
+    return EDGE_OK;
+  }
+  const edge_status_t status = edge_ethosu_reset(npu);
+  stay_awake(npu);
+  return status;
 }
 
 /* Where `bytes` at `data` begin for the NPU; false where it cannot reach them. */
@@ -183,8 +196,9 @@ edge_status_t edge_ethosu_run(edge_npu_t *npu, const edge_ethosu_job_t *job) {
   set(npu, EDGE_ETHOSU_REG_CMD, EDGE_ETHOSU_CMD_CLEAR_IRQ);
   if (status == EDGE_OK) {
     add_counters(npu);
+    rest(npu);
   } else {
-    (void)edge_ethosu_reset(npu); /* where it fails, the next job finds that out */
+    (void)edge_ethosu_reset(npu); /* which also rests; where it fails, the next job finds out */
   }
   invalidate(npu, job);
   return status;

@@ -43,6 +43,10 @@
 
 #define EDGE_ETHOSU_CMD_RUN (1u << 0)
 #define EDGE_ETHOSU_CMD_CLEAR_IRQ (1u << 1)
+/* Kept, unlike the others, and set after a reset: whether clock and power may go off while it is
+ * idle (Arm calls them clock_q_enable and power_q_enable). */
+#define EDGE_ETHOSU_CMD_CLOCK_OFF (1u << 2)
+#define EDGE_ETHOSU_CMD_POWER_OFF (1u << 3)
 
 /* RESET requests a level, PROT shows it. */
 #define EDGE_ETHOSU_PROT_PRIVILEGED (1u << 0)
