@@ -1,5 +1,6 @@
 """What a board file alone decides: start-up accesses, drivers of one's own, models in flash."""
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,7 @@ from edgesdk.errors import NoAnswerError
 from edgesdk.flash.store import store
 from edgesdk.link.channel import RefusedError
 from edgesdk.link.device import Device, open_device
+from edgesdk.link.messages import ClockKind
 from edgesdk.link.status import Status
 from edgesdk.resources import resource_dir
 from small_bundle import recogniser_bundle
@@ -70,6 +72,30 @@ def test_steps_are_done_own_driver_speaks_and_flash_is_not_written(tmp_path: Pat
             device.load(bundle.device_bytes())
         assert caught.value.code == Status.READ_ONLY
         assert device.hello().bundle_digest == bundle.digest, "what lies in flash is untouched"
+
+
+def test_hardware_counts_cycles_of_its_clock(tmp_path: Path) -> None:
+    """What a real board's firmware says of its counter; QEMU's ticks stand for its cycles."""
+    board = load_board(BASE)
+    assert board.counter is not None and board.cpu.clock_hz is not None
+    cycles = dataclasses.replace(board.counter, kind="cycles", tick_ns=None, cycles_per_tick=3)
+    bundle = recogniser_bundle()
+    counts = {}
+    for name, counter in (("cycles", cycles), ("instructions", board.counter)):
+        with _open(tmp_path, dataclasses.replace(board, counter=counter)) as device:
+            clock = device.identity.clock, device.identity.clock_hz
+            device.check_bundle(bundle.digest)
+            device.recognise([np.zeros(16000, np.int16)])
+            counts[name] = device.metrics().encoder
+        assert (
+            clock
+            == {
+                "cycles": (ClockKind.CYCLES, board.cpu.clock_hz),
+                "instructions": (ClockKind.INSTRUCTIONS, 0),
+            }[name]
+        )
+    ticks = counts["instructions"] * 128 / 40  # an instruction takes 128 ns, a tick 40
+    assert counts["cycles"] == pytest.approx(3 * ticks, rel=1e-3)
 
 
 def test_a_wait_that_never_ends_keeps_the_firmware_silent(tmp_path: Path) -> None:
