@@ -67,7 +67,7 @@ def test_bench_of_good_and_bad_desks(
     bench, junit = tmp_path / "bench.toml", tmp_path / "out" / "junit.xml"
     clips = repository / "examples" / "commands" / "clips"
     with (
-        BadDesk(bare) as far,
+        BadDesk(bare, scheme="rfc2217") as far,
         BadDesk(bare, ["gone"]) as shaky,
         BadDesk(bare, 2 * ["noise"]) as noisy,
     ):

@@ -1,55 +1,19 @@
 """Every fault of a desk ends in its own verdict, in time, and the next test on the desk works."""
 
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from bad_desk import BadDesk
 from edgesdk.board import load_board
 from edgesdk.build import build
-from edgesdk.bundle import save_bundle
-from edgesdk.emulate import Clip, emulate
 from edgesdk.flash.store import Flashed, load, store
-from edgesdk.folders import desks_dir, firmware_cache_dir
+from edgesdk.folders import desks_dir
 from edgesdk.needed import needed_options
-from small_bundle import recogniser_bundle
+from one_desk import BUNDLE, GOOD, Bench, kinds, write_tests
 
-pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.needs_cc
 
-BUNDLE = recogniser_bundle()
 HOST = load_board("host")
-FIRMWARE = firmware_cache_dir().resolve()
-SILENCE_S = 0.5
-LIMIT_S = 30.0
-
-# Three times the same, because what counts is the one in the middle and the one behind it.
-TESTS = """
-import hashlib
-import numpy as np
-import pytest
-
-PCM = np.random.default_rng(6).integers(-9000, 9000, 16000).astype(np.int16)
-
-@pytest.mark.parametrize("when", ["before", "then", "after"])
-def test_desk(device, when):
-    heard = device.recognise([PCM[at:at + 160] for at in range(0, 16000, 160)], trace=True)
-    assert heard.logits_sha256 == "{digest}"
-"""
-
-
-@dataclass(frozen=True)
-class Case:
-    """What JUnit says of one test."""
-
-    kind: str  # passed, failure, error
-    verdict: str
-    facts: dict[str, str]
-    text: str
 
 
 @pytest.fixture(scope="module")
@@ -62,64 +26,15 @@ def flashed(tmp_path_factory: pytest.TempPathFactory) -> Flashed:
 
 @pytest.fixture(scope="module")
 def tests() -> str:
-    """The text of a test file that knows what is right."""
-    samples = np.random.default_rng(6).integers(-9000, 9000, 16000).astype(np.int16)
-    (right,) = emulate(BUNDLE, [Clip("noise", samples)], engine="core").transcripts
-    return TESTS.format(digest=right.logits_sha256)
-
-
-class Bench:
-    """A bench file with one desk, and pytest on it."""
-
-    def __init__(self, pytester: pytest.Pytester, tests: str) -> None:
-        self.pytester = pytester
-        pytester.makepyfile(test_desk=tests)
-        save_bundle(BUNDLE, pytester.path / "small.edge")
-
-    def write(self, port: str, board: str = "host", **keys: object) -> None:
-        """The bench file."""
-        keys = {"name": "bad", "board": board, "port": port, "timeout_s": SILENCE_S, **keys}
-        lines = ["schema = 1", "lock_wait_s = 1", "[run]", 'bundle = "small.edge"', "[[desk]]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
-        (self.pytester.path / "bench.toml").write_text("\n".join(lines))
-
-    def run(self, *arguments: str) -> list[Case]:
-        """pytest in this process, as JUnit tells it."""
-        begin = time.monotonic()
-        self.outcome = self.pytester.runpytest_inprocess(
-            *("-p", "edgesdk.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"),
-            *("--edge-bench", "bench.toml", "--junit-xml", "out.xml", *arguments),
-        )
-        assert time.monotonic() - begin < LIMIT_S
-        root = ElementTree.parse(self.pytester.path / "out.xml")
-        return [_case(element) for element in root.iter("testcase")]
-
-
-def _case(element: ElementTree.Element) -> Case:
-    facts = {it.attrib["name"]: it.attrib["value"] for it in element.iter("property")}
-    faults = [child for child in element if child.tag in ("failure", "error")]
-    assert len(faults) <= 1
-    kind = faults[0].tag if faults else "passed"
-    return Case(kind, facts["verdict"], facts, faults[0].text or "" if faults else "")
+    """Three times the same: what counts is the one in the middle and the one behind it."""
+    return write_tests("before", "then", "after")
 
 
 @pytest.fixture
-def bench(
-    pytester: pytest.Pytester, tests: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bench]:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    home = pytester.path / "home"  # of its own, but for firmware, which takes long to compile
-    home.mkdir()
-    (home / "firmware").symlink_to(FIRMWARE)
-    monkeypatch.setenv("EDGESDK_HOME", str(home))
-    yield Bench(pytester, tests)
-
-
-def _kinds(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    return [(case.kind, case.verdict) for case in cases]
-
-
-GOOD = ("passed", "passed")
+def bench(own_bench: Bench, tests: str) -> Bench:
+    """A bench with these tests."""
+    own_bench.pytester.makepyfile(test_desk=tests)
+    return own_bench
 
 
 @pytest.mark.parametrize(
@@ -143,7 +58,7 @@ def test_fault_has_its_own_verdict_and_the_next_test_works(
         bench.write(desk.url)
         before, then, after = bench.run()
     assert desk.connections == (4 if retried else 3)
-    assert _kinds([before, then, after]) == [GOOD, ("error", verdict), GOOD]
+    assert kinds([before, then, after]) == [GOOD, ("error", verdict), GOOD]
     assert then.text == f"{verdict}: desk 'bad': {then.facts['cause']}"
     assert "\n" not in then.text and cause in then.text
     assert ("first_try" in then.facts) == retried
@@ -154,7 +69,7 @@ def test_retry_that_helps_is_shown(bench: Bench, flashed: Flashed) -> None:
     with BadDesk(flashed, [None, "silence"]) as desk:
         bench.write(desk.url)
         cases = bench.run()
-    assert _kinds(cases) == [GOOD] * 3
+    assert kinds(cases) == [GOOD] * 3
     assert cases[1].facts["first_try"].startswith("timeout: socket://")
     bench.outcome.stdout.fnmatch_lines(
         ["*tried again*", "*test_desk?@bad-then?: timeout: desk 'bad': *", "*3 passed*1 retried*"]
@@ -167,7 +82,7 @@ def test_wrong_result_alone_is_a_failure_and_never_tried_again(
     with BadDesk(flashed, [None, "lie"]) as desk:
         bench.write(desk.url)
         cases = bench.run()
-    assert _kinds(cases) == [GOOD, ("failure", "failed"), GOOD]
+    assert kinds(cases) == [GOOD, ("failure", "failed"), GOOD]
     assert desk.connections == 3
 
 
@@ -175,7 +90,7 @@ def test_another_board_at_the_port_is_the_wrong_firmware(bench: Bench, flashed: 
     with BadDesk(flashed) as desk:
         bench.write(desk.url, board="host-u55")
         cases = bench.run("-k", "then")
-    assert _kinds(cases) == [("error", "flash_error")]
+    assert kinds(cases) == [("error", "flash_error")]
     assert "this is board 'host', not 'host-u55'" in cases[0].text
 
 
@@ -193,7 +108,7 @@ def test_missing_flash_tool_is_a_flash_error_until_it_is_installed(
         tool.write_text('#!/bin/sh\necho "$3" >probe\ntest -s "$1" -a -s "$2"\n')
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", str(tool.parent), prepend=":")
-        assert _kinds(bench.run("-k", "then")) == [GOOD]
+        assert kinds(bench.run("-k", "then")) == [GOOD]
         assert (bench.pytester.path / "probe").read_text() == "P1\n"
         tool.write_text("#!/bin/sh\necho no probe found >&2\nexit 3\n")
         (case,) = bench.run("-k", "then")
@@ -211,7 +126,7 @@ def test_board_is_powered_and_reset_before_it_is_used_after_a_fault(
         commands = {"power": [str(tool), "4", "{board}"], "reset": [str(tool), "reset", "{probe}"]}
         bench.write(desk.url, probe="P1", **commands)
         cases = bench.run()
-        assert _kinds(cases) == [GOOD, ("error", "link_error"), GOOD]
+        assert kinds(cases) == [GOOD, ("error", "link_error"), GOOD]
         assert (bench.pytester.path / "log").read_text() == "4 host\nreset P1\n"
 
 
@@ -241,7 +156,7 @@ def test_emulated_board_with_the_wrong_firmware_is_flashed_again(bench: Bench, t
     )
     bench.write("emulated")
     cases = bench.run()
-    assert _kinds(cases) == [GOOD] * 3
+    assert kinds(cases) == [GOOD] * 3
     assert cases[1].facts["first_try"].startswith("flash_error: host: runs firmware")
     assert list(desks_dir().glob("bad-*/host/manifest.json"))
 
@@ -262,7 +177,7 @@ def killed(device, when):
     bench.pytester.makepyfile(test_desk=tests + killing)
     bench.write("emulated")
     cases = bench.run()
-    assert _kinds(cases) == [GOOD, ("error", "no_device"), GOOD]
+    assert kinds(cases) == [GOOD, ("error", "no_device"), GOOD]
     assert "host (process): ended (signal 9)" in cases[1].text
     assert "first_try" in cases[1].facts
 
@@ -297,13 +212,13 @@ def test_desk_that_somebody_holds_is_waited_for_and_named(bench: Bench, flashed:
         begin = time.monotonic()
         cases = bench.run()
         assert time.monotonic() - begin < 2 * 1.0  # waited for once, by three tests
-        assert _kinds(cases) == 3 * [("error", "no_device")]
+        assert kinds(cases) == 3 * [("error", "no_device")]
         for case in cases:
             assert "(somebody's test) since" in case.text and "1 s waited" in case.text
             assert "first_try" not in case.facts
         lock.release()
         assert who_holds(held) is None
-        assert _kinds(bench.run("-k", "then")) == [GOOD]
+        assert kinds(bench.run("-k", "then")) == [GOOD]
 
 
 def test_disabled_desk_is_skipped_by_name(bench: Bench) -> None:
