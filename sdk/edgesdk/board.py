@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgesdk.board_cache import check_caches
 from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
 from edgesdk.board_setup import (
     Boot,
@@ -67,6 +68,7 @@ class Cpu:
 
     core: str
     isa: tuple[str, ...]
+    caches: tuple[str, ...]  # that the port turns on
     clock_hz: int | None
     source: str
 
@@ -90,6 +92,7 @@ class Memory:
     base: int | None
     size_bytes: int
     holds: tuple[str, ...]
+    npu_base: int | None  # where the NPU sees it, if elsewhere than the processor
     source: str
 
     @property
@@ -176,6 +179,7 @@ def _read_cpu(table: Table) -> Cpu:
     cpu = Cpu(
         core=table.choice("core", tuple(CORES)),
         isa=table.texts("isa"),
+        caches=table.texts("caches", ()),
         clock_hz=table.maybe("clock_hz", int),
         source=table.text("source"),
     )
@@ -201,6 +205,7 @@ def _read_memory(table: Table) -> Memory:
         base=table.maybe("base", int),
         size_bytes=table.positive("size_bytes"),
         holds=table.texts("holds"),
+        npu_base=table.maybe("npu_base", int),
         source=table.text("source"),
     )
     for role in memory.holds:
@@ -380,6 +385,10 @@ def _check_counter(board: Board) -> Iterator[str]:
         yield from check_counter(board.counter)
 
 
+def _check_caches(board: Board) -> Iterator[str]:
+    yield from check_caches(board.cpu.core, board.cpu.caches, board.memories)
+
+
 def _check_flash_is_only_read(board: Board) -> Iterator[str]:
     written = {"data", "stack", "workspace", "mailbox"}
     for memory in board.memories:
@@ -459,6 +468,7 @@ CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_stack: frozenset({"stack", "memory"}),
     _check_link: frozenset({"link", "memory", "uart"}),
     _check_counter: frozenset({"counter"}),
+    _check_caches: frozenset({"cpu", "memory"}),
     _check_flash_is_only_read: frozenset({"memory"}),
     _check_tier: frozenset({"tier", "emulator", "cpu", "reports"}),
     _check_emulator: frozenset({"emulator", "counter", "memory"}),

@@ -1,5 +1,6 @@
 /* Instead of the application: does what the host says with the board's NPU. A request is three
- * words, operation (0 read, 1 write, 2 wait), offset and value; its answer the result, a zero
+ * words, operation (0 read, 1 write, 2 wait), offset and value; 3 cleans `value` bytes of
+ * the workspace that it wrote, 4 drops them too. The answer is the result, a zero
  * and what the operation cost by the port's clock, 64 bits. */
 #include <string.h>
 
@@ -27,6 +28,27 @@ static void meet(void) {
   }
 }
 
+/* 1 where the board has a data cache, 0 where not. */
+static uint32_t cache(const edge_session_t *session, uint32_t operation, uint32_t offset,
+                      uint32_t bytes) {
+  const edge_npu_t *npu = session->port.npu;
+  uint8_t *at = session->port.workspace + offset;
+  if (npu->clean == NULL || npu->invalidate == NULL) {
+    return 0;
+  }
+  memset(at, 0x5A, bytes);
+  npu->clean(npu->device, at, bytes);
+  if (operation == 4) {
+    npu->invalidate(npu->device, at, bytes);
+  }
+  for (uint32_t i = 0; i < bytes; i++) {
+    if (at[i] != 0x5A) {
+      return 2;
+    }
+  }
+  return 1;
+}
+
 _Noreturn void edge_session_run(edge_session_t *session) {
   edge_port_init(&session->port);
   const edge_npu_t *npu = session->port.npu;
@@ -41,8 +63,10 @@ _Noreturn void edge_session_run(edge_session_t *session) {
       answer[0] = npu->read(npu->device, request[1]);
     } else if (request[0] == 1) {
       npu->write(npu->device, request[1], request[2]);
-    } else {
+    } else if (request[0] == 2) {
       answer[0] = npu->wait(npu->device);
+    } else {
+      answer[0] = cache(session, request[0], request[1], request[2]);
     }
     const uint64_t cost = edge_port_clock() - before;
     memcpy(answer + 2, &cost, sizeof cost);

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 ROOT = resource_dir("firmware_templates")
 LIMIT_MS = 300
 MARGIN_S = 5.0  # of a busy machine
-READ, WRITE, WAIT = 0, 1, 2
+READ, WRITE, WAIT, CLEAN, DROP = range(5)
 STATUS, CMD, RESET, QREAD, QSIZE, PROT, CONFIG = 0x04, 0x08, 0x0C, 0x18, 0x20, 0x24, 0x28
 RUNNING, ENDED = 1, 0x22
 JOB = [(WRITE, QSIZE, 16), (WRITE, CMD, 1), (READ, STATUS, 0), (WAIT, 0, 0), (READ, STATUS, 0)]
@@ -90,7 +90,14 @@ def _flashed(folder: Path, board: Board, link: str, npu: str = "bare/npu_page.c"
     template = (ROOT / "ports/cortex_m/memory.ld.in").read_text(encoding="utf-8")
     (folder / "memory.ld").write_text(render_linker_script(board, template), encoding="utf-8")
     elf = folder / "npu.elf"
-    sources = ["cortex_m/core.c", "bare/port.c", "bare/setup.c", f"bare/link_{link}.c", npu]
+    sources = [
+        "cortex_m/core.c",
+        "cortex_m/cache.c",
+        "bare/port.c",
+        "bare/setup.c",
+        f"bare/link_{link}.c",
+        npu,
+    ]
     sources += ["bare/counter_register.c", *(["bare/uart_cmsdk.c"] if link == "uart" else [])]
     includes = ["app", "runtime/include", "ports/bare"]
     command = ["arm-none-eabi-gcc", *board.compiler.target, "-std=c11", "-O2", "-Wall", "-Wextra"]
@@ -266,3 +273,21 @@ def test_real_registers_are_read_written_and_waited_for(
         assert machine.ask(WAIT)[0] == 0
     finally:
         transport.close()
+
+
+def test_data_cache_is_maintained_where_the_board_has_one(tmp_path: Path) -> None:
+    """QEMU has no caches, but takes the registers; test_cache.py has what they are told."""
+    plain = _board(attachment="registers", doorbell=None, interrupt=35)
+    cpu = dataclasses.replace(plain.cpu, caches=("instruction", "data"))
+    for board, there in ((plain, 0), (dataclasses.replace(plain, cpu=cpu), 1)):
+        folder = tmp_path / str(there)
+        folder.mkdir()
+        flashed = _flashed(folder, board, "mailbox", "cortex_m/npu_registers.c")
+        transport = power.power_on(board, flashed)
+        try:
+            machine = Machine(transport)
+            assert [machine.ask(operation, 64, 1000)[0] for operation in (CLEAN, DROP)] == [
+                there
+            ] * 2
+        finally:
+            transport.close()

@@ -99,6 +99,11 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
         ('driver = "cmsdk"', 'driver = "cmdsk"', "did you mean 'cmsdk'"),
         ('driver = "cmsdk"', 'driver = "mine.c"', "'mine.c' is no file beside the board file"),
         ('driver = "cmsdk"\n', "", "driver is missing"),
+        (
+            'core = "cortex-m55"',
+            'caches = ["l2"]\ncore = "cortex-m55"',
+            "none of instruction, data",
+        ),
         ('holds = ["data", "stack"]', 'kind = "flash"\nholds = ["data", "stack"]', "is flash, whi"),
         ('tier = "emulated"', 'tier = "emulated"\nreports = ["https://a"]', "reports go together"),
         ('["dsp", "fp32", "mve"]', '["dsp", "fp16"]', "isa ['fp16'] is not offered by"),
@@ -349,9 +354,23 @@ def test_a_fraction_of_a_nanosecond_lengthens_the_shift(tmp_path: Path) -> None:
     assert "#define EDGE_COUNTER_SHIFT 8u" in header
 
 
+def test_caches_and_addresses_of_the_npu_reach_the_port(tmp_path: Path) -> None:
+    text = _hardware(WITH_NPU)
+    assert "EDGE_CACHE" not in render_header(
+        load_board(_file(tmp_path, text, "qemu-mps3-an547-u55"))
+    )
+    text = text.replace('core = "cortex-m55"', 'core = "cortex-m55"\ncaches = ["data"]')
+    text = text.replace('holds = ["workspace"]', 'holds = ["workspace"]\nnpu_base = 0x5080_0000')
+    header = render_header(load_board(_file(tmp_path, text, "qemu-mps3-an547-u55")))
+    assert "#define EDGE_CACHE_DATA 1\n#define EDGE_CACHE_LINE 32u" in header
+    assert "EDGE_CACHE_INSTRUCTION" not in header
+    assert "#define EDGE_NPU_WORKSPACE_BASE 0x50800000u" in header
+    assert "#define EDGE_NPU_MODEL_BASE 0x70040000u" in header
+
+
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 14
+    assert len(CHECKS) == 15
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "cache.h"
 #include "edge_board.h"
 #include "session.h"
 #include "setup.h"
@@ -64,7 +65,11 @@ void edge_reset(void) __attribute__((noreturn, used));
 void edge_fault(const uint32_t *frame, uint32_t kind) __attribute__((noreturn, used));
 void edge_fault_entry(void);
 
+/* The next start empties the caches. */
+static void keep_record(void) { edge_cache_clean(&record, sizeof record); }
+
 static _Noreturn void reset_system(void) {
+  keep_record();
   __asm__ volatile("dsb" ::: "memory");
   SCB_AIRCR = AIRCR_RESET;
   for (;;) {
@@ -80,6 +85,7 @@ void edge_core_heard(void) { heard_any = true; }
 
 /* Wait for a power cycle or a debugger; `record` says what happened. */
 static _Noreturn void stop(void) {
+  keep_record();
   for (;;) {
     __asm__ volatile("cpsid i\n wfi" ::: "memory");
   }
@@ -157,6 +163,7 @@ static void enable_core(void) {
 void edge_reset(void) {
   enable_core();
   edge_setup_run();
+  edge_cache_enable();
   volatile uint32_t *paint = edge_stack_limit;
   uint32_t here;
   __asm__ volatile("mov %0, sp" : "=r"(here));

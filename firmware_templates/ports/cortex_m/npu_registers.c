@@ -1,6 +1,6 @@
-/* An NPU whose registers lie at an address. No port here turns the core's data cache on, so there
- * is none to maintain; docs/porting.md says what one that does must add. */
+/* An NPU whose registers lie at an address. */
 #include "../../runtime/npu/ethosu/registers.h"
+#include "cache.h"
 #include "core.h"
 #include "edge_board.h"
 
@@ -38,8 +38,41 @@ static bool await(void *device) {
   return left > 0;
 }
 
+#ifdef EDGE_CACHE_DATA
+static void clean(void *device, const void *data, uint32_t bytes) {
+  (void)device;
+  edge_cache_clean(data, bytes);
+}
+
+static void invalidate(void *device, void *data, uint32_t bytes) {
+  (void)device;
+  edge_cache_drop(data, bytes);
+}
+#endif
+
+#ifdef EDGE_NPU_WORKSPACE_BASE
+extern uint8_t edge_model_start[], edge_workspace_start[];
+
+static uint64_t address_of(void *device, const void *data) {
+  const uintptr_t at = (uintptr_t)data;
+  const uintptr_t in_model = at - (uintptr_t)edge_model_start;
+  const uintptr_t in_workspace = at - (uintptr_t)edge_workspace_start;
+  (void)device;
+  return in_workspace < EDGE_WORKSPACE_BYTES ? EDGE_NPU_WORKSPACE_BASE + in_workspace
+         : in_model < EDGE_MODEL_BYTES       ? EDGE_NPU_MODEL_BASE + in_model
+                                             : at;
+}
+#endif
+
 edge_npu_t *edge_core_npu(void) {
   static edge_npu_t npu = {
       .read = read_register, .write = write_register, .wait = await, EDGE_CORE_NPU_SETTINGS};
+#ifdef EDGE_CACHE_DATA
+  npu.clean = clean;
+  npu.invalidate = invalidate;
+#endif
+#ifdef EDGE_NPU_WORKSPACE_BASE
+  npu.address = address_of;
+#endif
   return &npu;
 }
