@@ -39,6 +39,19 @@ class UsbPort:
 
 
 @dataclass(frozen=True)
+class LabgridPort:
+    """The serial port of a place at a labgrid coordinator, by default LG_COORDINATOR's."""
+
+    place: str
+    coordinator: str | None = None
+    resource: str | None = None  # where a place has several serial ports
+
+    def __str__(self) -> str:
+        at = f" at {self.coordinator}" if self.coordinator is not None else ""
+        return f"labgrid place {self.place!r}{at}"
+
+
+@dataclass(frozen=True)
 class Task:
     """What `edgesdk hil` runs on a desk, and the most that may come out; rooms for overriding."""
 
@@ -68,11 +81,14 @@ class Commands:
 
 @dataclass(frozen=True)
 class Desk:
-    """One board and the way to it; `port` is a pyserial URL, a USB identity or EMULATED."""
+    """One board and the way to it.
+
+    `port` is a pyserial URL, a USB identity, a labgrid place or EMULATED.
+    """
 
     name: str
     board: Board
-    port: str | UsbPort
+    port: str | UsbPort | LabgridPort
     bench: Path | None = None
     probe: str | None = None
     commands: Commands = Commands()
@@ -208,11 +224,19 @@ def _read_board(table: Table, path: Path) -> Board:
         raise BenchError(f"{table.where}: {error}") from error
 
 
-def _read_port(table: Table) -> str | UsbPort:
+def _read_port(table: Table) -> str | UsbPort | LabgridPort:
     value = table.values.get("port")
     if not isinstance(value, dict):
         return table.take("port", str)
     inner = table.table("port")
+    if "labgrid" in value:
+        place = LabgridPort(
+            place=inner.take("labgrid", str),
+            coordinator=inner.maybe("coordinator", str),
+            resource=inner.maybe("resource", str),
+        )
+        inner.finish()
+        return place
     port = UsbPort(
         vid=inner.maybe("vid", int),
         pid=inner.maybe("pid", int),

@@ -1,13 +1,15 @@
 """Which of the serial ports that are plugged in belongs to which desk."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from serial.tools import list_ports
 
-from edgesdk.bench.desk import Bench, Desk, UsbPort
+from edgesdk.bench.desk import Bench, Desk, LabgridPort, UsbPort
+from edgesdk.bench.place import look
 from edgesdk.errors import DeviceError
 
 BY_ID = Path("/dev/serial/by-id")
@@ -42,14 +44,21 @@ def stable_name(port: str) -> str:
 
 @dataclass(frozen=True)
 class Match:
-    """A desk and the ports that may be its own; a URL and an emulator always match themselves."""
+    """A desk and the ports that may be its own; a URL and an emulator always match themselves.
+
+    Of a labgrid place, `owner` has it acquired, and `fault` says why it offers no port.
+    """
 
     desk: Desk
     ports: tuple[str, ...]
+    owner: str | None = None
+    fault: str | None = None
 
     @property
     def problem(self) -> str | None:
         """Why the desk cannot be used; None where it can."""
+        if self.fault is not None:
+            return self.fault
         if len(self.ports) == 1:
             return None
         if not self.ports:
@@ -69,7 +78,10 @@ def _fits(wanted: UsbPort, port: ListedPort) -> bool:
 
 
 def match(desk: Desk, plugged: Sequence[ListedPort]) -> Match:
-    """The ports of `plugged` that may be the desk's."""
+    """The ports of `plugged` that may be the desk's; asks the coordinator of a labgrid place."""
+    if isinstance(desk.port, LabgridPort):
+        seen = look(desk.port)
+        return Match(desk, (seen.url,) if seen.url else (), seen.owner, seen.problem)
     if not isinstance(desk.port, UsbPort):
         return Match(desk, (desk.port,))
     return Match(desk, tuple(stable_name(it.device) for it in plugged if _fits(desk.port, it)))
@@ -77,7 +89,8 @@ def match(desk: Desk, plugged: Sequence[ListedPort]) -> Match:
 
 def match_all(bench: Bench, plugged: Sequence[ListedPort]) -> list[Match]:
     """Every desk with its ports."""
-    return [match(desk, plugged) for desk in bench.desks]
+    with ThreadPoolExecutor(max_workers=len(bench.desks)) as pool:
+        return list(pool.map(lambda desk: match(desk, plugged), bench.desks))
 
 
 def clashes(matches: Sequence[Match]) -> list[str]:

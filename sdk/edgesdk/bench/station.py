@@ -1,5 +1,6 @@
 """A desk in use: held, flashed, opened, and brought back after a fault."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -8,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
-from edgesdk.bench.desk import EMULATED, Desk
+from edgesdk.bench.desk import EMULATED, Desk, LabgridPort
 from edgesdk.bench.lock import DeskLock
+from edgesdk.bench.place import Hold
 from edgesdk.bench.ports import find_port
 from edgesdk.build import BuildOptions, Image, build
 from edgesdk.bundle import Bundle
@@ -80,9 +82,14 @@ class Station:
         self.suspect = False  # set it after a fault: the next open starts from further back
         self._flashed: str | None = None  # digest of the bundle that we flashed, "" for none
         self._image: Image | None = None
+        self._place: Hold | None = None
+        if isinstance(desk.port, LabgridPort):
+            self._place = Hold(desk.port, desk.lock_wait_s, self.stop)
 
     def close(self) -> None:
         """Let others have the desk."""
+        if self._place is not None:
+            self._place.close()
         self.lock.release()
 
     def open(self, bundle: Bundle | None) -> Device:
@@ -104,7 +111,11 @@ class Station:
     def _recover(self) -> None:
         """Make the board start anew, and flash it again."""
         self._flashed = None
-        for command in (self.desk.commands.power, self.desk.commands.reset):
+        power = self.desk.commands.power
+        if self._place is not None:
+            self._place.url()  # so that it is ours
+            power = power or self._place.power_command()
+        for command in (power, self.desk.commands.reset):
             if command:
                 try:
                     self._run(command, {})
@@ -114,7 +125,7 @@ class Station:
 
     def _open(self, bundle: Bundle | None) -> Device:
         desk = self.desk
-        port = EMULATED if desk.emulated else find_port(desk)
+        port = self._port()
         self._flash(bundle, port)
         device = open_device(
             desk.board,
@@ -133,6 +144,11 @@ class Station:
             device.close()
             raise
         return device
+
+    def _port(self) -> str:
+        if self._place is not None:
+            return self._place.url()
+        return EMULATED if self.desk.emulated else find_port(self.desk)
 
     def _flash(self, bundle: Bundle | None, port: str) -> None:
         """Put firmware on the board, unless we did or it is to keep its own."""
@@ -212,6 +228,7 @@ class Station:
                 capture_output=True,
                 timeout=min(COMMAND_LIMIT_S, self.desk.limit_s),
                 check=False,
+                env={**os.environ, **(self._place.environment() if self._place else {})},
             )
         except subprocess.TimeoutExpired as error:
             raise BuildError(f"{program} did not end within {error.timeout:g} s; end it") from error

@@ -26,7 +26,7 @@ def _desk_document(found: Match) -> dict[str, Any]:
         "probe": desk.probe,
         "labels": list(desk.labels),
         "disabled": desk.disabled,
-        "held_by": who_holds(desk),
+        "held_by": who_holds(desk) or found.owner,
     }
 
 
