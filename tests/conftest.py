@@ -15,6 +15,10 @@ NEEDS = {
     "needs_gcc": ("arm-none-eabi-gcc", bool(shutil.which("arm-none-eabi-gcc"))),
     "needs_cmake": ("cmake", bool(shutil.which("cmake"))),
     "needs_qemu": ("qemu-system-arm", bool(shutil.which("qemu-system-arm"))),
+    "needs_riscv": (
+        "riscv64-unknown-elf-gcc or qemu-system-riscv32",
+        bool(shutil.which("riscv64-unknown-elf-gcc") and shutil.which("qemu-system-riscv32")),
+    ),
     "needs_shared": (f"the data folder {SHARED.name}/ (EDGESDK_SHARED)", SHARED.is_dir()),
 }
 

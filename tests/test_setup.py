@@ -72,10 +72,18 @@ def _set_up(
             ],
         ),
         (
+            "qemu-riscv-virt",
+            [
+                *("python3.11-venv", "gcc", "libc6-dev"),
+                *("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", "qemu-system-misc"),
+            ],
+        ),
+        (
             "all",
             [
                 *("python3.11-venv", "gcc", "libc6-dev"),
                 *("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm"),
+                *("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", "qemu-system-misc"),
                 *("clang", "cmake", "make"),
             ],
         ),

@@ -19,12 +19,22 @@ need() { have "$1" || packages="$packages $2"; }
 have python3.11 || packages="$packages python3.11"
 python3.11 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3.11-venv"
 need gcc "gcc libc6-dev"
-case $board in
-host | host-*) ;;
-*)
+arm() {
   need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
   need qemu-system-arm qemu-system-arm
+}
+riscv() {
+  need riscv64-unknown-elf-gcc "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+  need qemu-system-riscv32 qemu-system-misc
+}
+case $board in
+host | host-*) ;;
+all)
+  arm
+  riscv
   ;;
+esp32-* | qemu-riscv-* | qemu-sifive-*) riscv ;;
+*) arm ;;
 esac
 if [ "$board" = all ]; then
   need clang clang

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgesdk.board_cache import check_caches
 from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
+from edgesdk.board_riscv import Riscv, check_riscv, read_riscv
 from edgesdk.board_setup import (
     Boot,
     Counter,
@@ -128,6 +129,7 @@ class Board:
     counter: Counter | None
     boot: Boot | None
     setup: Setup | None
+    riscv: Riscv | None
     emulator: Emulator | None
     npu: Npu | None
     path: Path
@@ -149,6 +151,7 @@ class Board:
             "uart_sources": self.uart and self.uart.driver,
             "counter_sources": self.counter and self.counter.driver,
             "boot_sources": self.boot and self.boot.header,
+            "riscv_sources": self.riscv and self.riscv.interrupts,
         }
         return {table: driver for table, driver in named.items() if driver}
 
@@ -248,6 +251,7 @@ def _read_board(
         counter=top.optional("counter", read_counter),
         boot=top.optional("boot", read_boot),
         setup=top.optional("setup", read_setup),
+        riscv=top.optional("riscv", read_riscv),
         emulator=top.optional("emulator", read_emulator),
         npu=top.optional("npu", read_npu),
         path=path,
@@ -437,6 +441,10 @@ def _check_emulator(board: Board) -> Iterator[str]:
             yield "the mailbox lies outside the RAM that a file backs; move it"
 
 
+def _check_riscv(board: Board) -> Iterator[str]:
+    yield from check_riscv(board.riscv, board.architecture, board.cpu.clock_hz)
+
+
 def _check_npu(board: Board) -> Iterator[str]:
     emulator, uart = board.emulator, board.uart
     if board.npu is None:
@@ -459,7 +467,7 @@ def _check_npu(board: Board) -> Iterator[str]:
 # Each check with the keys of the file that it looks at.
 CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_name_matches_file: frozenset({"name"}),
-    _check_port: frozenset({"port", "link", "npu", "uart", "counter", "boot"}),
+    _check_port: frozenset({"port", "link", "npu", "uart", "counter", "boot", "riscv"}),
     _check_isa_fits_core: frozenset({"cpu"}),
     _check_clock: frozenset({"cpu"}),
     _check_every_role_has_one_home: frozenset({"memory", "cpu", "link"}),
@@ -472,6 +480,7 @@ CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_flash_is_only_read: frozenset({"memory"}),
     _check_tier: frozenset({"tier", "emulator", "cpu", "reports"}),
     _check_emulator: frozenset({"emulator", "counter", "memory"}),
+    _check_riscv: frozenset({"riscv", "cpu"}),
     _check_npu: frozenset({"npu", "emulator", "memory", "uart"}),
 }
 

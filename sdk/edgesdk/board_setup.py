@@ -12,6 +12,7 @@ COUNTERS = ("instructions", "cycles")
 DRIVER = "register"  # of a counter where the board names none
 INTERRUPTS = range(480)  # lines of a processor; Arm DDI 0553: 480 at most
 WIDTHS = (8, 16, 32)
+STRIDES = (1, 4)  # of a UART's registers, in bytes
 FINEST = 1 << 8  # a tick is a multiple of 1/256 ns at the finest
 ACCESSES = {"write": ("value",), "set": ("bits",), "clear": ("bits",), "change": ("bits", "value")}
 
@@ -22,6 +23,7 @@ class Uart:
 
     driver: str
     base: int
+    stride: int | None  # bytes from one register to the next, where chips differ
     interrupt: int
     clock_hz: int
     baud: int
@@ -93,6 +95,7 @@ def read_uart(table: Table) -> Uart:
     uart = Uart(
         driver=table.text("driver"),
         base=table.positive("base"),
+        stride=table.maybe("stride", int),
         interrupt=table.take("interrupt", int),
         clock_hz=table.positive("clock_hz"),
         baud=table.positive("baud"),
@@ -191,6 +194,9 @@ def check_uart(uart: Uart) -> Iterator[str]:
     """All that is wrong with a UART, one sentence each."""
     if uart.receive_bytes & (uart.receive_bytes - 1):
         yield f"[uart] receive_bytes = {uart.receive_bytes} must be a power of two"
+    if uart.stride not in (None, *STRIDES):
+        strides = " or ".join(map(str, STRIDES))
+        yield f"[uart] stride = {uart.stride} must be {strides} bytes; correct it"
     if uart.interrupt not in INTERRUPTS:
         yield f"[uart] interrupt = {uart.interrupt} must lie in 0..{INTERRUPTS.stop - 1}"
 

@@ -18,7 +18,7 @@ from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
-from edgesdk.firmware_sources import SMALL, computes, gcc_of, link_of, source_plan
+from edgesdk.firmware_sources import HEADERS, SMALL, computes, gcc_of, link_of, source_plan
 from edgesdk.folders import firmware_cache_dir
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -28,6 +28,7 @@ PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
 }
+TRIPLES = {"arm": "arm-none-eabi", "riscv": "riscv32-unknown-elf"}  # of clang
 COMPILE_TIMEOUT_S = 300
 FAILED = "failed"  # in the cache: the last build that failed
 # What compilers and linkers say in the C locale where something is wrong, not merely near it.
@@ -172,19 +173,20 @@ def _tools(board: Board, options: BuildOptions) -> tuple[str, str, tuple[str, ..
     target = board.compiler.target
     gcc = gcc_of(board)
     if kind == "gcc":
-        return find_tool(gcc), find_tool(gcc), target
+        return find_tool(gcc), find_tool(gcc), (*target, *HEADERS[board.architecture])
     if kind != "clang":
         raise BuildError(f"compiler {kind!r} is unknown; choose gcc or clang")
     clang = find_tool("clang-19") if shutil.which("clang-19") else find_tool("clang")
     if board.is_host:
         return clang, clang, target
     linker = find_tool(gcc)
-    return clang, linker, ("--target=arm-none-eabi", *target, *_c_library_headers(linker))
+    headers = _c_library_headers(linker, *HEADERS[board.architecture])
+    return clang, linker, (f"--target={TRIPLES[board.architecture]}", *target, *headers)
 
 
-def _c_library_headers(gcc: str) -> tuple[str, ...]:
+def _c_library_headers(gcc: str, *flags: str) -> tuple[str, ...]:
     """Include flags that let clang see the C library of a cross GCC, but not GCC's own headers."""
-    listed = _run([gcc, "-E", "-Wp,-v", "-xc", "/dev/null"], wants_stderr=True)
+    listed = _run([gcc, *flags, "-E", "-Wp,-v", "-xc", "/dev/null"], wants_stderr=True)
     folders = [Path(line.strip()).resolve() for line in listed.splitlines() if line[:2] == " /"]
     return tuple(f"-isystem{folder}" for folder in folders if "gcc" not in folder.parts)
 

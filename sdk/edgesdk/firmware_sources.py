@@ -59,6 +59,10 @@ class Choice(Protocol):
         """Names of PARTS; None: all."""
 
 
+# What lets the GCC of each find the headers of its C library, where it does not itself.
+HEADERS = {"host": (), "arm": (), "riscv": LIBRARIES["riscv"]}
+
+
 def gcc_of(board: Board) -> str:
     """Name of the GCC that makes, or with clang at least links, a board's firmware."""
     return COMPILERS[board.architecture]

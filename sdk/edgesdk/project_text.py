@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
-from edgesdk.firmware_sources import Choice, SourcePlan, gcc_of, link_of
+from edgesdk.firmware_sources import HEADERS, Choice, SourcePlan, gcc_of, link_of
+from edgesdk.link.power import QEMU
 from edgesdk.needed import needed_parts
 from edgesdk.resources import resource_dir
 
@@ -36,7 +37,7 @@ def cmake_lists(
 ) -> str:
     """CMakeLists.txt of a project; paths are relative to it."""
     bare = plan.linker_script is not None
-    target = board.compiler.target
+    target = (*board.compiler.target, *HEADERS[board.architecture])
     flags = [flag for flag in plan.flags if flag != "-Werror"]
     libraries = " ".join(plan.libraries)
     linked = f"target_link_libraries(firmware PRIVATE {libraries})\n" if libraries else ""
@@ -145,9 +146,10 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
             "this firmware runs under `edgesdk flash` and `edgesdk run`. For QEMU alone, write the "
             "project with `--link uart`."
         )
+    qemu = [QEMU[board.architecture], "-M", str(emulator.machine), *emulator.options]
     return (
         "```\n"
-        f"qemu-system-arm -M {emulator.machine} -display none -monitor none \\\n"
+        f"{' '.join(qemu)} -display none -monitor none \\\n"
         "    -serial tcp::4000,server=on,wait=off -kernel build/firmware.elf \\\n"
         f"    -device loader,file={image},addr=0x{base or 0:X},force-raw=on\n```"
     )

@@ -9,7 +9,9 @@ BOARDS = [
     pytest.param("host", marks=pytest.mark.needs_cc),
     pytest.param("qemu-mps2-an386", marks=QEMU),
     pytest.param("qemu-mps3-an547", marks=QEMU),
+    pytest.param("qemu-riscv-virt", marks=pytest.mark.needs_riscv),
 ]
+QEMU_BOARDS = [board for board in BOARDS if board.values != ("host",)]
 
 
 def firmware(board: str, **options: object) -> Image:

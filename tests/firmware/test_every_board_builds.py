@@ -6,7 +6,11 @@ import pytest
 from edgesdk.board import load_boards
 from edgesdk.cli.main import main
 
-MARKS = {"host": (pytest.mark.needs_cc,), "arm": (pytest.mark.needs_gcc,)}
+MARKS = {
+    "host": (pytest.mark.needs_cc,),
+    "arm": (pytest.mark.needs_gcc,),
+    "riscv": (pytest.mark.needs_riscv,),
+}
 
 
 @pytest.mark.parametrize(

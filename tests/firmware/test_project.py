@@ -56,6 +56,7 @@ def _project(board: str, folder: Path) -> Path:
     [
         pytest.param("host-u55", marks=pytest.mark.needs_cc),
         pytest.param("qemu-mps2-an386", marks=pytest.mark.needs_gcc),
+        pytest.param("qemu-riscv-virt", marks=pytest.mark.needs_riscv),
     ],
 )
 def test_project_builds_what_flash_builds(board: str, tmp_path: Path) -> None:

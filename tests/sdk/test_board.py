@@ -24,7 +24,7 @@ def _file(tmp_path: Path, text: str, name: str = "qemu-mps3-an547") -> Path:
 def test_shipped_boards_hold_and_cite_their_sources(board: object) -> None:
     assert validate(board) == []  # type: ignore[arg-type]
     text = board.path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    tables = "cpu|memory|uart|counter|boot|setup|emulator|compiler|npu|npu\\.doorbell"
+    tables = "cpu|memory|uart|counter|boot|setup|riscv|emulator|compiler|npu|npu\\.doorbell"
     facts = re.findall(rf"^\[+({tables})\]+$", text, re.MULTILINE)
     assert len(re.findall(r"^source = \"[^\"]{8,}\"$", text, re.MULTILINE)) == len(facts) + 1
 
@@ -370,7 +370,7 @@ def test_caches_and_addresses_of_the_npu_reach_the_port(tmp_path: Path) -> None:
 
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 15
+    assert len(CHECKS) == 16
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from edgesdk.board import Board, load_board
+from edgesdk.build import PACKAGES as COMPILER_PACKAGES
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
 from edgesdk.core.compile import compiler_version, find_compiler
 from edgesdk.errors import BuildError
+from edgesdk.firmware_sources import COMPILERS, HEADERS
+from edgesdk.link.power import QEMU, QEMU_PACKAGES
 from edgesdk.programs import program_version
 
 EXTRAS = {
@@ -23,6 +26,22 @@ EXTRAS = {
     "report": ("matplotlib", "jinja2"),
 }
 MARKS = {True: Text("✓", "green"), False: Text("-", "yellow")}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the tools of an architecture do not tell of themselves."""
+
+    architecture: str
+    processors: str
+    library: str
+    library_package: str
+
+
+CHAINS = (
+    Chain("arm", "Cortex-M", "newlib", "libnewlib-arm-none-eabi"),
+    Chain("riscv", "RISC-V", "picolibc", "picolibc-riscv64-unknown-elf"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,13 +67,12 @@ def _core_compiler() -> str | None:
         return None
 
 
-def _has_newlib() -> str | None:
-    """The cross compiler's C headers, which come as a package of their own."""
-    compiler = shutil.which("arm-none-eabi-gcc")
-    if compiler is None:
+def _has_headers(compiler: str, flags: tuple[str, ...]) -> str | None:
+    """A cross compiler's C headers, which come as a package of their own."""
+    if shutil.which(compiler) is None:
         return None
     finished = subprocess.run(
-        [compiler, "-E", "-x", "c", "-", "-o", "/dev/null"],
+        [compiler, *flags, "-E", "-x", "c", "-", "-o", "/dev/null"],
         input="#include <string.h>\n#include <stdint.h>\n",
         capture_output=True,
         text=True,
@@ -64,9 +82,36 @@ def _has_newlib() -> str | None:
     return "headers found" if finished.returncode == 0 else None
 
 
+def _cross_tools(chain: Chain, board: Board | None) -> Iterator[Tool]:
+    """What compiles and emulates the boards of one architecture."""
+    cross = board is not None and board.architecture == chain.architecture
+    emulator = None if board is None else board.emulator
+    compiler, program = COMPILERS[chain.architecture], QEMU[chain.architecture]
+    yield Tool(
+        compiler,
+        f"firmware for {chain.processors}",
+        program_version(compiler),
+        cross,
+        f"apt-get install {COMPILER_PACKAGES[compiler]}",
+    )
+    yield Tool(
+        f"{chain.library} headers",
+        f"firmware for {chain.processors}",
+        _has_headers(compiler, HEADERS[chain.architecture]),
+        cross,
+        f"apt-get install {chain.library_package}",
+    )
+    yield Tool(
+        program,
+        f"emulated {chain.processors} boards",
+        program_version(program),
+        cross and emulator is not None and emulator.kind == "qemu",
+        f"apt-get install {QEMU_PACKAGES[chain.architecture]}",
+    )
+
+
 def _system_tools(board: Board | None) -> Iterator[Tool]:
     cross = board is not None and not board.is_host
-    emulated = board is not None and board.emulator is not None and board.emulator.kind == "qemu"
     default = None if board is None else board.compiler.default
     yield Tool(
         "host C compiler",
@@ -82,33 +127,14 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
         board is not None and not cross and default == "gcc",
         "apt-get install gcc libc6-dev",
     )
-    yield Tool(
-        "arm-none-eabi-gcc",
-        "firmware for Cortex-M",
-        program_version("arm-none-eabi-gcc"),
-        cross,
-        "apt-get install gcc-arm-none-eabi",
-    )
-    yield Tool(
-        "newlib headers",
-        "firmware for Cortex-M",
-        _has_newlib(),
-        cross,
-        "apt-get install libnewlib-arm-none-eabi",
-    )
+    for chain in CHAINS:
+        yield from _cross_tools(chain, board)
     yield Tool(
         "clang",
         "flash --compiler clang",
         _one_of(("clang-19", "clang")),
         default == "clang",
         "apt-get install clang lld",
-    )
-    yield Tool(
-        "qemu-system-arm",
-        "emulated boards",
-        program_version("qemu-system-arm"),
-        emulated,
-        "apt-get install qemu-system-arm",
     )
 
 

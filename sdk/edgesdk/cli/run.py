@@ -37,6 +37,7 @@ from edgesdk.errors import EdgeError
 from edgesdk.fit import memory_use
 from edgesdk.flash.store import flashed_boards
 from edgesdk.link.device import Device
+from edgesdk.link.power import QEMU
 from edgesdk.programs import program_version
 from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.manifest import check_run_folder
@@ -110,7 +111,7 @@ def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
         tools["compiler"] = f"{manifest['compiler']} {' '.join(flags)}"
     emulator = device.board.emulator
     if emulator is not None and emulator.kind == "qemu":
-        tools["emulator"] = program_version("qemu-system-arm") or "unknown"
+        tools["emulator"] = program_version(QEMU[device.board.architecture]) or "unknown"
     sizes = Sizes(**manifest["sizes"]) if "sizes" in manifest else None
     return RunFacts(
         board=device.board,

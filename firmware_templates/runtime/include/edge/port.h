@@ -21,10 +21,13 @@ typedef enum edge_boot_cause {
   EDGE_BOOT_FAULT = 2,     /* the processor took a fault; `fault` is valid */
 } edge_boot_cause_t;
 
+/* Of a RISC-V processor: kind is this and mcause, xpsr is mstatus, address is mtval. */
+#define EDGE_FAULT_RISCV 0x10000u
+
 /* Registers at a fault, in the names of the Arm v7-M manual; a host process fills kind (the
- * signal) and address only. */
+ * signal) and address only, a RISC-V no cfsr and hfsr. */
 typedef struct edge_fault {
-  uint32_t kind; /* exception number, or signal number */
+  uint32_t kind; /* exception number, EDGE_FAULT_RISCV and mcause, or signal number */
   uint32_t pc, lr, sp, xpsr;
   uint32_t cfsr, hfsr;
   uint32_t address; /* BFAR, MMFAR or the faulting address; 0 where unknown */

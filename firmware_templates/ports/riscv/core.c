@@ -1,0 +1,203 @@
+/* RV32 in machine mode (RISC-V privileged architecture 20211203): reset, traps, stack, rest. */
+#include "core.h"
+
+#include <stdbool.h>
+
+#include "csr.h"
+#include "edge_board.h"
+#include "interrupts.h"
+#include "session.h"
+#include "setup.h"
+#include "uart.h"
+
+#define MSTATUS_MIE 8u
+/* The guard below the stack: all accesses between two addresses are faults, until the next reset,
+ * for machine mode too (3.7.1: L, A = TOR, neither X, W nor R). */
+#define PMP_GUARD 0x8800u /* entry 1; entry 0 is off and only the lower end */
+#define INTERRUPT (1u << 31)
+
+#define STACK_PAINT 0xA5A5A5A5u
+#define RECORD_MAGIC 0x45424F54u
+
+extern uint32_t edge_stack_guard[], edge_stack_limit[], edge_stack_top[];
+extern const uint32_t edge_data_load[];
+extern uint32_t edge_data_start[], edge_data_end[];
+extern uint32_t edge_bss_start[], edge_bss_end[];
+extern uint8_t edge_model_start[], edge_model_end[];
+extern uint8_t edge_workspace_start[], edge_workspace_end[];
+
+/* Survives a restart, unlike .bss: what the next start reports. */
+typedef struct boot_record {
+  uint32_t magic, cause;
+  edge_fault_t fault;
+} boot_record_t;
+static boot_record_t record __attribute__((section(".noinit")));
+static boot_record_t this_boot;
+static bool heard_any; /* a host has spoken since this start */
+static uint32_t fault_stack[128] __attribute__((aligned(16), used));
+static edge_session_t session;
+
+void edge_reset(void) __attribute__((noreturn));
+void edge_start(uint32_t sp) __attribute__((noreturn, used));
+void edge_fault(uint32_t sp, uint32_t ra) __attribute__((noreturn, used));
+void edge_interrupt(void) __attribute__((used));
+void edge_vectors(void);
+
+/* First in the code's memory. A restart without a reset comes here too, from anywhere. */
+__attribute__((naked, section(".start"), used)) void edge_reset(void) {
+  __asm__ volatile(EDGE_CSR_BEGIN "csrci mstatus, 8\n"
+                                  "la t0, edge_vectors\n"
+                                  "ori t0, t0, 1\n" /* vectored: some processors know no other */
+                                  "csrw mtvec, t0\n"
+                                  ".option norelax\n"
+                                  "la gp, __global_pointer$\n"
+                                  "la sp, edge_stack_top\n"
+                                  "mv a0, sp\n"
+                                  "j edge_start" EDGE_CSR_END);
+}
+
+/* An entry each for exceptions, which all take the first, and for the causes of interrupts. An
+ * exception may come because the stack has failed: it takes another one before any C code. */
+__attribute__((naked, section(".vectors"), used)) void edge_vectors(void) {
+  __asm__ volatile(".option push\n .option norvc\n"
+                   "j 1f\n"
+                   ".rept 31\n j 2f\n .endr\n"
+                   ".option pop\n"
+                   "1: mv a0, sp\n mv a1, ra\n"
+                   "la sp, fault_stack + 512\n"
+                   "j edge_fault\n"
+                   "2: addi sp, sp, -64\n"
+                   "sw ra, 0(sp)\n sw t0, 4(sp)\n sw t1, 8(sp)\n sw t2, 12(sp)\n"
+                   "sw a0, 16(sp)\n sw a1, 20(sp)\n sw a2, 24(sp)\n sw a3, 28(sp)\n"
+                   "sw a4, 32(sp)\n sw a5, 36(sp)\n sw a6, 40(sp)\n sw a7, 44(sp)\n"
+                   "sw t3, 48(sp)\n sw t4, 52(sp)\n sw t5, 56(sp)\n sw t6, 60(sp)\n"
+                   "call edge_interrupt\n"
+                   "lw ra, 0(sp)\n lw t0, 4(sp)\n lw t1, 8(sp)\n lw t2, 12(sp)\n"
+                   "lw a0, 16(sp)\n lw a1, 20(sp)\n lw a2, 24(sp)\n lw a3, 28(sp)\n"
+                   "lw a4, 32(sp)\n lw a5, 36(sp)\n lw a6, 40(sp)\n lw a7, 44(sp)\n"
+                   "lw t3, 48(sp)\n lw t4, 52(sp)\n lw t5, 56(sp)\n lw t6, 60(sp)\n"
+                   "addi sp, sp, 64\n"
+                   "mret\n");
+}
+
+#if defined(__riscv_flen)
+#error "an interrupt would have to keep the float registers; write that first"
+#endif
+
+/* A link without a UART never enables its interrupt. */
+__attribute__((weak)) void edge_port_uart_interrupt(void) {}
+
+void edge_interrupt(void) {
+  uint32_t mcause;
+  EDGE_CSR_READ("mcause", mcause);
+  edge_interrupts_taken(mcause & ~INTERRUPT);
+}
+
+/* By the board's reset, or by starting over: then devices stay as they are until they are set up
+ * again, and the guard, which is where it was. */
+static _Noreturn void restart(void) {
+#ifdef EDGE_RESTART_ADDRESS
+  __asm__ volatile("fence" ::: "memory");
+  EDGE_REG(EDGE_RESTART_ADDRESS) |= EDGE_RESTART_BITS;
+  for (;;) {
+  }
+#else
+  edge_reset();
+#endif
+}
+
+_Noreturn void edge_port_reboot(void) {
+  record = (boot_record_t){.magic = RECORD_MAGIC, .cause = EDGE_BOOT_REQUESTED};
+  restart();
+}
+
+void edge_core_heard(void) { heard_any = true; }
+
+/* Wait for a power cycle or a debugger; `record` says what happened. */
+static _Noreturn void stop(void) {
+  edge_interrupts_init();
+  for (;;) {
+    __asm__ volatile("wfi" ::: "memory");
+  }
+}
+
+void edge_fault(uint32_t sp, uint32_t ra) {
+  const bool again = this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
+  uint32_t mcause, mepc, mstatus, mtval;
+  EDGE_CSR_READ("mcause", mcause);
+  EDGE_CSR_READ("mepc", mepc);
+  EDGE_CSR_READ("mstatus", mstatus);
+  EDGE_CSR_READ("mtval", mtval);
+  record = (boot_record_t){
+      .magic = RECORD_MAGIC,
+      .cause = EDGE_BOOT_FAULT,
+      .fault = {.kind = EDGE_FAULT_RISCV + mcause,
+                .pc = mepc,
+                .lr = ra,
+                .sp = sp,
+                .xpsr = mstatus,
+                .address = mtval},
+  };
+  if (again) { /* a fault before any message would only repeat itself */
+    stop();
+  }
+  restart();
+}
+
+static void guard_stack(void) {
+  EDGE_CSR_WRITE("pmpaddr0", (uint32_t)(uintptr_t)edge_stack_guard >> 2);
+  EDGE_CSR_WRITE("pmpaddr1", (uint32_t)(uintptr_t)edge_stack_limit >> 2);
+  EDGE_CSR_WRITE("pmpcfg0", PMP_GUARD);
+}
+
+void edge_start(uint32_t sp) {
+  edge_interrupts_init();
+  edge_setup_run();
+  for (volatile uint32_t *paint = edge_stack_limit; (uint32_t)(uintptr_t)(paint + 64) < sp;) {
+    *paint++ = STACK_PAINT;
+  }
+  volatile uint32_t *to = edge_data_start;
+  for (const uint32_t *from = edge_data_load; to < edge_data_end;) {
+    *to++ = *from++;
+  }
+  for (to = edge_bss_start; to < edge_bss_end;) {
+    *to++ = 0;
+  }
+  if (record.magic == RECORD_MAGIC) {
+    this_boot = record;
+  }
+  record.magic = 0;
+  guard_stack();
+  EDGE_CSR_SET("mstatus", MSTATUS_MIE);
+  edge_session_run(&session);
+}
+
+void edge_core_boot(edge_port_info_t *info) {
+  info->boot_cause = (edge_boot_cause_t)this_boot.cause;
+  info->fault = this_boot.fault;
+}
+
+void edge_core_regions(edge_port_info_t *info) {
+  info->model = edge_model_start;
+  info->model_bytes = (uint32_t)(edge_model_end - edge_model_start);
+  info->workspace = edge_workspace_start;
+  info->workspace_bytes = (uint32_t)(edge_workspace_end - edge_workspace_start);
+}
+
+void edge_core_stack(edge_port_usage_t *usage) {
+  const uint32_t *untouched = edge_stack_limit;
+  while (untouched < edge_stack_top && *untouched == STACK_PAINT) {
+    untouched++;
+  }
+  usage->stack_bytes = 4u * (uint32_t)(edge_stack_top - edge_stack_limit);
+  usage->stack_high_water = 4u * (uint32_t)(edge_stack_top - untouched);
+}
+
+/* A tick that comes before the WFI does not end it, but the next one does. */
+uint32_t edge_core_rest(void) {
+  edge_interrupts_begin_ticks();
+  __asm__ volatile("wfi" ::: "memory");
+  return 1u + edge_interrupts_end_ticks() * (EDGE_CPU_CLOCK_HZ / EDGE_TIMER_HZ);
+}
+
+void edge_core_enable_interrupt(uint32_t number) { edge_interrupts_enable(number); }
