@@ -21,7 +21,9 @@
          */
 #endif
 /* Operators profiled in all graphs together; a graph that does not fit any more is not profiled. */
+#ifndef EDGE_PROFILE_OPS
 #define EDGE_PROFILE_OPS 512u
+#endif
 #define EDGE_GRAPHS 6u /* encoder, predictor, joiner, single, adapter, end-pointers */
 
 /* A text of 255 bytes behind any message's fields. */

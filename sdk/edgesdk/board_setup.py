@@ -45,6 +45,7 @@ class Counter:
     tick_ns: Fraction | None
     icount_shift: int | None
     cycles_per_tick: int
+    operators: int | None  # that a profile has room for, 8 bytes each; None: app/session.h's
     source: str
 
 
@@ -118,6 +119,7 @@ def read_counter(table: Table) -> Counter:
         tick_ns=Fraction(table.number("tick_ns")) if emulated else None,
         icount_shift=table.take("icount_shift", int) if emulated else None,
         cycles_per_tick=1 if emulated else table.maybe("cycles_per_tick", int) or 1,
+        operators=table.positive("operators") if "operators" in table.values else None,
         source=table.text("source"),
     )
     table.finish()

@@ -123,6 +123,8 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
     includes += [root / "ports" / name for name in port["include"]]
     flags = [*board.compiler.optimise, *LANGUAGE, *REGISTERS, *SECTIONS, *WARNINGS]
     flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
+    if board.counter is not None and board.counter.operators is not None:
+        flags.append(f"-DEDGE_PROFILE_OPS={board.counter.operators}u")
     if choice.kernels is not None:
         flags += ["-DEDGE_KERNELS_ONLY", *(f"-DEDGE_USE_{name}" for name in choice.kernels)]
     script = port.get("linker_script")

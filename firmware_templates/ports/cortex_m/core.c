@@ -1,4 +1,5 @@
-/* Armv7-M and Armv8-M (Arm DDI 0403, DDI 0553): vectors, reset, faults, stack, sleep. */
+/* Armv6-M, Armv7-M and Armv8-M (Arm DDI 0419, DDI 0403, DDI 0553): vectors, reset, faults, stack,
+ * sleep. */
 #include "core.h"
 
 #include <stdbool.h>
@@ -91,12 +92,27 @@ static _Noreturn void stop(void) {
   }
 }
 
+#if __ARM_ARCH >= 7
+static void tell_cause(edge_fault_t *fault) {
+  fault->cfsr = SCB_CFSR;
+  fault->hfsr = SCB_HFSR;
+  fault->address = (fault->cfsr & CFSR_BFARVALID) != 0   ? SCB_BFAR
+                   : (fault->cfsr & CFSR_MMARVALID) != 0 ? SCB_MMFAR
+                                                         : 0;
+}
+
+static void enable_faults(void) { SCB_SHCSR |= SHCSR_FAULTS; }
+#else /* Armv6-M has HardFault alone, which has no cause */
+static void tell_cause(edge_fault_t *fault) { (void)fault; }
+
+static void enable_faults(void) {}
+#endif
+
 /* `frame` is the stack pointer at exception entry; after a stack overflow it points anywhere. */
 void edge_fault(const uint32_t *frame, uint32_t kind) {
   const uint32_t at = (uint32_t)(uintptr_t)frame;
   const bool readable = at >= (uint32_t)(uintptr_t)edge_stack_limit &&
                         at + 32u <= (uint32_t)(uintptr_t)edge_stack_top;
-  const uint32_t cfsr = SCB_CFSR;
   const bool again = this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
   record = (boot_record_t){
       .magic = RECORD_MAGIC,
@@ -105,13 +121,9 @@ void edge_fault(const uint32_t *frame, uint32_t kind) {
                 .pc = readable ? frame[6] : 0,
                 .lr = readable ? frame[5] : 0,
                 .sp = at,
-                .xpsr = readable ? frame[7] : 0,
-                .cfsr = cfsr,
-                .hfsr = SCB_HFSR,
-                .address = (cfsr & CFSR_BFARVALID) != 0   ? SCB_BFAR
-                           : (cfsr & CFSR_MMARVALID) != 0 ? SCB_MMFAR
-                                                          : 0},
+                .xpsr = readable ? frame[7] : 0},
   };
+  tell_cause(&record.fault);
   if (again) { /* a fault before any message would only repeat itself */
     stop();
   }
@@ -128,7 +140,8 @@ __attribute__((naked)) void edge_fault_entry(void) {
 #endif
                    "ldr r2, =fault_stack + 512\n"
                    "msr msp, r2\n"
-                   "b edge_fault\n");
+                   "ldr r3, =edge_fault\n" /* a branch of Armv6-M does not reach that far */
+                   "bx r3\n");
 }
 
 void edge_port_uart_interrupt(void) __attribute__((weak, alias("edge_fault_entry")));
@@ -147,7 +160,7 @@ __attribute__((section(".vectors"), used)) static const union {
 
 static void enable_core(void) {
   SCB_VTOR = (uint32_t)(uintptr_t)vectors;
-  SCB_SHCSR |= SHCSR_FAULTS;
+  enable_faults();
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
   SCB_CPACR |= CPACR_FPU;
 #endif
