@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.board_cache import check_caches
+from edgesdk.board_flash import Flash, check_flash, read_flash
 from edgesdk.board_npu import Npu, Surroundings, check_npu, read_npu
 from edgesdk.board_riscv import Riscv, check_riscv, read_riscv
 from edgesdk.board_setup import (
@@ -132,6 +133,7 @@ class Board:
     riscv: Riscv | None
     emulator: Emulator | None
     npu: Npu | None
+    flash: Flash | None
     path: Path
 
     @property
@@ -254,6 +256,7 @@ def _read_board(
         riscv=top.optional("riscv", read_riscv),
         emulator=top.optional("emulator", read_emulator),
         npu=top.optional("npu", read_npu),
+        flash=top.optional("flash", read_flash),
         path=path,
     )
     stack.finish()
@@ -464,6 +467,10 @@ def _check_npu(board: Board) -> Iterator[str]:
     )
 
 
+def _check_flash(board: Board) -> Iterator[str]:
+    yield from check_flash(board.flash, board.memories, emulated=board.emulator is not None)
+
+
 # Each check with the keys of the file that it looks at.
 CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_name_matches_file: frozenset({"name"}),
@@ -482,6 +489,7 @@ CHECKS: dict[Callable[[Board], Iterator[str]], frozenset[str]] = {
     _check_emulator: frozenset({"emulator", "counter", "memory"}),
     _check_riscv: frozenset({"riscv", "cpu"}),
     _check_npu: frozenset({"npu", "emulator", "memory", "uart"}),
+    _check_flash: frozenset({"flash", "emulator", "memory"}),
 }
 
 

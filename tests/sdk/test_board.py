@@ -24,7 +24,7 @@ def _file(tmp_path: Path, text: str, name: str = "qemu-mps3-an547") -> Path:
 def test_shipped_boards_hold_and_cite_their_sources(board: object) -> None:
     assert validate(board) == []  # type: ignore[arg-type]
     text = board.path.read_text(encoding="utf-8")  # type: ignore[attr-defined]
-    tables = "cpu|memory|uart|counter|boot|setup|riscv|emulator|compiler|npu|npu\\.doorbell"
+    tables = "cpu|memory|uart|counter|boot|setup|riscv|emulator|compiler|npu|npu\\.doorbell|flash"
     facts = re.findall(rf"^\[+({tables})\]+$", text, re.MULTILINE)
     assert len(re.findall(r"^source = \"[^\"]{8,}\"$", text, re.MULTILINE)) == len(facts) + 1
 
@@ -183,6 +183,8 @@ def _hardware(text: str) -> str:
     text = text.replace('kind = "instructions"', 'kind = "cycles"')
     text = re.sub(r"(tick_ns|icount_shift) = .*\n", "", text)
     text = text.replace('attachment = "emulator"', 'attachment = "registers"\ninterrupt = 16')
+    text += '\n[flash]\ndefault = "vendor"\nreset = "none"\nsource = "a manual"\n'
+    text += '[flash.vendor]\nsteps = "write {firmware}"\n'
     return text.replace("base = 0x7244_0000", "base = 0x5810_2000")
 
 
@@ -281,6 +283,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
     ("old", "new", "expected"),
     [
         ('tier = "builds"', 'tier = "host"', "'host' and [emulator] disagree"),
+        ('default = "vendor"', 'default = "uf2"', "'uf2' has no [flash.uf2] table"),
         ('tier = "builds"', 'tier = "hardware"', "somebody tells of a run on the board"),
         ('tier = "builds"', 'tier = "hardware"\nreports = ["a"]', "'a' is no https address"),
         ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = -1', "must lie in 1..65535"),
@@ -370,7 +373,7 @@ def test_caches_and_addresses_of_the_npu_reach_the_port(tmp_path: Path) -> None:
 
 def test_every_check_can_fail() -> None:
     """The list above reaches each check; a new one without a case shows here."""
-    assert len(CHECKS) == 16
+    assert len(CHECKS) == 17
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
