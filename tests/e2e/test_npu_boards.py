@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import CommandLine
-from edgesdk.board import load_board
+from edgesdk.board import load_board, load_boards
 from edgesdk.build import build
 from edgesdk.bundle import load_bundle
 from edgesdk.emulate import Clip, load_clips
@@ -19,6 +20,7 @@ from edgesdk.link import power
 from edgesdk.link.device import Device, open_device
 from edgesdk.link.messages import Reset
 from edgesdk.link.npu_device import BoardNpu
+from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.session import run_clip
 
 QEMU_BOARD = "qemu-mps3-an547-u55"
@@ -26,6 +28,11 @@ QEMU = [pytest.mark.needs_gcc, pytest.mark.needs_qemu]
 BOARDS = [
     pytest.param("host-u55", marks=pytest.mark.needs_cc),
     pytest.param(QEMU_BOARD, marks=QEMU),
+]
+REAL = [
+    board.name
+    for board in load_boards()
+    if board.npu is not None and board.npu.attachment == "registers"
 ]
 LIMIT_MS = 400
 MARGIN_S = 5.0  # of a busy machine
@@ -44,6 +51,19 @@ def test_every_logit_of_every_clip_is_the_laptops(
     assert ran["device_equals_laptop"] is True
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["correct"] is True
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.parametrize("name", REAL)
+def test_real_npu_has_commands_and_firmware_with_its_driver(name: str, convert: Convert) -> None:
+    """As far as it goes without the hardware: Vela compiles for it, all links and fits."""
+    board, bundle = load_board(name), load_bundle(convert(name))
+    assert board.npu is not None
+    assert bundle.npu_config == ACCELERATORS[board.npu.accelerator].config
+    firmware = build(board, bundle).firmware
+    symbols = subprocess.run(["arm-none-eabi-nm", firmware], capture_output=True, check=True).stdout
+    assert b" edge_ethosu_run\n" in symbols
+    assert (b" edge_cache_drop\n" in symbols) == ("data" in board.cpu.caches)
 
 
 class Faulty(BoardNpu):

@@ -15,7 +15,7 @@ class Clocks:
 
 
 class Registers:
-    """32-bit registers by address: values after reset, then whatever is written."""
+    """Registers by address: values after reset, then whatever is written."""
 
     def __init__(self, reset: dict[int, int]) -> None:
         self._values = dict(reset)
@@ -23,7 +23,6 @@ class Registers:
     def do(self, steps: Iterable[Step]) -> None:
         """Write as the steps say; a wait is for the hardware."""
         for step in steps:
-            assert step.width == 32
             if step.action != "wait":
                 kept = self._values.get(step.address, 0) & ~step.mask
                 self._values[step.address] = kept | step.value
@@ -38,11 +37,12 @@ class Tree:
     """A chip's clocks: how its manual decodes the registers, and when they are switched.
 
     `clocks` also asserts what the manual asks for at that speed: wait states, voltage, limits of
-    buses and PLL. `uart` asserts that the UART has its clock and its pins.
+    buses and PLL. `uart` asserts that the UART has its clock and its pins. `ready` and `switch`
+    are None where something else starts the processor.
     """
 
     clocks: Callable[[Registers], Clocks]
     uart: Callable[[Registers], None]
     reset: dict[int, int]  # registers that are not 0 after reset
-    ready: tuple[int, int]  # register and bits that are waited for before
-    switch: tuple[int, int]  # register and bits that put the processor on the fast clock
+    ready: tuple[int, int] | None  # register and bits that are waited for before
+    switch: tuple[int, int] | None  # register and bits, last, put the processor on the fast clock

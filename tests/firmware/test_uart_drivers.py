@@ -4,11 +4,12 @@ import pytest
 from edgesdk.board import load_boards
 from edgesdk.board_setup import Uart
 from uart_model import BARE, Driver, UartModel, compile_driver
+from uart_model_nxp import Lpuart
 from uart_model_stm32 import Stm32V1, Stm32V2
 
 pytestmark = pytest.mark.needs_cc
 
-MODELS: dict[str, type[UartModel]] = {"stm32_v1": Stm32V1, "stm32_v2": Stm32V2}
+MODELS: dict[str, type[UartModel]] = {"lpuart": Lpuart, "stm32_v1": Stm32V1, "stm32_v2": Stm32V2}
 BOARDS = {
     board.name: board.uart
     for board in load_boards()
