@@ -43,6 +43,10 @@ def test_what_is_flashed_runs_and_outlives_restarts_and_faults(board: str, devic
         device.check_bundle(bundle.digest)
         _agree(device.recognise(_pieces(samples, 160), trace=True), bundle, samples)
         metrics = device.metrics()
+        device.recognise(_pieces(samples, 160), trace=True)
+        again = device.metrics()
+        parts = ("features", "encoder", "predictor", "joiner", "search", "total")
+        assert all(getattr(metrics, part) == getattr(again, part) > 0 for part in parts)
         assert metrics.receive_lost == 0
         assert 0 < metrics.stack_high_water < metrics.stack_bytes // 2
         boot = device.reset(Reset.REBOOT)

@@ -259,7 +259,19 @@ class Device:
                 on_event=listener.handle,
             )
             sent += len(part) // 2
+            if self._counts_reception:
+                self.channel.drain(answered, listener.handle)
         return sent
+
+    @property
+    def _counts_reception(self) -> bool:
+        """Whether bytes that come while it computes would be in its counts of instructions.
+
+        On a UART each of them is an interrupt. Counts are then exact only where the next piece
+        waits for the answer to the one before.
+        """
+        uart = isinstance(self.channel.transport, SerialTransport)
+        return uart and self.identity.clock == ClockKind.INSTRUCTIONS
 
     def _check_code(self, message: Message, code: int) -> None:
         if code != Status.OK:
