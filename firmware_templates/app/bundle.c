@@ -2,6 +2,7 @@
 
 #include "pack.h"
 #include "session.h"
+#include "single.h"
 #include "speech.h"
 
 static edge_status_t open_recogniser(edge_session_t *session) {
@@ -21,20 +22,6 @@ static edge_status_t open_recogniser(edge_session_t *session) {
                            : status;
 }
 
-static edge_status_t open_single(edge_session_t *session, const edge_span_t *section) {
-  edge_graph_t *graph = &session->single;
-  edge_status_t status = edge_graph_open(graph, section->data, section->size);
-  if (status != EDGE_OK) {
-    return status;
-  }
-  const uint64_t arena_bytes = ((uint64_t)graph->arena_bytes + 15u) & ~(uint64_t)15u;
-  if (arena_bytes + graph->state_bytes > session->port.workspace_bytes) {
-    return EDGE_NO_MEMORY;
-  }
-  status = edge_graph_bind(graph, session->port.workspace, session->port.workspace + arena_bytes);
-  return status == EDGE_OK ? edge_graph_attach(graph, edge_session_npu(session)) : status;
-}
-
 static edge_status_t open_content(edge_session_t *session, uint32_t bytes,
                                   edge_content_t *content) {
   edge_span_t section;
@@ -44,7 +31,7 @@ static edge_status_t open_content(edge_session_t *session, uint32_t bytes,
   }
   if (edge_image_find(&session->image, EDGE_TAG_SINGLE, &section) == EDGE_OK) {
     *content = EDGE_CONTENT_SINGLE;
-    return open_single(session, &section);
+    return edge_single_open(&session->single, &section, &session->port);
   }
   *content = EDGE_CONTENT_RECOGNISER;
   return open_recogniser(session);

@@ -14,6 +14,7 @@
 #include "edge/status.h"
 #include "edge/tokens.h"
 #include "edge/wire.h"
+#include "single.h"
 
 #ifndef EDGE_PAYLOAD_MAX
 #define EDGE_PAYLOAD_MAX                                                                           \
@@ -76,14 +77,8 @@ typedef struct edge_session {
   uint8_t encoded[EDGE_WIRE_ENCODED_MAX(EDGE_PAYLOAD_MAX)];
 } edge_session_t;
 
-/* The board's NPU; none in a build without its kernel, which so has nothing to tell of it. */
 static inline edge_npu_t *edge_session_npu(const edge_session_t *session) {
-#if defined(EDGE_KERNELS_ONLY) && !defined(EDGE_USE_NPU_ETHOSU)
-  (void)session;
-  return NULL;
-#else
-  return session->port.npu;
-#endif
+  return edge_npu_of(&session->port);
 }
 
 /* Serve the host. Returns never; a port ends the process when its host has gone. */

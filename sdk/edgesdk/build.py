@@ -52,6 +52,7 @@ class BuildOptions:
     link: str | None = None
     kernels: tuple[str, ...] | None = None  # names of kernels.def; None: all
     parts: tuple[str, ...] | None = None  # of firmware_sources.PARTS; None: all
+    protocol: str = "edgesdk"  # of firmware_sources.PROTOCOLS
     sanitize: bool = False  # host only: AddressSanitizer and UBSan
 
 

@@ -9,6 +9,7 @@ from edgesdk.board import Board
 from edgesdk.board_files import render_header, render_linker_script
 from edgesdk.board_setup import c_path
 from edgesdk.errors import BuildError
+from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
 from edgesdk.resources import resource_dir
 
 WARNINGS = (
@@ -39,8 +40,24 @@ PARTS = {
 COMPILERS = {"host": "gcc", "arm": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
 # The C library of each; the host's is the system's.
 LIBRARIES = {"host": (), "arm": ("--specs=nano.specs",), "riscv": ("--specs=picolibc.specs",)}
-# The runtime's own sources, in its folder.
-RUNTIME = ("src/*.c", "kernels/**/*.c", "npu/**/*.c")
+# The runtime's own sources, in its folder, besides those of an application.
+RUNTIME = ("kernels/**/*.c", "npu/**/*.c")
+
+
+@dataclass(frozen=True)
+class Application:
+    """What serves the host."""
+
+    folders: tuple[str, ...]  # its own, with its session.h, then those that it includes from
+    runtime: tuple[str, ...]  # sources that it runs on, in the runtime's folder
+
+
+PROTOCOLS = {
+    "edgesdk": Application(("app",), ("src/*.c",)),
+    MLPERF_TINY: Application(
+        ("app/mlperf_tiny", "app"), ("src/graph.c", "src/image.c", "src/npu.c", "src/status.c")
+    ),
+}
 
 
 class Choice(Protocol):
@@ -58,6 +75,10 @@ class Choice(Protocol):
     def parts(self) -> tuple[str, ...] | None:
         """Names of PARTS; None: all."""
 
+    @property
+    def protocol(self) -> str:
+        """One of PROTOCOLS."""
+
 
 # What lets the GCC of each find the headers of its C library, where it does not itself.
 HEADERS = {"host": (), "arm": (), "riscv": LIBRARIES["riscv"]}
@@ -69,13 +90,14 @@ def gcc_of(board: Board) -> str:
 
 
 def link_of(board: Board, choice: Choice) -> str:
-    """The transport that a build uses.
+    """The transport that a build uses: by default the board's, a serial port for MLPerf Tiny.
 
     Raises:
         BuildError: the board's port has no such link.
     """
-    link = choice.link or board.link.default
     offered = _port(board)["links"]
+    serial = choice.protocol == MLPERF_TINY and "uart" in offered
+    link = choice.link or ("uart" if serial else board.link.default)
     if link not in offered:
         raise BuildError(
             f"board {board.name} has no link {link!r}; choose one of {', '.join(offered)}"
@@ -116,10 +138,11 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
     sources += [root / "ports" / name for name in link_sources.get(link, [])]
     sources += _drivers(board, port, root, link)
     sources += _npu_sources(board, port, root)
-    for pattern in ("app/*.c", *(f"runtime/{where}" for where in RUNTIME)):
+    app = PROTOCOLS[choice.protocol]
+    for pattern in (f"{app.folders[0]}/*.c", *(f"runtime/{it}" for it in (*app.runtime, *RUNTIME))):
         sources += sorted(root.glob(pattern))
     sources = _without(sources, choice.parts, root / "runtime")
-    includes = [root / "app", root / "runtime/include", root / "runtime/kernels"]
+    includes = [root / name for name in (*app.folders, "runtime/include", "runtime/kernels")]
     includes += [root / "ports" / name for name in port["include"]]
     flags = [*board.compiler.optimise, *LANGUAGE, *REGISTERS, *SECTIONS, *WARNINGS]
     flags.append(f"-DEDGE_PAYLOAD_MAX={board.link.payload_bytes}u")
@@ -164,11 +187,14 @@ def _npu_sources(board: Board, port: dict[str, list[str]], root: Path) -> list[P
 
 
 def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) -> list[Path]:
-    """Sources with the parts that are not wanted replaced."""
-    left_out = [part for part in PARTS if parts is not None and part not in parts]
-    gone = {runtime / "src" / name for part in left_out for name in PARTS[part]}
-    kept = [source for source in sources if source not in gone]
-    return [*kept, *(runtime / "without" / f"{part}.c" for part in left_out)]
+    """Sources with those of parts that are not wanted replaced."""
+    kept, instead = list(sources), []
+    for part in PARTS:
+        gone = [runtime / "src" / name for name in PARTS[part]]
+        if parts is not None and part not in parts and gone[0] in sources:
+            kept = [source for source in kept if source not in gone]
+            instead.append(runtime / "without" / f"{part}.c")
+    return [*kept, *instead]
 
 
 def _link_flags(board: Board, bare: bool) -> tuple[str, ...]:

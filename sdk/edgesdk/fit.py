@@ -7,6 +7,8 @@ from edgesdk.board import Board, Memory
 from edgesdk.bundle import Bundle
 from edgesdk.elf import Sizes
 from edgesdk.errors import FitError
+from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
+from edgesdk.mlperf_tiny import host_bytes
 from edgesdk.npu.accelerators import accelerator_of
 
 # Names of parts; every other part is a buffer of the workspace.
@@ -28,7 +30,7 @@ class MemoryUse:
 
 
 def _parts(
-    memory: Memory, board: Board, bundle: Bundle, firmware: Sizes | None
+    memory: Memory, board: Board, bundle: Bundle, firmware: Sizes | None, protocol: str
 ) -> list[tuple[str, int]]:
     parts: list[tuple[str, int]] = []
     if "code" in memory.holds and firmware is not None:
@@ -41,6 +43,8 @@ def _parts(
         parts.append(("stack", board.stack_bytes))
     if "workspace" in memory.holds:
         parts += [(it.name, it.size_bytes) for it in bundle.memory() if it.size_bytes]
+        if protocol == MLPERF_TINY:
+            parts.append(("host's bytes", host_bytes(bundle)))
     if "model" in memory.holds:
         parts.append(("image", len(bundle.device_bytes())))
     if "mailbox" in memory.holds:
@@ -49,12 +53,15 @@ def _parts(
 
 
 def memory_use(
-    board: Board, bundle: Bundle, firmware: Sizes | None = None
+    board: Board, bundle: Bundle, firmware: Sizes | None = None, protocol: str = "edgesdk"
 ) -> tuple[MemoryUse, ...]:
-    """Each memory of the board with what it will hold; code only where `firmware` is known."""
+    """Each memory of the board with what it will hold; code only where `firmware` is known.
+
+    `protocol` is what the firmware speaks (edgesdk.firmware_sources.PROTOCOLS).
+    """
     uses = []
     for memory in board.memories:
-        parts = _parts(memory, board, bundle, firmware)
+        parts = _parts(memory, board, bundle, firmware, protocol)
         if parts:
             uses.append(MemoryUse(memory.name, memory.size_bytes, tuple(parts)))
     return tuple(uses)

@@ -8,6 +8,7 @@ from edgesdk.board import Board
 from edgesdk.bundle import Bundle
 from edgesdk.firmware_sources import HEADERS, Choice, SourcePlan, gcc_of, link_of
 from edgesdk.link.power import QEMU
+from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
 from edgesdk.needed import needed_parts
 from edgesdk.resources import resource_dir
 
@@ -16,6 +17,32 @@ PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
 }
+
+# What is there in a project, by the protocol of its firmware.
+WORDS = {
+    "edgesdk": {
+        "WHAT": "A streaming speech recogniser",
+        "APP": "messages of the link, the model that is loaded, clips that are heard",
+        "RUNTIME": "the recogniser: features, graphs and their kernels, search",
+    },
+    MLPERF_TINY: {
+        "WHAT": "A model for runners of MLPerf Tiny,",
+        "APP": "commands of the link, the model and its inferences",
+        "RUNTIME": "graphs and their kernels",
+    },
+}
+FRAMES = (
+    "Frames on the link are `7E`, then type, sequence number, payload and CRC-32 (little "
+    "endian), then `7E`; inside, `7E` and `7D` are sent as `7D` and the byte XOR `20`. Bytes "
+    "outside of frames are console text. `runtime/include/edge/wire.h` has the framing, "
+    "`app/session.h` and `app/session.c` have the messages; the device answers to HELLO with "
+    "who it is."
+)
+BENCHES = (
+    "The firmware speaks MLPerf Tiny's protocol: commands that end in `%`, such as `help%`, and "
+    "answers that end in `m-ready`. `app/mlperf_tiny/session.c` has them all. Runners of "
+    "MLCommons and EEMBC drive it over the serial port; edgesdk's own verbs do not."
+)
 
 
 def _render(name: str, values: Mapping[str, str]) -> str:
@@ -75,6 +102,7 @@ def readme(board: Board, choice: Choice, bundle: Bundle | None) -> str:
         "TITLE": board.title,
         "VERSION": __version__,
         "LINK": link_of(board, choice),
+        **WORDS[choice.protocol],
         "COMPILER": compiler,
         "PACKAGES": PACKAGES.get(compiler, compiler),
         "HEX": " and `build/firmware.hex`" if cross else "",
@@ -156,6 +184,12 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
 
 
 def _talk(board: Board, choice: Choice, bundle: Bundle | None) -> str:
+    if choice.protocol == MLPERF_TINY:
+        return BENCHES
+    return f"{FRAMES}\n\nWith edgesdk installed:\n\n{_verbs(board, choice, bundle)}"
+
+
+def _verbs(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     model = "model/model.edge" if bundle else "MODEL.edge"
     if board.emulator is None or link_of(board, choice) == "uart":
         port = "/dev/ttyACM0" if board.emulator is None else "socket://localhost:4000"

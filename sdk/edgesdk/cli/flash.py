@@ -21,6 +21,8 @@ from edgesdk.firmware_sources import link_of
 from edgesdk.fit import MemoryUse, memory_use
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import store
+from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
+from edgesdk.mlperf_tiny import check_single
 from edgesdk.needed import layout_note, needed_options
 
 
@@ -37,6 +39,21 @@ class Link(StrEnum):
     MAILBOX = "mailbox"
     UART = "uart"
     STDIO = "stdio"
+
+
+class HostProtocol(StrEnum):
+    """What firmware speaks with its host."""
+
+    EDGESDK = "edgesdk"
+    MLPERF_TINY = "mlperf-tiny"
+
+
+ProtocolOption = Annotated[
+    HostProtocol,
+    typer.Option(
+        "--protocol", help="mlperf-tiny: firmware for MLPerf Tiny's runners, not for edgesdk's."
+    ),
+]
 
 
 def _document(image: Image, uses: tuple[MemoryUse, ...], manifest: Path) -> dict[str, Any]:
@@ -69,7 +86,9 @@ def _flash_board(
     term: Terminal, board: Board, bundle: Bundle, options: BuildOptions, *, dry_run: bool
 ) -> None:
     """Build firmware, and store it with the bundle as an emulated board's flash."""
-    check_board_fits(board, bundle, memory_use(board, bundle))
+    if options.protocol == MLPERF_TINY:
+        check_single(bundle)
+    check_board_fits(board, bundle, memory_use(board, bundle, None, options.protocol))
     _say_layout(term, bundle, board)
     if dry_run:
         commands = build_commands(board, options)
@@ -78,7 +97,7 @@ def _flash_board(
         return
     with term.progress(f"building firmware for {board.name}"):
         image = build(board, bundle, options)
-    uses = memory_use(board, bundle, image.sizes)
+    uses = memory_use(board, bundle, image.sizes, options.protocol)
     check_board_fits(board, bundle, uses)
     if board.emulator is None:
         raise BuildError(
@@ -136,6 +155,7 @@ def command(
     link: Annotated[
         Link | None, typer.Option("--link", help="mailbox, uart or stdio; default: the board's.")
     ] = None,
+    protocol: ProtocolOption = HostProtocol.EDGESDK,
     all_kernels: Annotated[
         bool,
         typer.Option("--all-kernels", help="All kernels and parts, not only those needed."),
@@ -150,12 +170,16 @@ def command(
     term = terminal(context, as_json)
     loaded = load_bundle(bundle)
     if port is not None:
+        if protocol != HostProtocol.EDGESDK:
+            raise EdgeError(
+                "--protocol chooses firmware, which --port leaves as it is; name --board instead"
+            )
         _load_over_link(term, board, port, loaded, timeout)
         return
     if board is None:
         raise EdgeError("--board is needed, or --port of a device that runs; see --help")
     needed = BuildOptions() if all_kernels else needed_options(loaded)
-    options = replace(needed, compiler=compiler, link=link)
+    options = replace(needed, compiler=compiler, link=link, protocol=protocol.value)
     chosen = load_board(board)
     try:
         link_of(chosen, options)

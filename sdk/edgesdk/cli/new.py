@@ -10,7 +10,7 @@ from edgesdk import __version__
 from edgesdk.board import load_board
 from edgesdk.build import BuildOptions
 from edgesdk.bundle import load_bundle
-from edgesdk.cli.flash import Link
+from edgesdk.cli.flash import HostProtocol, Link, ProtocolOption
 from edgesdk.cli.memory_view import check_board_fits
 from edgesdk.cli.options import JsonOption, terminal
 from edgesdk.cli.output_folder import check_replaceable, check_untouched, write_folder
@@ -18,6 +18,7 @@ from edgesdk.errors import BuildError, EdgeError
 from edgesdk.firmware_project import project_files
 from edgesdk.firmware_sources import link_of
 from edgesdk.fit import memory_use
+from edgesdk.mlperf_tiny import check_single
 from edgesdk.needed import needed_options
 
 PROJECT = "edgesdk.firmware-project"
@@ -38,6 +39,7 @@ def firmware(
     link: Annotated[
         Link | None, typer.Option("--link", help="mailbox, uart or stdio; default: the board's.")
     ] = None,
+    protocol: ProtocolOption = HostProtocol.EDGESDK,
     as_json: JsonOption = False,
 ) -> None:
     """Write a CMake project of a board's firmware, which builds without edgesdk."""
@@ -45,13 +47,15 @@ def firmware(
     chosen = load_board(board)
     loaded = None if bundle is None else load_bundle(bundle)
     needed = BuildOptions() if loaded is None else needed_options(loaded)
-    options = replace(needed, link=link)
+    options = replace(needed, link=link, protocol=protocol.value)
     try:
         used = link_of(chosen, options)
     except BuildError as error:
         raise EdgeError(str(error)) from error  # a wrong choice, not a failed build
     if loaded is not None:
-        check_board_fits(chosen, loaded, memory_use(chosen, loaded))
+        if protocol == HostProtocol.MLPERF_TINY:
+            check_single(loaded)
+        check_board_fits(chosen, loaded, memory_use(chosen, loaded, None, protocol.value))
     check_replaceable(out, PROJECT)
     check_untouched(out, PROJECT)
     files = project_files(chosen, loaded, options)

@@ -1,5 +1,6 @@
 """Requests and answers over a transport: sequence numbers, flow control, time limits, faults."""
 
+import re
 import struct
 import time
 from collections import deque
@@ -28,6 +29,8 @@ PAYLOAD_MAX = 65536  # longest payload that we accept from any device
 HELLO_EVERY_S = 0.25
 READ_PIECE_S = 0.25
 CONSOLE_KEPT = 65536
+# What firmware of app/mlperf_tiny says when it is ready, and to frames.
+BENCH_WORDS = re.compile(rb"m-ready\r\n|this firmware speaks MLPerf Tiny")
 PATIENCE = 10  # an answer may take so many times the longest silence, where events show life
 
 
@@ -101,6 +104,7 @@ class Channel:
     def _await_identity(self, seq: int, deadline: float) -> Frame | None:
         while (left := deadline - time.monotonic()) > 0:
             self._read(left, strict=False)
+            self._refuse_benches()
             while self._frames:
                 frame = self._frames.popleft()
                 if frame.seq != seq:
@@ -110,6 +114,14 @@ class Channel:
                 if frame.type == Message.STATUS:
                     self._refuse_hello(frame)
         return None
+
+    def _refuse_benches(self) -> None:
+        """Refuse firmware for MLPerf Tiny, which greets when it starts and answers frames."""
+        if not self._heard_frames and BENCH_WORDS.search(self.console):
+            raise IdentityError(
+                f"{self.where}: the firmware there speaks MLPerf Tiny's protocol, not edgesdk's; "
+                "drive it with such a runner (docs/mlperf-tiny.md), or flash it without --protocol"
+            )
 
     def _refuse_hello(self, frame: Frame) -> None:
         code = self.parse(read_status, frame.payload).code
