@@ -15,6 +15,9 @@ BOARDS = [
     pytest.param("qemu-mps2-an386", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
     pytest.param("qemu-mps3-an547", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
 ]
+SECURE = [
+    pytest.param("qemu-mps2-an505", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
+]
 IN_FLASH = [
     pytest.param("qemu-netduinoplus2", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
 ]
@@ -26,7 +29,7 @@ def _emulate(edgesdk: CommandLine, bundle: Path, clips: Path, engine: str) -> di
     return edgesdk.ok("emulate", bundle, clips, *options).document
 
 
-@pytest.mark.parametrize("board", [*BOARDS, *IN_FLASH])
+@pytest.mark.parametrize("board", [*BOARDS, *SECURE, *IN_FLASH])
 def test_every_logit_of_every_clip(
     board: str, edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path
 ) -> None:
