@@ -12,6 +12,7 @@ BOARDS = [
     pytest.param("qemu-riscv-virt", marks=pytest.mark.needs_riscv),
 ]
 QEMU_BOARDS = [board for board in BOARDS if board.values != ("host",)]
+CACHED_BOARDS = [pytest.param("qemu-mps2-an500", marks=QEMU)]
 # Their model lies in flash, which no test fills over the link.
 FLASH_BOARDS = [pytest.param("qemu-netduinoplus2", marks=QEMU)]
 

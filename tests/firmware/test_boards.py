@@ -26,7 +26,7 @@ from edgesdk.link.messages import ClockKind, Content, GraphId, Message, Reset, T
 from edgesdk.link.power import qemu_command
 from edgesdk.link.status import Status
 from edgesdk.session import run_clip
-from firmware_boards import QEMU, QEMU_BOARDS, firmware
+from firmware_boards import CACHED_BOARDS, QEMU, QEMU_BOARDS, firmware
 from front_sections import endpoint_section
 from small_bundle import recogniser_bundle, single_bundle, with_scorer
 
@@ -634,7 +634,7 @@ def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
     assert said.count("Taking exception") == 2, said
 
 
-@pytest.mark.parametrize("board", QEMU_BOARDS)
+@pytest.mark.parametrize("board", [*QEMU_BOARDS, *CACHED_BOARDS])
 def test_stack_overflow_is_reported_as_a_fault(board: str, devices: Path) -> None:
     """A stack that holds the idle loop, but not the opening of an image."""
     small = dataclasses.replace(load_board(board), stack_bytes=768)
