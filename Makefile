@@ -24,7 +24,7 @@ demo:
 	    --expect $(MODEL)/clips/clips.tsv --report $(OUT)/report
 
 test:
-	tools/setup.sh all convert,emulate,npu,report,rescore,train,dev
+	tools/setup.sh all convert,emulate,flash,npu,report,rescore,train,dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -39,7 +39,7 @@ bench:
 	$(PYTHON) benchmarks/npu.py
 
 fix:
-	tools/setup.sh all convert,emulate,npu,report,rescore,train,dev
+	tools/setup.sh all convert,emulate,flash,npu,report,rescore,train,dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 	.venv/bin/clang-format -i $(C_FILES)

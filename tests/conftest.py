@@ -19,6 +19,8 @@ NEEDS = {
         "riscv64-unknown-elf-gcc or qemu-system-riscv32",
         bool(shutil.which("riscv64-unknown-elf-gcc") and shutil.which("qemu-system-riscv32")),
     ),
+    "needs_openocd": ("openocd", bool(shutil.which("openocd"))),
+    "needs_st_flash": ("st-flash", bool(shutil.which("st-flash"))),
     "needs_shared": (f"the data folder {SHARED.name}/ (EDGESDK_SHARED)", SHARED.is_dir()),
 }
 

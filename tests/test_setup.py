@@ -84,7 +84,7 @@ def _set_up(
                 *("python3.11-venv", "gcc", "libc6-dev"),
                 *("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm"),
                 *("gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", "qemu-system-misc"),
-                *("clang", "cmake", "make"),
+                *("clang", "cmake", "make", "openocd", "stlink-tools"),
             ],
         ),
     ],

@@ -40,6 +40,8 @@ if [ "$board" = all ]; then
   need clang clang
   need cmake cmake
   need make make
+  need openocd openocd
+  need st-flash stlink-tools
 fi
 
 if [ -n "$packages" ]; then

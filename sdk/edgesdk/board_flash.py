@@ -188,12 +188,13 @@ def _read_stm32(table: Table) -> Stm32:
 
 def _read_window(table: Table) -> Window:
     found = Window(
-        base=table.positive("base"),
+        base=table.take("base", int),
         size_bytes=table.positive("size_bytes"),
         offset=table.take("offset", int),
     )
-    if found.offset < 0:
-        table.fault("offset", f"offset = {found.offset} must be at least 0; correct it")
+    for key, value in (("base", found.base), ("offset", found.offset)):
+        if value < 0:
+            table.fault(key, f"{key} = {value} must be at least 0; correct it")
     table.finish()
     return found
 
@@ -266,6 +267,8 @@ def check_flash(
             f"[flash] default = {flash.default!r} has no [flash.{flash.default}] table; add it, or "
             f"name one of those that are there ({', '.join(flash.offered) or 'none'})"
         )
+    if flash.vendor and "{uf2}" in flash.vendor.steps and not (flash.uf2 or flash.picotool):
+        yield "[flash.vendor] steps name {uf2}, whose family nobody knows; add [flash.uf2]"
     if flash.esptool is None:
         return
     for memory in memories:

@@ -1,4 +1,4 @@
-"""Sizes of an ELF file's loaded sections."""
+"""An ELF file's loaded sections: their sizes, and what goes on a board."""
 
 import io
 from dataclasses import dataclass
@@ -36,3 +36,45 @@ def read_sizes(elf: bytes, where: str) -> Sizes:
     except (ELFError, UnicodeDecodeError, ValueError) as error:
         raise BuildError(f"{where}: not a whole ELF file; build it again") from error
     return Sizes(**sizes)
+
+
+@dataclass(frozen=True)
+class LoadedPart:
+    """Bytes and the address that they are stored at (where .data lies before it is copied)."""
+
+    address: int
+    data: bytes
+
+
+def read_parts(elf: bytes, where: str) -> list[LoadedPart]:
+    """What has to be stored on a board, by ascending address.
+
+    Sections and not segments, because a linker may put the file's own headers into a segment.
+
+    Raises:
+        BuildError: not an ELF file, a damaged one, or one that stores nothing.
+    """
+    again = f"{where}: not a whole ELF file; build it again"
+    parts = []
+    try:
+        file = ELFFile(io.BytesIO(elf))
+        segments = [segment for segment in file.iter_segments() if segment["p_type"] == "PT_LOAD"]
+        for section in file.iter_sections():
+            stored = section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_size"]
+            if not stored or section["sh_type"] == "SHT_NOBITS":
+                continue
+            offset, size = section["sh_offset"], section["sh_size"]
+            data = elf[offset : offset + size]
+            home = [
+                segment["p_paddr"] + offset - segment["p_offset"]
+                for segment in segments
+                if 0 <= offset - segment["p_offset"] <= segment["p_filesz"] - size
+            ]
+            if not home or len(data) != size:
+                raise BuildError(again)
+            parts.append(LoadedPart(home[0], data))
+    except (ELFError, UnicodeDecodeError, ValueError) as error:
+        raise BuildError(again) from error
+    if not parts:
+        raise BuildError(again)
+    return sorted(parts, key=lambda part: part.address)

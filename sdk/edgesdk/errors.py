@@ -70,6 +70,10 @@ class HopelessError(BuildError):
     lasting = True
 
 
+class FlashError(BuildError):
+    """A real board could not be written, or holds something else than was written."""
+
+
 class NoAnswerError(EdgeError):
     """A device did not answer in time, or its port vanished."""
 

@@ -1,4 +1,4 @@
-"""Where edgesdk keeps what it makes for itself: compiled firmware, and emulated boards' flash."""
+"""Where edgesdk keeps what it makes for itself: compiled firmware, what lies on boards."""
 
 import os
 from pathlib import Path
@@ -17,6 +17,11 @@ def firmware_cache_dir() -> Path:
     return _folder("XDG_CACHE_HOME", ".cache", "firmware")
 
 
+def flash_files_dir() -> Path:
+    """What flash tools were given last, one folder per probe; may be deleted at any time."""
+    return _folder("XDG_CACHE_HOME", ".cache", "flash")
+
+
 def desks_dir() -> Path:
     """What lies on emulated boards of benches, one folder per desk."""
     return _folder("XDG_STATE_HOME", ".local/state", "desks")
@@ -28,5 +33,5 @@ def locks_dir() -> Path:
 
 
 def devices_dir() -> Path:
-    """One folder per flashed emulated board."""
+    """One folder per flashed board: an emulated one's flash, what is known of a real one's."""
     return _folder("XDG_STATE_HOME", ".local/state", "devices")

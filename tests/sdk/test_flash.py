@@ -1,6 +1,5 @@
 """The device folder: complete or unchanged, and never trusted blindly."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -109,14 +108,6 @@ def test_damaged_device_folder_is_refused(damage: object, tmp_path: Path) -> Non
         load("host", tmp_path)
     assert "\n" not in str(caught.value)
     assert flashed_boards(tmp_path) == []
-
-
-def test_real_hardware_is_not_flashed_into_a_folder(tmp_path: Path) -> None:
-    image = build(HOST, single_bundle())
-    real = dataclasses.replace(HOST, emulator=None, tier="hardware", name="real")
-    with pytest.raises(BuildError, match="real is real hardware, which this edgesdk cannot flash"):
-        store(dataclasses.replace(image, board=real), tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_power_on_command_is_shown(tmp_path: Path) -> None:

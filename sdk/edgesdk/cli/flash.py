@@ -10,8 +10,16 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
+from edgesdk.board_flash import METHODS
 from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
+from edgesdk.cli.flash_hardware import (
+    Asked,
+    check_asked,
+    hardware_views,
+    plan_hardware,
+    write_hardware,
+)
 from edgesdk.cli.memory_view import check_board_fits, memory_document, memory_table
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, TimeoutOption, terminal
 from edgesdk.cli.target import find_board, open_target
@@ -56,7 +64,10 @@ ProtocolOption = Annotated[
 ]
 
 
-def _document(image: Image, uses: tuple[MemoryUse, ...], manifest: Path) -> dict[str, Any]:
+Method = StrEnum("Method", {name.upper(): name for name in METHODS})  # type: ignore[misc]
+
+
+def _document(image: Image, uses: tuple[MemoryUse, ...]) -> dict[str, Any]:
     return {
         "schema": "edgesdk.flash",
         "version": 1,
@@ -69,7 +80,6 @@ def _document(image: Image, uses: tuple[MemoryUse, ...], manifest: Path) -> dict
         "bundle_digest": image.bundle_digest,
         "image_bytes": len(image.bundle or b""),
         "memory": memory_document(uses),
-        "device": str(manifest),
     }
 
 
@@ -79,17 +89,29 @@ def _views(document: dict[str, Any], uses: tuple[MemoryUse, ...]) -> list[Render
     facts.add_row("compiler", document["compiler"])
     facts.add_row("firmware", f"{document['firmware_bytes']:,} bytes, {document['firmware_id']}")
     facts.add_row("image", f"{document['image_bytes']:,} bytes, {document['bundle_digest']}")
-    return [facts, "", memory_table(uses), "", f"flashed {document['board']}"]
+    return [facts, "", memory_table(uses), ""]
 
 
 def _flash_board(
-    term: Terminal, board: Board, bundle: Bundle, options: BuildOptions, *, dry_run: bool
+    term: Terminal,
+    board: Board,
+    bundle: Bundle,
+    options: BuildOptions,
+    asked: Asked,
+    *,
+    dry_run: bool,
 ) -> None:
-    """Build firmware, and store it with the bundle as an emulated board's flash."""
+    """Build firmware, and put it with the bundle on a board, or in an emulated board's flash."""
+    real = board.emulator is None
+    if real or asked != Asked():
+        check_asked(board, asked)
     if options.protocol == MLPERF_TINY:
         check_single(bundle)
     check_board_fits(board, bundle, memory_use(board, bundle, None, options.protocol))
     _say_layout(term, bundle, board)
+    if dry_run and real:
+        plan_hardware(term, board, options, asked)
+        return
     if dry_run:
         commands = build_commands(board, options)
         plan = {"schema": "edgesdk.flash-plan", "version": 1, "board": board.name}
@@ -99,15 +121,15 @@ def _flash_board(
         image = build(board, bundle, options)
     uses = memory_use(board, bundle, image.sizes, options.protocol)
     check_board_fits(board, bundle, uses)
-    if board.emulator is None:
-        raise BuildError(
-            f"{board.name}: this edgesdk flashes emulated boards only; put {image.firmware} on the "
-            "board with its maker's tool, then load the bundle with --port"
-        )
-    manifest = store(image)
+    document = _document(image, uses)
+    if real:
+        facts = write_hardware(term, image, bundle, asked)
+        views = [*_views(document, uses), *hardware_views(facts, board)]
+        term.result(document | facts, *views)
+        return
+    document["device"] = str(store(image))
     keep(bundle, board)
-    document = _document(image, uses, manifest)
-    term.result(document, *_views(document, uses))
+    term.result(document, *_views(document, uses), f"flashed {board.name}")
 
 
 def _say_layout(term: Terminal, bundle: Bundle, board: Board) -> None:
@@ -126,6 +148,8 @@ def _load_over_link(
         with term.progress(f"loading {bundle.source} to {port}"):
             identity = device.load(bundle.device_bytes())
         device.check_bundle(bundle.digest)
+        if device.board.emulator is None:
+            keep(bundle, device.board)
     document = {
         "schema": "edgesdk.load",
         "version": 1,
@@ -156,6 +180,22 @@ def command(
         Link | None, typer.Option("--link", help="mailbox, uart or stdio; default: the board's.")
     ] = None,
     protocol: ProtocolOption = HostProtocol.EDGESDK,
+    method: Annotated[
+        Method | None,
+        typer.Option("--with", help="What writes a real board; default: its board file's."),
+    ] = None,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            "--probe",
+            help="Which probe, by its serial number; for esptool a port, for uf2 a drive.",
+        ),
+    ] = None,
+    erase: Annotated[bool, typer.Option("--erase", help="Erase the whole flash first.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="With vendor: a folder for files and steps."),
+    ] = None,
     all_kernels: Annotated[
         bool,
         typer.Option("--all-kernels", help="All kernels and parts, not only those needed."),
@@ -169,10 +209,16 @@ def command(
     """Build the firmware of a board and put it there with a bundle."""
     term = terminal(context, as_json)
     loaded = load_bundle(bundle)
+    asked = Asked(method, probe, erase, output)
     if port is not None:
         if protocol != HostProtocol.EDGESDK:
             raise EdgeError(
                 "--protocol chooses firmware, which --port leaves as it is; name --board instead"
+            )
+        if asked != Asked():
+            raise EdgeError(
+                "--port replaces the bundle over the link; --with, --probe, --erase and -o write "
+                "firmware: choose one (esptool's port is --probe)"
             )
         _load_over_link(term, board, port, loaded, timeout)
         return
@@ -185,4 +231,4 @@ def command(
         link_of(chosen, options)
     except BuildError as error:
         raise EdgeError(str(error)) from error  # a wrong choice, not a failed build
-    _flash_board(term, chosen, loaded, options, dry_run=dry_run)
+    _flash_board(term, chosen, loaded, options, asked, dry_run=dry_run)

@@ -35,7 +35,7 @@ from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, GraphRun, Transcript, load_array, load_clips
 from edgesdk.errors import EdgeError
 from edgesdk.fit import memory_use
-from edgesdk.flash.store import flashed_boards
+from edgesdk.flash.store import manifest_of
 from edgesdk.link.device import Device
 from edgesdk.link.power import QEMU
 from edgesdk.programs import program_version
@@ -96,10 +96,8 @@ def _device_clips(
 
 
 def _flashed(device: Device) -> dict[str, Any]:
-    """What flash wrote down about the firmware that runs; empty for a device by a port."""
-    wanted = device.identity.firmware_id
-    found = [flashed for flashed in flashed_boards() if flashed.firmware_id == wanted]
-    return found[0].manifest if found else {}
+    """What flash wrote down about the firmware that runs; empty where it came otherwise."""
+    return manifest_of(device.identity.firmware_id)
 
 
 def _facts(device: Device, bundle: Bundle | None) -> RunFacts:

@@ -5,7 +5,7 @@ from pathlib import Path
 from edgesdk.board import Board, load_board
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.errors import DeviceError
-from edgesdk.flash.kept import kept_board, kept_bundle
+from edgesdk.flash.kept import kept_board, kept_bundle, last_bundle
 from edgesdk.flash.store import flashed_boards, load
 from edgesdk.link.channel import Channel
 from edgesdk.link.device import (
@@ -34,8 +34,8 @@ def find_target(
     """The board that --board names, and the bundle to compare with.
 
     Without --board, the only flashed emulated board is taken; with a port alone, None: the device
-    says which board it is. Without --bundle, the bundle is what was flashed on the emulated board,
-    or None behind a port.
+    says which board it is. Without --bundle, the bundle is what was flashed on the board last, or
+    None behind a port where --board does not say which one.
 
     Raises:
         BoardError: the board is unknown, or its file is wrong.
@@ -44,7 +44,8 @@ def find_target(
     """
     loaded = None if bundle is None else load_bundle(bundle)
     if port is not None:
-        return find_board(board) if board else None, loaded
+        named = find_board(board) if board else None
+        return named, loaded or (last_bundle(named) if named else None)
     chosen = find_board(board or _only_flashed_board())
     if chosen.emulator is None:
         raise DeviceError(f"{chosen.name} is real hardware; name its port, see `edgesdk devices`")

@@ -9,6 +9,7 @@ from threading import Timer
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from edgesdk.cli.standard_output import cannot_write, write_json
 
@@ -70,6 +71,29 @@ class Terminal:
         """Words as they are recognised, on stderr; nothing with -q."""
         if not self.quiet:
             self.err.print(text, end=end)
+
+    @contextmanager
+    def bar(self, text: str) -> Iterator[Callable[[str, float | None], None]]:
+        """Like `progress`, with a bar; yields a function that says what is done, and how much."""
+        if not self.err.is_terminal or self.quiet:
+            with self.progress(text):
+                yield lambda _, __: None
+            return
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=self.err,
+            transient=True,
+        ) as shown:
+            task = shown.add_task(text, total=None)
+
+            def show(what: str, fraction: float | None) -> None:
+                total = None if fraction is None else 1.0
+                shown.update(task, description=what, total=total, completed=fraction or 0.0)
+
+            yield show
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:

@@ -1,4 +1,4 @@
-"""What is kept beside an emulated board's flash: the whole bundle and the board file.
+"""What is kept of a flashed board: the whole bundle and the board file.
 
 Host sections never go to a device; and a board file of the user's own may move.
 """
@@ -22,6 +22,7 @@ def keep(bundle: Bundle, board: Board, root: Path | None = None) -> None:
     """
     folder = (root or devices_dir()) / board.name
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         board_file = board.path.read_bytes()
         save_bundle(bundle, folder / KEPT)
         (folder / f"{board.name}.toml").write_bytes(board_file)
@@ -48,6 +49,23 @@ def kept_bundle(flashed: Flashed, root: Path | None = None) -> Bundle:
     if bundle.digest != flashed.bundle_digest:
         raise DeviceError(f"{path}: is not the bundle that was flashed; {again}")
     return bundle
+
+
+def last_bundle(board: Board, root: Path | None = None) -> Bundle | None:
+    """The bundle that a real board got last; None where nothing is known.
+
+    Raises:
+        DeviceError: it is damaged.
+    """
+    path = (root or devices_dir()) / board.name / KEPT
+    if board.emulator is not None or not path.is_file():
+        return None
+    try:
+        return load_bundle(path)
+    except BundleError as error:
+        raise DeviceError(
+            f"{path}: the bundle kept for comparing is damaged; name it with --bundle"
+        ) from error
 
 
 def kept_board(name: str, root: Path | None = None) -> Path | None:

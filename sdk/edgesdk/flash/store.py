@@ -1,4 +1,7 @@
-"""The flash of an emulated board: firmware, image and a manifest in its device folder."""
+"""A board's device folder: firmware, image and a manifest of an emulated board's flash.
+
+Of a real board it holds a record of what was written last.
+"""
 
 import hashlib
 import json
@@ -15,6 +18,7 @@ from edgesdk.folders import devices_dir
 
 SCHEMA = "edgesdk.device/1"
 MANIFEST = "manifest.json"
+RECORD = "written.json"
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,9 @@ def store(image: Image, root: Path | None = None) -> Path:
     interrupted flash leaves the old content.
 
     Raises:
-        BuildError: the folder cannot be written, or the board is real hardware.
+        BuildError: the folder cannot be written.
     """
-    if image.board.emulator is None:
-        raise BuildError(
-            f"{image.board.name} is real hardware, which this edgesdk cannot flash; write "
-            f"{image.firmware} with the probe's own tool, then load the bundle over the link"
-        )
+    assert image.board.emulator is not None
     folder = (root or devices_dir()) / image.board.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,36 @@ def store(image: Image, root: Path | None = None) -> Path:
     except OSError as error:
         raise BuildError(f"{folder}: cannot flash ({error.strerror}); check the folder") from error
     return folder / MANIFEST
+
+
+def record(image: Image, root: Path | None = None) -> Path:
+    """Note what was written on a real board; returns the record's path.
+
+    Raises:
+        BuildError: the folder cannot be written.
+    """
+    path = (root or devices_dir()) / image.board.name / RECORD
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, json.dumps(_manifest(image, {}), indent=1).encode())
+    except OSError as error:
+        raise BuildError(f"{path}: cannot be written ({error.strerror}); check it") from error
+    return path
+
+
+def manifest_of(firmware_id: str, root: Path | None = None) -> dict[str, Any]:
+    """What is known of a firmware that was flashed here; empty where it was not."""
+    for flashed in flashed_boards(root):
+        if flashed.firmware_id == firmware_id:
+            return flashed.manifest
+    for path in sorted((root or devices_dir()).glob(f"*/{RECORD}")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # a damaged record says nothing
+            continue
+        if isinstance(found, dict) and found.get("firmware_id") == firmware_id:
+            return found
+    return {}
 
 
 def _manifest(image: Image, files: dict[str, dict[str, str]]) -> dict[str, Any]:

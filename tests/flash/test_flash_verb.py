@@ -1,0 +1,154 @@
+"""`edgesdk flash` for a real board, from the command line to the flash of a simulated chip."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chip import Chip, DebugPort
+from edgesdk.bundle import Bundle, save_bundle
+from edgesdk.cli import main
+from edgesdk.cli.target import find_target
+from edgesdk.elf import read_parts
+from edgesdk.flash.store import flashed_boards, manifest_of
+from jtag_peer import JtagPeer
+from made_job import make_board
+from pyocd_peer import ProbeServer
+from small_bundle import recogniser_bundle
+
+MODEL = 0x4_0000
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Firmware is compiled once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    """In a file of tmp_path; what edgesdk keeps goes there too, but compiled firmware."""
+    shutil.rmtree(cache / "edgesdk" / "flash", ignore_errors=True)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.delenv("EDGESDK_HOME", raising=False)
+    made = recogniser_bundle()
+    save_bundle(made, tmp_path / "model.edge")
+    return made
+
+
+@pytest.fixture
+def chip(tmp_path: Path) -> Iterator[Chip]:
+    """Behind a JTAG adapter that the board's file of tmp_path names."""
+    made = Chip()
+    peer = JtagPeer(DebugPort(made))
+    make_board(tmp_path, old="port 1", new=f"port {peer.number}")
+    yield made
+    peer.close()
+
+
+def _flash(
+    capsys: pytest.CaptureFixture[str], folder: Path, *options: str
+) -> tuple[int, dict[str, object], str]:
+    board = ["--board", str(folder / "simulated-chip.toml")]
+    code = main.main(["flash", str(folder / "model.edge"), *board, *options, "--json"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out), captured.err
+
+
+@pytest.mark.needs_gcc
+@pytest.mark.needs_openocd
+def test_firmware_and_bundle_get_on_the_chip_by_two_tools(
+    chip: Chip, bundle: Bundle, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, plan, _ = _flash(capsys, tmp_path, "--dry-run")
+    assert code == 0 and chip.resets == 0 and not (cache / "edgesdk" / "flash").exists()
+    code, document, _ = _flash(capsys, tmp_path)
+    assert code == 0
+    assert (document["tool"], document["verified"]) == ("openocd", True)
+    assert document["commands"] == plan["flash"]["commands"]  # type: ignore[index]
+    firmware_id = str(document["firmware_id"])
+    elf = cache / "edgesdk" / "firmware" / firmware_id / "firmware.elf"
+    parts = read_parts(elf.read_bytes(), "x")
+    assert sum(len(part.data) for part in parts) == document["firmware_bytes"]
+    for part in parts:
+        assert chip.flash[part.address : part.address + len(part.data)] == part.data
+    image = bundle.device_bytes()
+    assert chip.flash[MODEL : MODEL + len(image)] == image
+    assert manifest_of(firmware_id)["bundle_digest"] == bundle.digest
+    assert flashed_boards() == []  # it is no emulated board that could be powered on
+    board, kept = find_target("simulated-chip", "/dev/ttyUSB0", None)
+    assert board and board.name == "simulated-chip" and kept and kept.digest == bundle.digest
+
+    other = Chip()
+    server = ProbeServer(DebugPort(other))
+    code, document, _ = _flash(capsys, tmp_path, "--with", "pyocd", "--probe", server.name)
+    server.close()
+    assert (code, document["tool"]) == (0, "pyocd")
+    assert other.flash == chip.flash
+
+
+@pytest.mark.needs_gcc
+def test_failure_has_its_exit_code_and_keeps_nothing(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """OpenOCD finds nobody at port 1; pyOCD finds no probe."""
+    make_board(tmp_path)
+    code, document, err = _flash(capsys, tmp_path, "--with", "pyocd", "--probe", "nobody")
+    assert code == document["exit_code"] == 3
+    assert (
+        "no probe is connected (no probe with the name nobody is connected)" in err.splitlines()[-1]
+    )
+    assert find_target(str(tmp_path / "simulated-chip.toml"), "x", None)[1] is None
+    code, document, _ = _flash(capsys, tmp_path, "--with", "jlink")
+    assert code == 4 and "JLinkExe or JLink is not installed" in str(document["error"])
+
+
+@pytest.mark.needs_gcc
+def test_vendor_gets_files_and_words(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_board(tmp_path)
+    out = tmp_path / "out"
+    code, document, _ = _flash(capsys, tmp_path, "--with", "vendor", "-o", str(out))
+    assert (code, document["verified"]) == (0, False)
+    assert str(document["steps"]).startswith(f"Open {out}/firmware.hex in the maker's tool")
+    assert (out / "model.image").read_bytes() == bundle.device_bytes()
+    assert (out / "firmware.elf").read_bytes()[:4] == b"\x7fELF"
+    (out / "notes").write_text("mine")
+    code, document, _ = _flash(capsys, tmp_path, "--with", "vendor", "-o", str(out))
+    assert code == 2 and "notes is not of edgesdk" in str(document["error"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--with", "vendor"], "name a folder for the files with -o"),
+        (["--with", "vendor", "-o", "x", "--erase"], "--probe and --erase are for tools"),
+        (["-o", "x"], "-o is for --with vendor, not for openocd"),
+        (["--with", "picotol"], "'picotol'"),
+        (["--port", "x", "--erase"], "--port replaces the bundle over the link"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    options: list[str],
+    said: str,
+    bundle: Bundle,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_board(tmp_path)
+    code, document, _ = _flash(capsys, tmp_path, *options)
+    assert code == 2 and said in str(document["error"])
+
+
+def test_emulated_board_and_missing_method_are_refused(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "model.edge")
+    assert main.main(["flash", path, "--board", "host", "--with", "pyocd"]) == 2
+    assert "host is emulated: flashing it needs no tool" in capsys.readouterr().err
+    make_board(tmp_path, old="[flash.stm32]\n", new="")
+    code, document, _ = _flash(capsys, tmp_path, "--with", "stm32")
+    assert code == 2 and "simulated-chip has no [flash.stm32]" in str(document["error"])
