@@ -647,6 +647,8 @@ def test_stack_overflow_is_reported_as_a_fault(board: str, devices: Path) -> Non
         boot = device.hello().boot
         assert boot.faulted
         stack = small.memory("stack")
-        guard = 1024 if small.architecture == "riscv" else 0  # below the stack, memory.ld.in
+        guard = (
+            small.stack_bytes // 16 if small.architecture == "riscv" else 0
+        )  # below the stack, memory.ld.in
         assert boot.sp <= (stack.base or 0) + guard + 64
         assert device.channel.request(Message.PING, b"alive", Message.PONG) == b"alive"

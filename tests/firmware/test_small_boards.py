@@ -20,8 +20,14 @@ from firmware_boards import QEMU
 from small_bundle import recogniser_bundle, single_bundle
 from test_boards import _agree, _noise, _pieces
 
-pytestmark = list(QEMU)
-SMALL = pytest.mark.parametrize("board", ["qemu-microbit", "qemu-lm3s6965evb"])
+SMALL = pytest.mark.parametrize(
+    "board",
+    [
+        pytest.param("qemu-microbit", marks=QEMU),
+        pytest.param("qemu-lm3s6965evb", marks=QEMU),
+        pytest.param("qemu-sifive-e", marks=pytest.mark.needs_riscv),
+    ],
+)
 
 
 @contextmanager
@@ -80,6 +86,8 @@ def test_counts_of_a_graph_are_exact(board: str, devices: Path) -> None:
     assert first % 10 == 0
 
 
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
 def test_profile_has_room_for_as_many_operators_as_the_board_says(devices: Path) -> None:
     board = "qemu-microbit"
     counter = load_board(board).counter
@@ -95,6 +103,8 @@ def test_profile_has_room_for_as_many_operators_as_the_board_says(devices: Path)
         }
 
 
+@pytest.mark.needs_gcc
+@pytest.mark.needs_qemu
 def test_beam_that_lacks_memory_is_refused(devices: Path) -> None:
     with _powered("qemu-microbit", recogniser_bundle(beam=2), devices) as device:
         assert device.identity.content == Content.NONE

@@ -1,19 +1,33 @@
 """Every UART driver of the boards: all bytes through, overruns counted, the baud rate right."""
 
+from pathlib import Path
+
 import pytest
 from edgesdk.board import load_boards
 from edgesdk.board_setup import Uart
 from uart_model import BARE, Driver, UartModel, compile_driver
+from uart_model_16550 import DwApb, Ns16550
+from uart_model_esp32c3 import Esp32C3
 from uart_model_nxp import Lpuart
+from uart_model_sifive import Sifive
 from uart_model_stm32 import Stm32V1, Stm32V2
 
 pytestmark = pytest.mark.needs_cc
 
-MODELS: dict[str, type[UartModel]] = {"lpuart": Lpuart, "stm32_v1": Stm32V1, "stm32_v2": Stm32V2}
+# By driver, and by the bytes from register to register where the board tells them.
+MODELS: dict[tuple[str, int | None], type[UartModel]] = {
+    ("lpuart", None): Lpuart,
+    ("stm32_v1", None): Stm32V1,
+    ("stm32_v2", None): Stm32V2,
+    ("16550", 1): Ns16550,
+    ("16550", 4): DwApb,
+    ("sifive", None): Sifive,
+    ("esp32c3", None): Esp32C3,
+}
 BOARDS = {
     board.name: board.uart
     for board in load_boards()
-    if board.uart is not None and board.uart.driver in MODELS
+    if board.uart is not None and (board.uart.driver, board.uart.stride) in MODELS
 }
 
 
@@ -29,9 +43,11 @@ def driver(uart: Uart, tmp_path_factory: pytest.TempPathFactory) -> Driver:
     facts = {"EDGE_UART_BASE": uart.base, "EDGE_UART_CLOCK_HZ": uart.clock_hz}
     facts |= {"EDGE_UART_BAUD": uart.baud, "EDGE_UART_INTERRUPT": uart.interrupt}
     facts["EDGE_UART_RECEIVE_BYTES"] = uart.receive_bytes
+    if uart.stride is not None:
+        facts["EDGE_UART_STRIDE"] = uart.stride
     folder = tmp_path_factory.mktemp(uart.driver)
     library = compile_driver(BARE / f"uart_{uart.driver}.c", folder, facts)
-    made = Driver(library, uart.base, MODELS[uart.driver](uart.clock_hz))
+    made = Driver(library, uart.base, MODELS[uart.driver, uart.stride](uart.clock_hz))
     made.init()
     return made
 
@@ -68,12 +84,12 @@ def test_overrun_is_counted_and_ends(driver: Driver) -> None:
         model.arrive(byte)
     driver.interrupt()
     assert driver.received == bytes(range(model.HOLDS))
-    assert driver.lost == 1
+    assert driver.lost == model.TELLS_LOST
     assert not model.pending()
     model.arrive(77)
     driver.interrupt()
     assert driver.received[-1] == 77
-    assert (len(driver.received), driver.lost) == (model.HOLDS + 1, 1)
+    assert (len(driver.received), driver.lost) == (model.HOLDS + 1, model.TELLS_LOST)
 
 
 def test_a_byte_that_comes_during_the_interrupt_is_not_forgotten(driver: Driver) -> None:
@@ -86,3 +102,23 @@ def test_a_byte_that_comes_during_the_interrupt_is_not_forgotten(driver: Driver)
     assert bytes(driver.received) in (b"\5\6", b"\5")
     assert len(driver.received) + driver.lost == 2
     assert not model.pending()
+
+
+def test_a_busy_designware_uart_keeps_no_setting_and_no_interrupt_for_ever(tmp_path: Path) -> None:
+    """A peer sends while LCR is written; a refused write and an empty timeout ask for service."""
+    facts = {"EDGE_UART_BASE": 0x4000, "EDGE_UART_CLOCK_HZ": 100_000_000, "EDGE_UART_STRIDE": 4}
+    library = compile_driver(BARE / "uart_16550.c", tmp_path, {**facts, "EDGE_UART_BAUD": 115_200})
+    model = DwApb(100_000_000)
+    model.coming = [1, 2, 3]
+    driver = Driver(library, 0x4000, model)
+    driver.init()
+    assert model.baud() == pytest.approx(115_200, rel=0.02)
+    assert model.refused
+    driver.interrupt()
+    assert not model.pending()
+    model.stuck = True
+    driver.interrupt()
+    assert not model.pending()
+    model.arrive(9)
+    driver.interrupt()
+    assert (driver.received, driver.lost) == (b"\t", 0)

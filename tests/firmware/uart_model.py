@@ -31,6 +31,7 @@ class UartModel(ABC):
 
     WAIT = 3
     HOLDS = 1  # received bytes that the peripheral keeps until they are read
+    TELLS_LOST = True  # whether it tells that it had no room for more
 
     def __init__(self, clock_hz: int) -> None:
         self.clock_hz = clock_hz

@@ -9,6 +9,7 @@
 #include "edge/port.h"
 
 #define EDGE_REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define EDGE_REG8(address) (*(volatile uint8_t *)(uintptr_t)(address))
 
 /* Memory accesses before it are done before those behind it. */
 static inline void edge_core_barrier(void) {

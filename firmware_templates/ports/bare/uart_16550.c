@@ -7,13 +7,11 @@
 #ifndef EDGE_UART_STRIDE
 #error "a 16550 needs [uart] stride in the board file: bytes from one register to the next"
 #elif EDGE_UART_STRIDE == 1
-typedef volatile uint8_t reg_t;
+#define UART_REG(number) EDGE_REG8(EDGE_UART_BASE + (number))
 #else
-typedef volatile uint32_t reg_t;
+#define UART_REG(number) EDGE_REG(EDGE_UART_BASE + (number) * EDGE_UART_STRIDE)
 #endif
 
-#define UART_REG(number)                                                                           \
-  (*(reg_t *)(uintptr_t)(EDGE_UART_BASE + (uint32_t)(number) * EDGE_UART_STRIDE))
 #define UART_DATA UART_REG(0) /* RBR, THR; DLL */
 #define UART_IER UART_REG(1)  /* or DLM */
 #define UART_IIR UART_REG(2)
@@ -36,6 +34,10 @@ typedef volatile uint32_t reg_t;
 #define LSR_CAN_SEND 0x20u
 #define TRIES 1000u
 
+static uint8_t take(void) { return (uint8_t)UART_DATA; }
+
+static uint32_t end_busy(void) { return UART_USR; }
+
 /* A DW_apb_uart takes LCR only while it rests: what a peer sends meanwhile keeps it from that. */
 static void set_line(uint32_t value) {
   for (uint32_t left = TRIES; left > 0; left--) {
@@ -44,7 +46,7 @@ static void set_line(uint32_t value) {
       return;
     }
     UART_FCR = FCR_ON_EMPTY;
-    (void)UART_DATA;
+    (void)take();
   }
 }
 
@@ -69,19 +71,19 @@ void edge_uart_send(uint8_t byte) {
 void edge_port_uart_interrupt(void) {
   const uint32_t cause = (uint32_t)UART_IIR & IIR_ID;
   if (cause == IIR_BUSY) {
-    (void)UART_USR;
+    (void)end_busy();
   }
-  uint32_t line = UART_LSR; /* reading it clears its errors */
+  uint32_t line = (uint32_t)UART_LSR; /* reading it clears its errors */
   if (cause == IIR_TIMEOUT && (line & LSR_RECEIVED) == 0) {
-    (void)UART_DATA; /* a DW_apb_uart may say so of an empty FIFO, and stops at a read only */
+    (void)take(); /* a DW_apb_uart may say so of an empty FIFO, and stops at a read only */
   }
-  for (;; line = UART_LSR) {
+  for (;; line = (uint32_t)UART_LSR) {
     if ((line & LSR_OVERRUN) != 0) {
       edge_uart_lost(1);
     }
     if ((line & LSR_RECEIVED) == 0) {
       return;
     }
-    edge_uart_received((uint8_t)UART_DATA);
+    edge_uart_received(take());
   }
 }

@@ -34,7 +34,7 @@ typedef struct boot_record {
 static boot_record_t record __attribute__((section(".noinit")));
 static boot_record_t this_boot;
 static bool heard_any; /* a host has spoken since this start */
-static uint32_t fault_stack[128] __attribute__((aligned(16), used));
+static uint32_t fault_stack[64] __attribute__((aligned(16), used));
 static edge_session_t session;
 
 void edge_reset(void) __attribute__((noreturn));
@@ -64,7 +64,7 @@ __attribute__((naked, section(".vectors"), used)) void edge_vectors(void) {
                    ".rept 31\n j 2f\n .endr\n"
                    ".option pop\n"
                    "1: mv a0, sp\n mv a1, ra\n"
-                   "la sp, fault_stack + 512\n"
+                   "la sp, fault_stack + 256\n"
                    "j edge_fault\n"
                    "2: addi sp, sp, -64\n"
                    "sw ra, 0(sp)\n sw t0, 4(sp)\n sw t1, 8(sp)\n sw t2, 12(sp)\n"
@@ -115,14 +115,19 @@ void edge_core_heard(void) { heard_any = true; }
 
 /* Wait for a power cycle or a debugger; `record` says what happened. */
 static _Noreturn void stop(void) {
-  edge_interrupts_init();
   for (;;) {
     __asm__ volatile("wfi" ::: "memory");
   }
 }
 
+/* A fault before any message since one, which may come before variables have values, too. */
+static bool repeats(void) {
+  return record.magic == RECORD_MAGIC ? record.cause == EDGE_BOOT_FAULT
+                                      : this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
+}
+
 void edge_fault(uint32_t sp, uint32_t ra) {
-  const bool again = this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
+  const bool again = repeats();
   uint32_t mcause, mepc, mstatus, mtval;
   EDGE_CSR_READ("mcause", mcause);
   EDGE_CSR_READ("mepc", mepc);
@@ -138,7 +143,7 @@ void edge_fault(uint32_t sp, uint32_t ra) {
                 .xpsr = mstatus,
                 .address = mtval},
   };
-  if (again) { /* a fault before any message would only repeat itself */
+  if (again) { /* it would only come once more */
     stop();
   }
   restart();
@@ -151,8 +156,8 @@ static void guard_stack(void) {
 }
 
 void edge_start(uint32_t sp) {
-  edge_interrupts_init();
   edge_setup_run();
+  edge_interrupts_init();
   for (volatile uint32_t *paint = edge_stack_limit; (uint32_t)(uintptr_t)(paint + 64) < sp;) {
     *paint++ = STACK_PAINT;
   }

@@ -1,0 +1,65 @@
+"""RISC-V: what a boot ROM finds in the image, and a fault before variables have values."""
+
+import dataclasses
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from edgesdk.board import load_board
+from edgesdk.build import BuildOptions, build
+from edgesdk.flash.store import load, store
+from edgesdk.link.power import qemu_command
+
+pytestmark = pytest.mark.needs_riscv
+
+
+def _loads(elf: bytes) -> list[tuple[int, int, bytes]]:
+    """Address for the processor, address in the image, and content of each part."""
+    (start,) = struct.unpack_from("<I", elf, 28)
+    (count,) = struct.unpack_from("<H", elf, 44)
+    found = []
+    for index in range(count):
+        kind, at, address, place, size = struct.unpack_from("<5I", elf, start + 32 * index)
+        if kind == 1 and size:
+            found.append((address, place, elf[at : at + size]))
+    return found
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_direct_boot_finds_its_words_and_loads_find_constants(compiler: str) -> None:
+    """Espressif's magic, the code behind it, constants where the other cache sees the flash."""
+    board = load_board("esp32-c3-devkit")
+    elf = build(board, None, BuildOptions(compiler=compiler)).firmware.read_bytes()
+    parts = _loads(elf)
+    (entry,) = struct.unpack_from("<I", elf, 24)
+    assert entry == 0x4200_0008
+    code, constants = parts[0], parts[1]
+    assert code[:2] == (0x4200_0000, 0x4200_0000)
+    assert code[2][:8] == bytes.fromhex("1d04dbae1d04dbae")
+    assert constants[0] - 0x3C00_0000 == constants[1] - 0x4200_0000 == len(code[2])
+    board_name = board.name.encode() + b"\0"
+    assert board_name in constants[2] and board_name not in code[2]
+    end = 0
+    for _, place, content in parts:  # a flash image without holes or overlaps
+        assert end in (0, place)
+        end = place + len(content)
+
+
+def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
+    """An interrupt controller that is not there: the first fault restarts, the second stops."""
+    known = load_board("qemu-sifive-e")
+    assert known.riscv is not None
+    wrong = dataclasses.replace(known, riscv=dataclasses.replace(known.riscv, plic=0xB000_0000))
+    store(build(wrong), devices)
+    log = devices / "faults.txt"
+    command = qemu_command(wrong, load(known.name, devices), "", "0")
+    for word in ("-chardev", "-serial"):  # nobody listens
+        at = command.index(word)
+        del command[at : at + 2]
+    with subprocess.Popen([*command, "-d", "int", "-D", str(log)]) as process:
+        time.sleep(1.5)
+        process.kill()
+    said = log.read_text(encoding="utf-8")
+    assert said.count("fault") == 2, said
