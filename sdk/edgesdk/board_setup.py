@@ -65,7 +65,7 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Step:
-    """One access to a register at start-up; `action` is write, change or wait."""
+    """One access at start-up; `action` is write, change, wait, or pairs, which `mask` counts."""
 
     action: str
     width: int
@@ -161,9 +161,14 @@ def read_setup(table: Table) -> Setup:
 
 def _read_step(table: Table) -> Iterator[Step]:
     """One access; none where its fault was noted."""
-    actions = [name for name in (*ACCESSES, "wait") if name in table.values]
+    actions = [name for name in (*ACCESSES, "wait", "pairs") if name in table.values]
     if len(actions) != 1:
-        table.fault("setup", "a step has one of write, set, clear, change and wait; correct it")
+        table.fault(
+            "setup", "a step has one of write, set, clear, change, wait and pairs; correct it"
+        )
+        return
+    if actions == ["pairs"]:
+        yield from _read_pairs(table)
         return
     action = actions[0]
     address = table.take(action, int)
@@ -190,6 +195,17 @@ def _read_step(table: Table) -> Iterator[Step]:
     else:
         action = action if action in ("write", "wait") else "change"
         yield Step(action, width, address, mask, value, why)
+
+
+def _read_pairs(table: Table) -> Iterator[Step]:
+    """A table of `count` addresses and values in the chip's memory, written as it says."""
+    address, count = table.take("pairs", int), table.positive("count")
+    why = table.text("why")
+    table.finish()
+    if address % 4 or not 0 <= address <= (1 << 32) - 8 * count:
+        table.fault("setup", f"pairs = 0x{address:X} is no table of {count} pairs; correct it")
+    else:
+        yield Step("pairs", 32, address, count, 0, why)
 
 
 def check_uart(uart: Uart) -> Iterator[str]:
@@ -242,7 +258,8 @@ def counter_macros(counter: Counter) -> dict[str, str]:
 
 def setup_macro(setup: Setup | None) -> str:
     """Initialisers of setup.c's steps, each with a comma behind it."""
-    kinds = {"write": "STEP_WRITE", "change": "STEP_CHANGE", "wait": "STEP_WAIT"}
+    actions = ("write", "change", "wait", "pairs")
+    kinds = {action: f"STEP_{action.upper()}" for action in actions}
     steps = () if setup is None else setup.steps
     return "".join(
         f" \\\n  {{{kinds[s.action]}, {s.width}u, 0x{s.address:08X}u, 0x{s.mask:X}u, "

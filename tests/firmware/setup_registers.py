@@ -23,7 +23,7 @@ class Registers:
     def do(self, steps: Iterable[Step]) -> None:
         """Write as the steps say; a wait is for the hardware."""
         for step in steps:
-            if step.action != "wait":
+            if step.action in ("write", "change"):
                 kept = self._values.get(step.address, 0) & ~step.mask
                 self._values[step.address] = kept | step.value
 

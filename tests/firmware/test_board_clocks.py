@@ -1,12 +1,14 @@
 """The registers of [setup], by the formulas of the reference manuals, give a board's clocks."""
 
 import pytest
+from clocks_nordic import NORDIC
 from clocks_nxp import NXP
+from clocks_rp import RASPBERRY
 from clocks_stm32 import STM32
 from edgesdk.board import load_board
 from setup_registers import Registers
 
-TREES = {**NXP, **STM32}
+TREES = {**NORDIC, **NXP, **RASPBERRY, **STM32}
 
 
 @pytest.mark.parametrize("name", TREES)

@@ -27,7 +27,10 @@ STEPS = """
 [setup]
 source = "none: a test"
 steps = [
-  { write = 0x21FFF000, value = 0x11223344, why = "all of a word" },
+  { write = 0x21FFE000, value = 0x21FFF000, why = "a table: an address" },
+  { write = 0x21FFE004, value = 0x11223344, why = "its value" },
+  { write = 0x21FFE008, value = 0xFFFFFFFF, why = "the end" },
+  { pairs = 0x21FFE000, count = 4, why = "all of a word" },
   { write = 0x21FFF001, value = 0x55, width = 8, why = "one byte of it" },
   { write = 0x21FFF002, value = 0x6677, width = 16, why = "half of it" },
   { set = 0x21FFF000, bits = 0x0F, why = "the lowest bits" },

@@ -8,7 +8,9 @@ from edgesdk.board_setup import Uart
 from uart_model import BARE, Driver, UartModel, compile_driver
 from uart_model_16550 import DwApb, Ns16550
 from uart_model_esp32c3 import Esp32C3
+from uart_model_nrf import Nrf, NrfDma
 from uart_model_nxp import Lpuart
+from uart_model_pl011 import Pl011
 from uart_model_sifive import Sifive
 from uart_model_stm32 import Stm32V1, Stm32V2
 
@@ -17,6 +19,9 @@ pytestmark = pytest.mark.needs_cc
 # By driver, and by the bytes from register to register where the board tells them.
 MODELS: dict[tuple[str, int | None], type[UartModel]] = {
     ("lpuart", None): Lpuart,
+    ("nrf", None): Nrf,
+    ("nrf_dma", None): NrfDma,
+    ("pl011", None): Pl011,
     ("stm32_v1", None): Stm32V1,
     ("stm32_v2", None): Stm32V2,
     ("16550", 1): Ns16550,

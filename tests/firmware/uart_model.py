@@ -36,6 +36,7 @@ class UartModel(ABC):
     def __init__(self, clock_hz: int) -> None:
         self.clock_hz = clock_hz
         self.sent = bytearray()
+        self.anchor = 0  # an address near the driver's variables, for a DMA
 
     @abstractmethod
     def read(self, offset: int, width: int) -> int:
@@ -71,6 +72,7 @@ class Driver:
         self._library = ctypes.CDLL(str(library))
         self._hooks = (READ(self._read), WRITE(self._write), BYTE(self._byte), COUNT(self._count))
         self._library.model_attach(*self._hooks)
+        model.anchor = ctypes.cast(self._library.model_init, ctypes.c_void_p).value or 0
 
     def init(self) -> None:
         self._call(self._library.model_init)

@@ -334,7 +334,7 @@ def test_steps_become_writes_changes_and_waits(tmp_path: Path) -> None:
     [
         ('{ write = 4, why = "a" }', "value is missing"),
         ("{ set = 4, bits = 1 }", "why is missing"),
-        ('{ bits = 4, why = "a" }', "has one of write, set, clear, change and wait"),
+        ('{ bits = 4, why = "a" }', "has one of write, set, clear, change, wait and pairs"),
         ('{ set = 4, clear = 4, bits = 4, why = "a" }', "has one of write, set, clear"),
         ('{ set = 4, value = 4, bits = 4, why = "a" }', "key 'value' is unknown"),
         ('{ set = 5, bits = 4, why = "a" }', "0x5 is no register of 32 bits"),
@@ -342,6 +342,10 @@ def test_steps_become_writes_changes_and_waits(tmp_path: Path) -> None:
         ('{ set = 4, bits = 256, width = 8, why = "a" }', "0x100 lies outside of bits"),
         ('{ change = 4, bits = 3, value = 4, why = "a" }', "0x4 lies outside of bits 0x3"),
         ('{ wait = 4, bits = 3, value = 4, why = "a" }', "0x4 lies outside of bits 0x3"),
+        ('{ pairs = 4, why = "a" }', "count is missing"),
+        ('{ pairs = 6, count = 1, why = "a" }', "0x6 is no table of 1 pairs"),
+        ('{ pairs = 0xFFFF_FFF0, count = 3, why = "a" }', "is no table of 3 pairs"),
+        ('{ pairs = 4, count = 1, value = 4, why = "a" }', "key 'value' is unknown"),
     ],
 )
 def test_each_mistake_about_a_step_is_named(tmp_path: Path, step: str, expected: str) -> None:

@@ -11,6 +11,7 @@ typedef enum step_kind {
   STEP_WRITE,  /* register = value */
   STEP_CHANGE, /* its bits `mask` = value */
   STEP_WAIT,   /* until its bits `mask` are value */
+  STEP_PAIRS,  /* of a table of `mask` addresses and values, all until an address of all ones */
 } step_kind_t;
 
 typedef struct step {
@@ -46,6 +47,14 @@ static void wait_for(const step_t *step) {
   }
 }
 
+static void write_pairs(const step_t *step) {
+  const volatile uint32_t *at = (const volatile uint32_t *)(uintptr_t)step->address;
+  for (uint32_t left = step->mask; left > 0 && at[0] != UINT32_MAX; left--) {
+    *(volatile uint32_t *)(uintptr_t)at[0] = at[1];
+    at += 2;
+  }
+}
+
 void edge_setup_run(void) {
   /* An access each of the board file, a last one that ends them. */
   static const step_t steps[] = {EDGE_SETUP_STEPS{.width = 0}};
@@ -54,8 +63,10 @@ void edge_setup_run(void) {
       write_register(step, step->value);
     } else if (step->kind == STEP_CHANGE) {
       write_register(step, (read_register(step) & ~step->mask) | step->value);
-    } else {
+    } else if (step->kind == STEP_WAIT) {
       wait_for(step);
+    } else {
+      write_pairs(step);
     }
   }
 }

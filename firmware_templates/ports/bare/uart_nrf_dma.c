@@ -74,7 +74,7 @@ void edge_port_uart_interrupt(void) {
       edge_uart_lost(1);
     }
   }
-  if (EVENT_RECEIVED != 0) {
+  while (EVENT_RECEIVED != 0) {
     EVENT_RECEIVED = 0;
     edge_uart_received(received);
     TASK_START_RECEIVE = 1;

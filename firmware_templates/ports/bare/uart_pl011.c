@@ -11,8 +11,8 @@
 #define UART_CONTROL EDGE_REG(EDGE_UART_BASE + 0x30u)
 #define UART_LEVELS EDGE_REG(EDGE_UART_BASE + 0x34u)
 #define UART_MASK EDGE_REG(EDGE_UART_BASE + 0x38u)
+#define UART_PENDING EDGE_REG(EDGE_UART_BASE + 0x3Cu)
 #define UART_CLEAR EDGE_REG(EDGE_UART_BASE + 0x44u)
-#define DATA_OVERRUN (1u << 11)
 #define FLAG_RECEIVE_EMPTY (1u << 4)
 #define FLAG_SEND_FULL (1u << 5)
 #define LINE_8_BITS_FIFO 0x70u
@@ -20,6 +20,7 @@
 #define LEVEL_RECEIVE_EIGHTH 0u
 #define INTERRUPT_RECEIVED (1u << 4)
 #define INTERRUPT_WAITING (1u << 6) /* fewer than the level, for as long as 32 bits take */
+#define INTERRUPT_OVERRUN (1u << 10)
 #define INTERRUPTS 0x7FFu
 /* Of the clock by 16 bauds, in 1/64, rounded. */
 #define DIVISOR ((8u * EDGE_UART_CLOCK_HZ / EDGE_UART_BAUD + 1u) / 2u)
@@ -33,7 +34,7 @@ void edge_uart_init(void) {
   UART_LINE = LINE_8_BITS_FIFO; /* takes the divisor, too */
   UART_LEVELS = LEVEL_RECEIVE_EIGHTH;
   UART_CLEAR = INTERRUPTS;
-  UART_MASK = INTERRUPT_RECEIVED | INTERRUPT_WAITING;
+  UART_MASK = INTERRUPT_RECEIVED | INTERRUPT_WAITING | INTERRUPT_OVERRUN;
   UART_CONTROL = CONTROL_ON_SEND_RECEIVE;
 }
 
@@ -44,12 +45,12 @@ void edge_uart_send(uint8_t byte) {
 }
 
 void edge_port_uart_interrupt(void) {
-  UART_CLEAR = INTERRUPT_RECEIVED | INTERRUPT_WAITING;
+  const uint32_t overrun = UART_PENDING & INTERRUPT_OVERRUN;
+  UART_CLEAR = INTERRUPT_RECEIVED | INTERRUPT_WAITING | overrun;
   while ((UART_FLAGS & FLAG_RECEIVE_EMPTY) == 0) {
-    const uint32_t data = UART_DATA;
-    if ((data & DATA_OVERRUN) != 0) {
-      edge_uart_lost(1);
-    }
-    edge_uart_received((uint8_t)data);
+    edge_uart_received((uint8_t)UART_DATA);
+  }
+  if (overrun != 0) {
+    edge_uart_lost(1);
   }
 }
