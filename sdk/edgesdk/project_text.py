@@ -155,13 +155,7 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
             f"```\nbuild/firmware.elf {image}\n```"
         )
     if board.emulator is None:
-        return (
-            "Write `build/firmware.elf` or `.hex` with the board's probe, for instance\n\n"
-            "```\nopenocd -f BOARD.cfg -c 'program build/firmware.elf verify reset exit'\n"
-            "pyocd flash -t TARGET build/firmware.hex\n```\n\n"
-            f"The model goes to 0x{base or 0:08X}: over the link (LOAD), or, where that is flash, "
-            f"with the probe: `{image}` as raw bytes."
-        )
+        return _probes(board, image)
     emulator = board.emulator
     if board.npu is not None:
         return (
@@ -183,6 +177,29 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     )
 
 
+def _probes(board: Board, image: str) -> str:
+    """Commands of the tools that take any file, and where the model goes."""
+    flash, model = board.flash, board.memory("model")
+    in_flash, at = model.kind == "flash", f"0x{model.base or 0:08X}"
+    ways = []
+    if flash is not None and flash.openocd is not None:
+        files = " ".join(f"-f {name}" for name in flash.openocd.config)
+        programs = ["build/firmware.elf", *([f"{image} {at}"] if in_flash else [])]
+        steps = "".join(f" -c 'program {what} verify'" for what in programs)
+        ways.append(f"openocd {files}{steps} -c 'reset run' -c shutdown")
+    if flash is not None and flash.pyocd is not None:
+        target = f"pyocd flash -t {flash.pyocd.target}"
+        ways.append(f"{target} build/firmware.hex")
+        ways += [f"{target} --format bin --base-address {at} {image}"] if in_flash else []
+    lines = "\n".join(ways)
+    how = f", for instance:\n\n```\n{lines}\n```" if ways else "."
+    where = "which only a probe writes" if in_flash else "over the link (LOAD)"
+    return (
+        "Write `build/firmware.elf` or `.hex` with what `[flash]` of the board file names"
+        f"{how}\n\nThe model, `{image}`, goes to {at} as raw bytes, {where}."
+    )
+
+
 def _talk(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     if choice.protocol == MLPERF_TINY:
         return BENCHES
@@ -193,8 +210,9 @@ def _verbs(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     model = "model/model.edge" if bundle else "MODEL.edge"
     if board.emulator is None or link_of(board, choice) == "uart":
         port = "/dev/ttyACM0" if board.emulator is None else "socket://localhost:4000"
+        load = f"edgesdk flash {model} --port {port}      # another model; the firmware stays\n"
         return (
-            f"```\nedgesdk flash {model} --port {port}      # another model; the firmware stays\n"
+            f"```\n{'' if board.memory('model').kind == 'flash' else load}"
             f"edgesdk run CLIP.wav --port {port} --bundle {model}\n```"
         )
     return (

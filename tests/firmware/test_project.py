@@ -108,6 +108,19 @@ def test_project_has_what_the_bundle_needs_and_no_more(tmp_path: Path) -> None:
     assert "emulator/ethosu/mlw.h" in linked and "ports/host/npu_emulator.c" in linked
 
 
+def test_readme_names_the_commands_that_write_flash() -> None:
+    bundle = recogniser_bundle()
+    options = needed_options(bundle)
+    readme = project_files(load_board("stm32f4-discovery"), bundle, options)["README.md"].decode()
+    assert (
+        "openocd -f board/stm32f4discovery.cfg -c 'program build/firmware.elf verify'"
+        " -c 'program model/model.image 0x08020000 verify' -c 'reset run' -c shutdown\n"
+        "pyocd flash -t stm32f407vgtx build/firmware.hex\n"
+        "pyocd flash -t stm32f407vgtx --format bin --base-address 0x08020000 model/model.image\n"
+    ) in readme
+    assert "edgesdk flash model/model.edge --port" not in readme
+
+
 def test_folder_that_somebody_worked_in_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
