@@ -86,6 +86,8 @@ class Machine:
 
 
 def _flashed(folder: Path, board: Board, link: str, npu: str = "bare/npu_page.c") -> Flashed:
+    assert board.counter is not None
+    counters = {"register": "bare/counter_register.c", "dwt": "cortex_m/counter_dwt.c"}
     (folder / "edge_board.h").write_text(render_header(board), encoding="utf-8")
     template = (ROOT / "ports/cortex_m/memory.ld.in").read_text(encoding="utf-8")
     (folder / "memory.ld").write_text(render_linker_script(board, template), encoding="utf-8")
@@ -98,7 +100,7 @@ def _flashed(folder: Path, board: Board, link: str, npu: str = "bare/npu_page.c"
         f"bare/link_{link}.c",
         npu,
     ]
-    sources += ["bare/counter_register.c", *(["bare/uart_cmsdk.c"] if link == "uart" else [])]
+    sources += [counters[board.counter.driver], *(["bare/uart_cmsdk.c"] if link == "uart" else [])]
     includes = ["app", "runtime/include", "ports/bare"]
     command = ["arm-none-eabi-gcc", *board.compiler.target, "-std=c11", "-O2", "-Wall", "-Wextra"]
     command += ["-Werror", '-DEDGE_FIRMWARE_ID="test"', f"-I{folder}"]
@@ -291,3 +293,23 @@ def test_data_cache_is_maintained_where_the_board_has_one(tmp_path: Path) -> Non
             ] * 2
         finally:
             transport.close()
+
+
+def test_rest_counts_as_cycles_even_if_the_counter_sleeps(tmp_path: Path) -> None:
+    """QEMU's DWT stays at 0 for ever, as one does in a sleep that stops the core's clock."""
+    board = _board(attachment="registers", doorbell=None, interrupt=35)
+    assert board.counter is not None and board.cpu.clock_hz is not None
+    counter = dataclasses.replace(
+        board.counter, driver="dwt", kind="cycles", tick_ns=None, icount_shift=None
+    )
+    made = dataclasses.replace(board, counter=counter)
+    flashed = _flashed(tmp_path, made, "mailbox", "cortex_m/npu_registers.c")
+    transport = power.power_on(board, flashed)
+    try:
+        machine = Machine(transport)
+        machine.ask(WRITE, STATUS, RUNNING)
+        ended, cost = machine.ask(WAIT)
+    finally:
+        transport.close()
+    assert ended == 0
+    assert cost == pytest.approx(board.cpu.clock_hz * LIMIT_MS / 1000, rel=0.02)

@@ -57,6 +57,15 @@ void edge_bare_rest(void) {
   base_ticks = ticks;
 }
 
+uint64_t edge_bare_count(void) { return read_count(); }
+
+void edge_bare_slept(uint64_t before, uint32_t cycles) {
+  const uint64_t passed = read_count() - before;
+  if (CLOCK_KIND == EDGE_CLOCK_CYCLES && passed < cycles / 2u) {
+    base_count += cycles - passed;
+  }
+}
+
 void edge_bare_freeze(void) { frozen_at = read_count(); }
 
 void edge_bare_thaw(void) {

@@ -3,6 +3,7 @@
 #include "cache.h"
 #include "core.h"
 #include "edge_board.h"
+#include "npu.h"
 
 static uint32_t read_register(void *device, uint32_t offset) {
   (void)device;
@@ -19,13 +20,15 @@ static void write_register(void *device, uint32_t offset, uint32_t value) {
 
 /* Without an interrupt the timer alone ends a rest. */
 static uint32_t rest(void) {
+  const uint64_t before = edge_bare_count();
 #ifdef EDGE_NPU_INTERRUPT
   const uint32_t cycles = edge_core_rest_for(EDGE_NPU_INTERRUPT);
   edge_core_forget_interrupt(EDGE_NPU_INTERRUPT);
-  return cycles;
 #else
-  return edge_core_rest();
+  const uint32_t cycles = edge_core_rest();
 #endif
+  edge_bare_slept(before, cycles);
+  return cycles;
 }
 
 static bool await(void *device) {
