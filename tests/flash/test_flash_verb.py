@@ -121,6 +121,29 @@ def test_vendor_gets_files_and_words(
     assert code == 2 and "notes is not of edgesdk" in str(document["error"])
 
 
+def test_doctor_asks_for_the_tool_that_the_board_names_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_board(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    board = str(tmp_path / "simulated-chip.toml")
+    assert main.main(["doctor", "--board", board, "--json"]) == 1
+    tools = {tool["purpose"]: tool for tool in json.loads(capsys.readouterr().out)["tools"]}
+    required = {name: tool["required"] for name, tool in tools.items() if "--with" in name}
+    assert required == {
+        "flash --with openocd": True,
+        **{f"flash --with {name}": False for name in ("jlink", "stm32", "picotool")},
+        **{f"flash --with {name}": False for name in ("pyocd", "esptool")},
+    }
+    assert tools["flash --with openocd"]["install"] == "apt-get install openocd"
+    assert tools["flash --with pyocd"]["found"]
+    (tmp_path / "st-flash").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "st-flash").chmod(0o755)
+    main.main(["doctor", "--json"])
+    tools = {tool["purpose"]: tool for tool in json.loads(capsys.readouterr().out)["tools"]}
+    assert tools["flash --with stm32"]["found"] == str(tmp_path / "st-flash")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.board import Board, load_board
-from edgesdk.errors import BenchError, BoardError
+from edgesdk.errors import BenchError, BoardError, EdgeError
+from edgesdk.flash.write import VENDOR, choose_method
 from edgesdk.toml_table import Table, parse_toml
 
 SCHEMA = 1
 PAGE = "docs/bench.md"
 EMULATED = "emulated"
+DEFAULT = "default"  # the method that a board's file names first
 BUDGETS = ("latency_p95_us", "arena_bytes", "wer")
 PLACEHOLDERS = ("board", "firmware", "image", "port", "probe")
 LIMIT_S = 300.0
@@ -92,6 +94,7 @@ class Desk:
     bench: Path | None = None
     probe: str | None = None
     commands: Commands = Commands()
+    method: str | None = None  # how the board's own file says that it is flashed
     labels: tuple[str, ...] = ()
     disabled: str | None = None
     timeout_s: float | None = None  # longest silence; None: the link's own
@@ -197,13 +200,19 @@ def _read_desk(table: Table, path: Path, shared: Task, lock_wait_s: float) -> De
         )
     table.where = f"{path.name} desk {name!r}"
     task = table.optional("run", lambda inner: _read_task(inner, path)) or Task()
+    board = _read_board(table, path)
+    method = _read_method(table, board)
     desk = Desk(
         name=name,
-        board=_read_board(table, path),
+        board=board,
         port=_read_port(table),
         bench=path,
         probe=table.maybe("probe", str),
-        commands=Commands(*(_read_command(table, key) for key in ("flash", "reset", "power"))),
+        commands=Commands(
+            () if method else _read_command(table, "flash"),
+            *(_read_command(table, key) for key in ("reset", "power")),
+        ),
+        method=method,
         labels=table.texts("labels", ()),
         disabled=table.maybe("disabled", str),
         timeout_s=_seconds(table, "timeout_s", None),
@@ -247,6 +256,25 @@ def _read_port(table: Table) -> str | UsbPort | LabgridPort:
     if port == UsbPort():
         raise BenchError(f"{table.where}: port is empty; give vid, pid, serial or location")
     return port
+
+
+def _read_method(table: Table, board: Board) -> str | None:
+    """The method that `flash` names, which stands for a command of the user's own."""
+    method = table.values.get("flash")
+    if not isinstance(method, str):
+        return None
+    table.known.append("flash")
+    if board.flash is None:
+        raise BenchError(f"{table.where}: {board.name} has no [flash]; leave flash out")
+    try:
+        method = choose_method(board, None if method == DEFAULT else method)
+    except EdgeError as error:
+        raise BenchError(f"{table.where}: {error}") from error
+    if method == VENDOR:
+        raise BenchError(
+            f"{table.where}: {board.name} is written with its maker's tool; give flash a command"
+        )
+    return method
 
 
 def _read_command(table: Table, key: str) -> tuple[str, ...]:
@@ -301,7 +329,7 @@ def _seconds(table: Table, key: str, default: Any) -> Any:
 def _checked(desk: Desk, where: str) -> Desk:
     if desk.emulated and desk.board.emulator is None:
         raise BenchError(f"{where}: {desk.board.name} has no emulator; name its port")
-    if desk.emulated and desk.commands != Commands():
+    if desk.emulated and (desk.method or desk.commands != Commands()):
         raise BenchError(f"{where}: an emulated board takes no flash, reset or power command")
     return desk
 

@@ -26,7 +26,10 @@ from edgesdk.errors import (
     WireError,
 )
 from edgesdk.fit import check_npu
+from edgesdk.flash.job import make_job, planned_job
 from edgesdk.flash.store import store
+from edgesdk.flash.tool import Choice
+from edgesdk.flash.write import make_plan, write_board
 from edgesdk.folders import desks_dir
 from edgesdk.link.device import ANSWER_TIMEOUT_S, HELLO_TIMEOUT_S, Device, open_device
 from edgesdk.link.messages import Content
@@ -153,20 +156,26 @@ class Station:
     def _flash(self, bundle: Bundle | None, port: str) -> None:
         """Put firmware on the board, unless we did or it is to keep its own."""
         digest = "" if bundle is None else bundle.digest
-        command = self.desk.commands.flash
-        if self._flashed == digest or not (self.desk.emulated or command):
+        desk, command = self.desk, self.desk.commands.flash
+        if self._flashed == digest or not (desk.emulated or desk.method or command):
             return
+        choice = Choice(desk.probe or (port if desk.method == "esptool" else None))
         if command:
             _find_program(command[0])  # before we spend time on building
+        if desk.method:
+            make_plan(planned_job(desk.board), desk.method, choice)  # likewise
         options = BuildOptions() if bundle is None else needed_options(bundle)
         try:
             if bundle is not None:
-                check_npu(self.desk.board, bundle)
-            image = build(self.desk.board, bundle, options)
+                check_npu(desk.board, bundle)
+            image = build(desk.board, bundle, options)
         except (FitError, BuildError) as error:  # no wrong result: nothing got to the board
             raise HopelessError(str(error)) from error
-        if self.desk.emulated:
-            store(image, desks_dir() / self.desk.key)
+        if desk.emulated:
+            store(image, desks_dir() / desk.key)
+        elif desk.method:
+            job = make_job(image)
+            write_board(job, desk.method, choice, lambda *_: None, desk.limit_s, self.stop)
         else:
             kept = self._keep(image)
             files = {"firmware": str(image.firmware), "image": str(kept), "port": port}

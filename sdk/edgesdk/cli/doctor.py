@@ -16,6 +16,7 @@ from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
 from edgesdk.core.compile import compiler_version, find_compiler
 from edgesdk.errors import BuildError
 from edgesdk.firmware_sources import COMPILERS, HEADERS
+from edgesdk.flash.programs import PACKAGES, PROGRAMS
 from edgesdk.link.power import QEMU, QEMU_PACKAGES
 from edgesdk.programs import program_version
 
@@ -25,6 +26,7 @@ EXTRAS = {
     "npu": ("ethos-u-vela",),
     "report": ("matplotlib", "jinja2"),
 }
+FLASH = "flash"  # the extra with the packages that write real boards
 MARKS = {True: Text("✓", "green"), False: Text("-", "yellow")}
 
 
@@ -138,14 +140,31 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
     )
 
 
+def _flash_tools(board: Board | None) -> Iterator[Tool]:
+    """Programs that write real boards; asking some for their version would start them."""
+    default = board.flash.default if board is not None and board.flash is not None else None
+    for method, (names, install) in PROGRAMS.items():
+        found = next(filter(None, map(shutil.which, names)), None)
+        required = method == default
+        yield Tool(" or ".join(names), f"flash --with {method}", found, required, install)
+    for method, package in PACKAGES.items():
+        install = f"pip install 'edgesdk[{FLASH}]'"
+        purpose = f"flash --with {method}"
+        yield Tool(package, purpose, _package(package), method == default, install)
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 def _python_tools() -> Iterator[Tool]:
     for extra, packages in EXTRAS.items():
         for package in packages:
-            try:
-                found: str | None = version(package)
-            except PackageNotFoundError:
-                found = None
-            yield Tool(package, extra, found, False, f"pip install 'edgesdk[{extra}]'")
+            install = f"pip install 'edgesdk[{extra}]'"
+            yield Tool(package, extra, _package(package), False, install)
 
 
 def command(
@@ -154,7 +173,7 @@ def command(
     """Say which tools are there; exit 1 when one that the board needs is missing."""
     term = terminal(context, as_json)
     chosen = load_board(board) if board else None
-    tools = [*_system_tools(chosen), *_python_tools()]
+    tools = [*_system_tools(chosen), *_flash_tools(chosen), *_python_tools()]
     missing = [tool for tool in tools if tool.required and not tool.found]
     table = Table("", "tool", "for", "found", box=None, pad_edge=False)
     for tool in tools:

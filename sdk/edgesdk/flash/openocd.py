@@ -20,7 +20,7 @@ TOOL = Tool(
         (r"no J-Link device found|no .*device found|unable to find a matching", Fault.NO_PROBE),
         (r"unable to open (CMSIS-DAP|ftdi)|couldn't find .*(probe|adapter)", Fault.NO_PROBE),
         (r"could not find or open device|no device matches the (serial|adapter)", Fault.NO_PROBE),
-        (r"^Error: open failed", Fault.NO_PROBE),
+        (r"^Error: open failed|invalid serial number", Fault.NO_PROBE),
         (r"multiple .*(devices|probes|adapters)", Fault.SEVERAL),
         (
             r"UNEXPECTED idcode|expected .* idcode|unknown .*device|cannot identify",
