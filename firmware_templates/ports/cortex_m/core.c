@@ -27,6 +27,11 @@
 #define SCB_BFAR EDGE_REG(0xE000ED38u)
 #define SCB_CPACR EDGE_REG(0xE000ED88u)
 
+#if __ARM_ARCH == 6
+#define INTERRUPT_WORDS 1u
+#else
+#define INTERRUPT_WORDS 15u /* 480 interrupts at most; those that a chip lacks ignore it */
+#endif
 #define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
 #define CCR_LOB (1u << 19)      /* low-overhead loops, which Helium code uses */
 /* MemManage, BusFault, UsageFault: a fault that cannot store its frame, because the stack is what
@@ -158,7 +163,20 @@ __attribute__((section(".vectors"), used)) static const union {
     [17 + EDGE_UART_INTERRUPT... 15 + EDGE_INTERRUPTS] = {.handler = edge_fault_entry},
 };
 
+/* What a boot ROM or a bootloader has left on would be taken for a fault. */
+static void quieten(void) {
+  __asm__ volatile("cpsid i" ::: "memory");
+  SYST_CSR = 0;
+  SCB_ICSR = ICSR_CLEAR_SYSTICK;
+  for (uint32_t n = 0; n < INTERRUPT_WORDS; n++) {
+    NVIC_ICER(n) = UINT32_MAX;
+    NVIC_ICPR(n) = UINT32_MAX;
+  }
+  __asm__ volatile("dsb\n cpsie i\n isb" ::: "memory");
+}
+
 static void enable_core(void) {
+  quieten();
   SCB_VTOR = (uint32_t)(uintptr_t)vectors;
   enable_faults();
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
