@@ -14,7 +14,12 @@ BOARDS = [
 QEMU_BOARDS = [board for board in BOARDS if board.values != ("host",)]
 CACHED_BOARDS = [pytest.param("qemu-mps2-an500", marks=QEMU)]
 # Their model lies in flash, which no test fills over the link.
-FLASH_BOARDS = [pytest.param("qemu-netduinoplus2", marks=QEMU)]
+FLASH_BOARDS = [
+    pytest.param("qemu-netduinoplus2", marks=QEMU),
+    pytest.param("qemu-microbit", marks=QEMU),
+    pytest.param("qemu-lm3s6965evb", marks=QEMU),
+    pytest.param("qemu-sifive-e", marks=pytest.mark.needs_riscv),
+]
 
 
 def firmware(board: str, **options: object) -> Image:

@@ -1,4 +1,4 @@
-"""Boards of a few kilobytes, whose image lies in flash: the whole application, bit for bit."""
+"""Boards whose image lies in flash, some of a few kilobytes: the whole application, bit for bit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +16,11 @@ from edgesdk.link.device import Device, open_device
 from edgesdk.link.messages import ClockKind, Content, GraphId, Reset, TensorKind
 from edgesdk.link.status import Status
 from edgesdk.session import run_clip
-from firmware_boards import QEMU
+from firmware_boards import FLASH_BOARDS
 from small_bundle import recogniser_bundle, single_bundle
 from test_boards import _agree, _noise, _pieces
 
-SMALL = pytest.mark.parametrize(
-    "board",
-    [
-        pytest.param("qemu-microbit", marks=QEMU),
-        pytest.param("qemu-lm3s6965evb", marks=QEMU),
-        pytest.param("qemu-sifive-e", marks=pytest.mark.needs_riscv),
-    ],
-)
+IN_FLASH = pytest.mark.parametrize("board", FLASH_BOARDS)
 
 
 @contextmanager
@@ -38,16 +31,20 @@ def _powered(board: str, bundle: Bundle, devices: Path) -> Iterator[Device]:
         yield device
 
 
-@SMALL
+@IN_FLASH
 def test_recogniser_in_flash_equals_the_laptop(board: str, devices: Path) -> None:
     bundle = recogniser_bundle()
-    samples = _noise(1.0)
+    samples = _noise(0.5)
     with _powered(board, bundle, devices) as device:
         assert device.identity.clock == ClockKind.INSTRUCTIONS
         device.check_bundle(bundle.digest)
         for piece in (160, 8000):
             _agree(device.recognise(_pieces(samples, piece), trace=True), bundle, samples)
         metrics = device.metrics()
+        device.recognise(_pieces(samples, piece), trace=True)
+        again = device.metrics()
+        parts = ("features", "encoder", "predictor", "joiner", "search", "total")
+        assert all(getattr(metrics, part) == getattr(again, part) > 0 for part in parts)
         assert metrics.workspace_bytes == bundle.workspace_bytes
         assert metrics.receive_lost == 0
         assert 0 < metrics.stack_high_water < metrics.stack_bytes * 3 // 4
@@ -62,9 +59,11 @@ def test_recogniser_in_flash_equals_the_laptop(board: str, devices: Path) -> Non
         code = device.board.memory("code")
         assert (code.base or 0) <= boot.pc < code.end
         assert device.identity.content_status == Status.FAULT
+        device.reset(Reset.REBOOT)
+        assert device.identity.bundle_digest == bundle.digest
 
 
-@SMALL
+@IN_FLASH
 def test_counts_of_a_graph_are_exact(board: str, devices: Path) -> None:
     costs = []
     for count in (64, 128, 192):

@@ -1,5 +1,6 @@
 """Every UART driver of the boards: all bytes through, overruns counted, the baud rate right."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,10 @@ def test_a_busy_designware_uart_keeps_no_setting_and_no_interrupt_for_ever(tmp_p
     model.arrive(9)
     driver.interrupt()
     assert (driver.received, driver.lost) == (b"\t", 0)
+
+
+def test_every_driver_has_a_model_or_runs_under_qemu() -> None:
+    run = {b.uart.driver for b in load_boards() if b.tier == "emulated" and b.uart is not None}
+    for path in BARE.parent.glob("*/port.toml"):
+        drivers = tomllib.loads(path.read_text(encoding="utf-8")).get("uart_sources", {})
+        assert set(drivers) <= run | {driver for driver, _ in MODELS}, path
