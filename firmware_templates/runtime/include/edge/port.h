@@ -41,7 +41,7 @@ typedef struct edge_port_info {
   uint8_t *model;          /* region for the image, 16-byte aligned */
   uint32_t model_bytes;
   bool model_read_only; /* flash, which only a programmer writes */
-  uint8_t *workspace; /* region for arena, states and buffers, 16-byte aligned */
+  uint8_t *workspace;   /* region for arena, states and buffers, 16-byte aligned */
   uint32_t workspace_bytes;
   uint32_t receive_bytes; /* bytes that the port buffers while the application computes */
   edge_boot_cause_t boot_cause;
