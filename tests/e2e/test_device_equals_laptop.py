@@ -21,6 +21,7 @@ SECURE = [
 IN_FLASH = [
     pytest.param("qemu-netduinoplus2", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
 ]
+RISCV = [pytest.param("qemu-riscv-virt", marks=pytest.mark.needs_riscv)]
 CACHED = [
     pytest.param("qemu-mps2-an500", marks=[pytest.mark.needs_gcc, pytest.mark.needs_qemu]),
 ]
@@ -32,7 +33,7 @@ def _emulate(edgesdk: CommandLine, bundle: Path, clips: Path, engine: str) -> di
     return edgesdk.ok("emulate", bundle, clips, *options).document
 
 
-@pytest.mark.parametrize("board", [*BOARDS, *SECURE, *IN_FLASH, *CACHED])
+@pytest.mark.parametrize("board", [*BOARDS, *SECURE, *IN_FLASH, *CACHED, *RISCV])
 def test_every_logit_of_every_clip(
     board: str, edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path
 ) -> None:

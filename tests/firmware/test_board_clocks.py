@@ -1,6 +1,7 @@
 """The registers of [setup], by the formulas of the reference manuals, give a board's clocks."""
 
 import pytest
+from clocks_esp32 import ESP32
 from clocks_nordic import NORDIC
 from clocks_nxp import NXP
 from clocks_rp import RASPBERRY
@@ -8,7 +9,7 @@ from clocks_stm32 import STM32
 from edgesdk.board import load_board
 from setup_registers import Registers
 
-TREES = {**NORDIC, **NXP, **RASPBERRY, **STM32}
+TREES = {**ESP32, **NORDIC, **NXP, **RASPBERRY, **STM32}
 
 
 @pytest.mark.parametrize("name", TREES)

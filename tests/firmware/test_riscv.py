@@ -10,7 +10,10 @@ import pytest
 from edgesdk.board import load_board
 from edgesdk.build import BuildOptions, build
 from edgesdk.flash.store import load, store
+from edgesdk.link.device import open_device
 from edgesdk.link.power import qemu_command
+from small_bundle import recogniser_bundle
+from test_boards import _agree, _noise, _pieces
 
 pytestmark = pytest.mark.needs_riscv
 
@@ -63,3 +66,19 @@ def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
         process.kill()
     said = log.read_text(encoding="utf-8")
     assert said.count("fault") == 2, said
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_float_registers_give_the_bits_of_software_floats(compiler: str, devices: Path) -> None:
+    """A core with the F extension, by the UART, whose interrupts come between float operations."""
+    known = load_board("qemu-riscv-virt")
+    target = ("-march=rv32imafc", "-mabi=ilp32f")
+    board = dataclasses.replace(known, compiler=dataclasses.replace(known.compiler, target=target))
+    bundle = recogniser_bundle()
+    store(build(board, bundle, BuildOptions(compiler=compiler, link="uart")), devices)
+    with open_device(board, devices=devices) as device:
+        samples = _noise(1.0)
+        _agree(device.recognise(_pieces(samples, 160), trace=True), bundle, samples)
+        metrics = device.metrics()
+    assert metrics.receive_lost == 0
+    assert 0 < metrics.features < 10_000_000  # a tenth of what software floats take

@@ -43,10 +43,15 @@ void edge_fault(uint32_t sp, uint32_t ra) __attribute__((noreturn, used));
 void edge_interrupt(void) __attribute__((used));
 void edge_vectors(void);
 
+#if defined(__riscv_flen)
+#define FLOATS_ON "li t0, 0x2000\n csrs mstatus, t0\n fscsr zero\n" /* FS; to nearest */
+#else
+#define FLOATS_ON
+#endif
+
 /* First in the code's memory. A restart without a reset comes here too, from anywhere. */
 __attribute__((naked, section(".start"), used)) void edge_reset(void) {
-  __asm__ volatile(EDGE_CSR_BEGIN "csrci mstatus, 8\n"
-                                  "la t0, edge_vectors\n"
+  __asm__ volatile(EDGE_CSR_BEGIN "csrci mstatus, 8\n" FLOATS_ON "la t0, edge_vectors\n"
                                   "ori t0, t0, 1\n" /* vectored: some processors know no other */
                                   "csrw mtvec, t0\n"
                                   ".option norelax\n"
@@ -55,6 +60,28 @@ __attribute__((naked, section(".start"), used)) void edge_reset(void) {
                                   "mv a0, sp\n"
                                   "j edge_start" EDGE_CSR_END);
 }
+
+/* What a call may change, of an interrupted computation. */
+/* clang-format off */
+#define REGISTERS(to)                                                                              \
+  to " ra, 0(sp)\n" to " t0, 4(sp)\n" to " t1, 8(sp)\n" to " t2, 12(sp)\n"                         \
+  to " a0, 16(sp)\n" to " a1, 20(sp)\n" to " a2, 24(sp)\n" to " a3, 28(sp)\n"                      \
+  to " a4, 32(sp)\n" to " a5, 36(sp)\n" to " a6, 40(sp)\n" to " a7, 44(sp)\n"                      \
+  to " t3, 48(sp)\n" to " t4, 52(sp)\n" to " t5, 56(sp)\n" to " t6, 60(sp)\n"
+#if !defined(__riscv_flen)
+#define FRAME "64"
+#define FLOATS(to)
+#elif __riscv_flen == 32
+#define FRAME "144"
+#define FLOATS(to)                                                                                 \
+  to " ft0, 64(sp)\n" to " ft1, 68(sp)\n" to " ft2, 72(sp)\n" to " ft3, 76(sp)\n"                  \
+  to " ft4, 80(sp)\n" to " ft5, 84(sp)\n" to " ft6, 88(sp)\n" to " ft7, 92(sp)\n"                  \
+  to " ft8, 96(sp)\n" to " ft9, 100(sp)\n" to " ft10, 104(sp)\n" to " ft11, 108(sp)\n"             \
+  to " fa0, 112(sp)\n" to " fa1, 116(sp)\n" to " fa2, 120(sp)\n" to " fa3, 124(sp)\n"              \
+  to " fa4, 128(sp)\n" to " fa5, 132(sp)\n" to " fa6, 136(sp)\n" to " fa7, 140(sp)\n"
+#else
+#error "an interrupt keeps float registers of 32 bits, or none"
+#endif
 
 /* An entry each for exceptions, which all take the first, and for the causes of interrupts. An
  * exception may come because the stack has failed: it takes another one before any C code. */
@@ -66,23 +93,14 @@ __attribute__((naked, section(".vectors"), used)) void edge_vectors(void) {
                    "1: mv a0, sp\n mv a1, ra\n"
                    "la sp, fault_stack + 256\n"
                    "j edge_fault\n"
-                   "2: addi sp, sp, -64\n"
-                   "sw ra, 0(sp)\n sw t0, 4(sp)\n sw t1, 8(sp)\n sw t2, 12(sp)\n"
-                   "sw a0, 16(sp)\n sw a1, 20(sp)\n sw a2, 24(sp)\n sw a3, 28(sp)\n"
-                   "sw a4, 32(sp)\n sw a5, 36(sp)\n sw a6, 40(sp)\n sw a7, 44(sp)\n"
-                   "sw t3, 48(sp)\n sw t4, 52(sp)\n sw t5, 56(sp)\n sw t6, 60(sp)\n"
+                   "2: addi sp, sp, -" FRAME "\n"
+                   REGISTERS("sw") FLOATS("fsw")
                    "call edge_interrupt\n"
-                   "lw ra, 0(sp)\n lw t0, 4(sp)\n lw t1, 8(sp)\n lw t2, 12(sp)\n"
-                   "lw a0, 16(sp)\n lw a1, 20(sp)\n lw a2, 24(sp)\n lw a3, 28(sp)\n"
-                   "lw a4, 32(sp)\n lw a5, 36(sp)\n lw a6, 40(sp)\n lw a7, 44(sp)\n"
-                   "lw t3, 48(sp)\n lw t4, 52(sp)\n lw t5, 56(sp)\n lw t6, 60(sp)\n"
-                   "addi sp, sp, 64\n"
+                   FLOATS("flw") REGISTERS("lw")
+                   "addi sp, sp, " FRAME "\n"
                    "mret\n");
 }
-
-#if defined(__riscv_flen)
-#error "an interrupt would have to keep the float registers; write that first"
-#endif
+/* clang-format on */
 
 /* A link without a UART never enables its interrupt. */
 __attribute__((weak)) void edge_port_uart_interrupt(void) {}
