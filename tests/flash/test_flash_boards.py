@@ -9,6 +9,7 @@ from edgesdk.flash.job import planned_job
 from edgesdk.flash.openocd import plan as plan_openocd
 from edgesdk.flash.tool import Choice, run_step
 from edgesdk.flash.vendor import vendor_steps
+from edgesdk.flash.write import VENDOR, make_plan
 from esptool import CHIP_LIST
 from pyocd.core.memory_map import MemoryMap
 from pyocd.target.builtin import BUILTIN_TARGETS
@@ -28,6 +29,23 @@ def test_methods_have_a_place_for_everything(board: Board) -> None:
     assert job.pieces
     steps = vendor_steps(board.flash, Path("out")) if board.flash.vendor else ""
     assert "{firmware}" not in steps and "{image}" not in steps
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_every_method_has_a_plan_without_tool_and_device(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dry run prints: with every option, on a machine that has nothing."""
+    assert board.flash
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("edgesdk.flash.programs.find_spec", lambda name: None)
+    monkeypatch.setattr("edgesdk.flash.esptool.comports", list)
+    for method in set(board.flash.offered) - {VENDOR}:
+        for erase in {False, method != "uf2"}:
+            choice = Choice(erase=erase, dry_run=True)
+            plan = make_plan(planned_job(board), method, choice)
+            shown = " ".join(step.by_hand for step in plan.steps)
+            assert plan.files and any(name in shown for name in plan.files)
 
 
 @pytest.mark.needs_openocd

@@ -1,7 +1,7 @@
 """`edgesdk flash` for real boards: by a tool, or by files for the maker's own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def plan_hardware(term: Terminal, board: Board, options: BuildOptions, asked: As
         term.result(document | {"steps": steps}, *commands, "", steps)
         return
     job = planned_job(board)
-    plan = make_plan(job, method, asked.choice)
+    plan = make_plan(job, method, replace(asked.choice, dry_run=True))
     calls = [step.by_hand for step in plan.steps]
     flash = {"files": sorted(plan.files), "commands": calls, "notes": list(plan.notes)}
     notes = [f"# {note}" for note in (*plan.notes, *_notes(job))]
@@ -107,7 +107,7 @@ def write_hardware(term: Terminal, image: Image, bundle: Bundle, asked: Asked) -
     record(image)
     keep(bundle, board)
     return facts | {
-        "verified": True,
+        "verified": written.read_back,
         "tool": written.tool,
         "commands": list(written.commands),
         "seconds": round(written.seconds, 1),
@@ -148,5 +148,8 @@ def hardware_views(facts: dict[str, Any], board: Board) -> list[str]:
     if facts["method"] == VENDOR:
         return [f"nothing is flashed yet; files are in {facts['folder']}", facts["steps"], *notes]
     sizes = ", ".join(f"{p['size_bytes']:,} bytes in {p['memory']}" for p in facts["pieces"])
-    done = f"flashed {board.name} with {facts['tool']} in {facts['seconds']:g} s: {sizes}; verified"
+    how = (
+        "read back and equal" if facts["verified"] else "taken by the board, which nobody can read"
+    )
+    done = f"flashed {board.name} with {facts['tool']} in {facts['seconds']:g} s: {sizes}; {how}"
     return [done, *notes]

@@ -44,14 +44,14 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.esptool
     assert facts is not None
-    port = serial_port(choice.probe)
+    port = _port(choice)
     places = [
         word
         for piece in job.pieces
         for word in (f"0x{offset_of(piece, facts):x}", str(folder / piece.file))
     ]
     command = (
-        *python_module("esptool", "esptool"),
+        *python_module("esptool", "esptool", dry_run=choice.dry_run),
         *("--chip", facts.chip, "--port", port, "--baud", str(facts.baud)),
         *("--before", "default-reset", "--after", RESETS[flash.reset], "write-flash"),
         *(("--erase-all",) if choice.erase else ()),
@@ -74,6 +74,16 @@ def offset_of(piece: Piece, facts: EspTool) -> int:
         f"memory {piece.memory!r} at 0x{piece.address:08X} lies in no [[flash.esptool.window]]; "
         "correct the board file"
     )
+
+
+def _port(choice: Choice) -> str:
+    """The port; in a dry run its place where there is none, or several."""
+    try:
+        return serial_port(choice.probe)
+    except DeviceError:
+        if not choice.dry_run:
+            raise
+        return "PORT"
 
 
 def serial_port(probe: str | None) -> str:

@@ -47,7 +47,7 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.jlink
     assert facts is not None
-    _, program = find_program("jlink")
+    _, program = find_program("jlink", dry_run=choice.dry_run)
     probe = () if choice.probe is None else ("-USB", choice.probe)
     command = (
         *(program, "-device", facts.device, "-if", facts.interface.upper()),

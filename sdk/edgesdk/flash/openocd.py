@@ -50,7 +50,7 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.openocd
     assert facts is not None
-    _, program = find_program("openocd")
+    _, program = find_program("openocd", dry_run=choice.dry_run)
     # Servers would keep a second board of the same bench from being flashed at the same time.
     words = ["gdb_port disabled", "tcl_port disabled", "telnet_port disabled"]
     configs: list[str] = []

@@ -36,7 +36,7 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.picotool
     assert facts is not None
-    _, program = find_program("picotool")
+    _, program = find_program("picotool", dry_run=choice.dry_run)
     which = () if choice.probe is None else ("--ser", choice.probe)
     steps = [Step("erasing", (program, "erase", "-a", *which), verifies=0)] if choice.erase else []
     run = () if flash.reset == "none" else ("-x",)

@@ -20,8 +20,12 @@ PROGRAMS = {  # method -> programs that do it, the better one first, and what br
 PACKAGES = {"pyocd": "pyocd", "esptool": "esptool"}  # method -> package of the extra `flash`
 
 
-def find_program(method: str, offered: Sequence[str] | None = None) -> tuple[str, str]:
+def find_program(
+    method: str, offered: Sequence[str] | None = None, *, dry_run: bool = False
+) -> tuple[str, str]:
     """Name and path of the first program that does a method, or of the first of `offered`.
+
+    In a dry run a program that is not there goes by its name.
 
     Raises:
         HopelessError: none is installed; says how to get one.
@@ -31,16 +35,20 @@ def find_program(method: str, offered: Sequence[str] | None = None) -> tuple[str
         path = shutil.which(name)
         if path is not None:
             return name, path
+    if dry_run:
+        return (offered or names)[0], (offered or names)[0]
     wanted = " or ".join(offered or names)
     raise HopelessError(f"{wanted} is not installed; {install}")
 
 
-def python_module(module: str, package: str | None = None) -> tuple[str, ...]:
+def python_module(
+    module: str, package: str | None = None, *, dry_run: bool = False
+) -> tuple[str, ...]:
     """The command line that runs a module of ours, or of a package that need not be there.
 
     Raises:
         HopelessError: the package is not installed; says how to get it.
     """
-    if package is not None and find_spec(package) is None:
+    if package is not None and not dry_run and find_spec(package) is None:
         raise HopelessError(f"the Python package {package} is not installed; {EXTRA}")
     return (sys.executable, "-m", module)

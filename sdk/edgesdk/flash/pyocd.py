@@ -43,7 +43,7 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     clock = () if facts.clock_khz is None else ("--clock-khz", str(facts.clock_khz))
     pack = () if facts.pack is None else ("--pack", facts.pack)
     command = (
-        *python_module("edgesdk.flash.pyocd_session", "pyocd"),
+        *python_module("edgesdk.flash.pyocd_session", "pyocd", dry_run=choice.dry_run),
         *("--target", facts.target, *pack, *clock, "--reset", flash.reset),
         *(() if choice.probe is None else ("--probe", choice.probe)),
         *(("--erase",) if choice.erase else ()),

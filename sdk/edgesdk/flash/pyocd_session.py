@@ -98,7 +98,11 @@ def flash(probe: Any, chosen: argparse.Namespace, contents: Sequence[Content]) -
     with Session(probe, options=options) as session:
         say(f"connected to {probe.description}")
         write(session, contents, erase=chosen.erase)
-        if not read_back(session, contents):
+        equal = read_back(session, contents)
+        if not equal:  # some chips show their flash only after a reset
+            session.target.reset_and_halt()
+            equal = read_back(session, contents)
+        if not equal:
             return 1
         if chosen.reset in RESETS:
             session.target.reset(RESETS[chosen.reset])

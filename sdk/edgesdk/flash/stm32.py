@@ -56,7 +56,8 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.stm32
     assert facts is not None
-    name, program = find_program("stm32", (CUBE,) if facts.external_loader else None)
+    offered = (CUBE,) if facts.external_loader else None
+    name, program = find_program("stm32", offered, dry_run=choice.dry_run)
     if name == CUBE:
         return _cube(program, job, flash, choice, folder)
     return _open(program, job, flash, choice, folder)

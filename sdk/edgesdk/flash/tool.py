@@ -18,6 +18,11 @@ from edgesdk.errors import DeviceError, EdgeError, FlashError, HopelessError
 
 GRACE_S = 3.0  # for a tool to let go of its probe before it is killed
 POLL_S = 0.2
+STAGES = {  # beginnings of what tools say that they do, in our words
+    r"erasing": "erasing",
+    r"writing|programming|download in progress|loading into": "writing",
+    r"verifying": "verifying",
+}
 LONGEST_OUTPUT = 1 << 20  # bytes of a tool's words that are kept
 ERROR = re.compile(r"(?i)\berror\b")
 TROUBLE = re.compile(
@@ -68,6 +73,7 @@ class Tool:
     signs: tuple[tuple[str, Fault], ...]  # patterns of its words, the most telling first
     begun: str  # from this pattern on, the flash may have changed
     done: str  # what it says once for each thing verified
+    reads_back: bool = True  # else `done` tells of the next best sign
     percent: tuple[str, ...] = (r"(\d{1,3})(?:\.\d+)? ?%",)  # one group: percent; two: done, of all
 
 
@@ -103,6 +109,7 @@ class Choice:
 
     probe: str | None = None  # serial number, or what else the method selects a probe by
     erase: bool = False  # everything first
+    dry_run: bool = False  # then neither tool nor device need be there
 
 
 OnProgress = Callable[[str, float | None], None]  # what, and how much of it from 0 to 1
@@ -119,15 +126,18 @@ class _Run:
     lines: list[str] = field(default_factory=list)
     kept: int = 0
     begun: bool = False
+    stage: str | None = None  # what it says that it does
 
     def hear(self, line: str) -> None:
         line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
         if not line:
             return
         self.begun = self.begun or re.search(self.tool.begun, line) is not None
+        stage = _stage(line)
+        self.stage = stage or self.stage
         shown = _percent(self.tool, line)
-        if shown is not None:
-            self.on_progress(self.step.what, shown)
+        if shown is not None or stage is not None:
+            self.on_progress(self.stage or self.step.what, shown)
         if self.kept < LONGEST_OUTPUT:
             self.kept += len(line)
             self.lines.append(line)
@@ -148,6 +158,13 @@ class _Run:
         words = (ERROR, TROUBLE, re.compile(""))
         telling = (line for word in words for line in self.lines if word.search(line))
         return self.fault(Fault.OTHER, next(telling, f"no word, exit code {code}"))
+
+
+def _stage(line: str) -> str | None:
+    for pattern, stage in STAGES.items():
+        if re.match(rf"(?i)(edgesdk: |J-Link>)?({pattern})", line):
+            return stage
+    return None
 
 
 def _percent(tool: Tool, line: str) -> float | None:

@@ -20,6 +20,7 @@ TOOL = Tool(
         (r"No space", Fault.FULL),
     ),
     begun=r"^writing",
+    reads_back=False,
     done=r"^accepted",
 )
 

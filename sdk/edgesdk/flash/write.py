@@ -34,10 +34,11 @@ ERASE_S = 300.0  # a large external flash takes minutes
 
 @dataclass(frozen=True)
 class Written:
-    """A board was written, and what was read back equals it."""
+    """A board was written."""
 
     method: str
     tool: str
+    read_back: bool  # and found equal; a boot ROM's drive only takes or refuses
     commands: tuple[str, ...]
     seconds: float
 
@@ -117,7 +118,7 @@ def write_board(
     for step in plan.steps:
         seconds += run_step(step, plan.tool, job.board.name, limit_s, on_progress, stop)
     commands = tuple(step.by_hand for step in plan.steps)
-    return Written(method, plan.tool.name, commands, seconds)
+    return Written(method, plan.tool.name, plan.tool.reads_back, commands, seconds)
 
 
 def lay_out(folder: Path, files: Mapping[str, Callable[[], bytes]]) -> None:
