@@ -232,7 +232,10 @@ def check_counter(counter: Counter) -> Iterator[str]:
             f"than two ticks of {float(tick_ns):g} ns, or counts are not exact"
         )
     elif FINEST % tick_ns.denominator:
-        yield f"[counter] tick_ns = {float(tick_ns)} is no multiple of 1/{FINEST} ns; correct it"
+        yield (
+            f"[counter] tick_ns = {float(tick_ns)} is no multiple of 1/{FINEST} ns, counts would "
+            "not be exact; take a counter whose ticks are"
+        )
 
 
 def c_path(driver: str, board_file: Path) -> Path | None:

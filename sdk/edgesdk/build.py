@@ -367,8 +367,19 @@ def _link(work: Path, plan: _Plan, objects: Sequence[Path], board: Board) -> Non
             raise
         raise FitError(
             f"firmware does not fit memory {missing[1]!r} of {board.name}: {missing[2]} bytes "
-            "missing; take a smaller model or a larger board"
+            f"missing; {_less_of(board, missing[1])}"
         ) from error
+
+
+def _less_of(board: Board, memory: str) -> str:
+    """What makes firmware smaller in a memory: what the file sets, where data lie there."""
+    if board.memory("data").name != memory:
+        return "take a smaller model or a larger board"
+    parts = [] if board.uart is None else [f"[uart] receive_bytes = {board.uart.receive_bytes}"]
+    parts.append(f"[link] payload_bytes = {board.link.payload_bytes}")
+    if board.memory("stack").name == memory:
+        parts.append(f"[stack] size_bytes = {board.stack_bytes}")
+    return f"make {' or '.join(parts)} of the board file smaller"
 
 
 def _stack_use(work: Path) -> list[dict[str, object]]:

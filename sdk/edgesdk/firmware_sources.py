@@ -166,14 +166,16 @@ def source_plan(board: Board, choice: Choice) -> SourcePlan:
 
 
 def _drivers(board: Board, port: dict[str, list[str]], root: Path, link: str) -> list[Path]:
-    """Sources of the drivers that the board names, of the port or of the user's own."""
-    found = []
+    """Sources of the drivers that the board names, of the port or of the user's own: each once."""
+    found: list[Path] = []
     for table, driver in board.drivers.items():
         if table == "uart_sources" and link != "uart":
             continue
         offered: dict[str, str] = port.get(table, {})  # type: ignore[assignment]
         own = c_path(driver, board.path)
-        found.append(root / "ports" / offered[driver] if own is None else own)
+        source = root / "ports" / offered[driver] if own is None else own
+        if source not in found:
+            found.append(source)
     return found
 
 

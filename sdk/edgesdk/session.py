@@ -24,9 +24,10 @@ from edgesdk.emulate import (
     run_graph,
     stack_steps,
 )
+from edgesdk.errors import BoardError
 from edgesdk.lattice import join_tokens
 from edgesdk.link.device import DTYPES, Device, Meter
-from edgesdk.link.messages import GraphId, Metrics, OpCost, TensorKind, Token
+from edgesdk.link.messages import ClockKind, GraphId, Metrics, OpCost, TensorKind, Token
 
 PIECE_MS = 10
 GRAPHS = (GraphId.ENCODER, GraphId.PREDICTOR, GraphId.JOINER)
@@ -62,6 +63,9 @@ def run_clip(
     """Stream one clip in pieces of 10 ms, as a microphone would, and collect all about it.
 
     `meter` is told after each piece what the clip has cost so far.
+
+    Raises:
+        BoardError: the device says that it counts, and counted nothing.
     """
     tokens: list[Token] = []
 
@@ -97,6 +101,11 @@ def run_clip(
         endpoints=None if endpoint is EndpointMode.OFF else utterance.endpoints,
     )
     metrics = device.metrics()
+    if device.identity.clock != ClockKind.NONE and utterance.logits_count and not metrics.total:
+        raise BoardError(
+            f"{device.channel.where}: the counter stood still over a whole clip; check [counter] "
+            "of the board file: driver and address"
+        )
     ran = list(GRAPHS)
     ran += [GraphId.ADAPTER] if metrics.adapter_calls else []
     ran += [GraphId.ENDPOINT] if metrics.endpoint_calls else []

@@ -111,14 +111,23 @@ def _page() -> str:
     return (Path(__file__).parents[2] / "docs/porting.md").read_text(encoding="utf-8")
 
 
-def test_documented_board_runs_as_it_stands(tmp_path: Path) -> None:
+def _documented() -> list[tuple[str, str]]:
+    """Board file and C, where there is some, of each board of the page."""
+    blocks = re.findall(r"```toml\n(schema.*?)```(?:\n\n```c\n(.*?)```)?", _page(), re.S)
+    return [(toml, code) for toml, code in blocks]
+
+
+@pytest.mark.parametrize(("toml", "code"), _documented(), ids=["file alone", "with a driver"])
+def test_documented_board_runs_as_it_stands(toml: str, code: str, tmp_path: Path) -> None:
     """Fewer than fifty lines make a board of a machine that no shipped file knows."""
-    (text,) = (part for part in re.findall(r"```toml\n(.*?)```", _page(), re.S) if "schema" in part)
-    assert len(text.splitlines()) < 50
-    name = tomllib.loads(text)["name"]
+    assert len(toml.splitlines()) + len(code.splitlines()) < 50
+    facts = tomllib.loads(toml)
+    name = facts["name"]
     assert not (resource_dir("boards") / f"{name}.toml").exists()
     path = tmp_path / f"{name}.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(toml, encoding="utf-8")
+    if code:
+        (tmp_path / facts["counter"]["driver"]).write_text(code, encoding="utf-8")
     bundle = recogniser_bundle()
     with _open(tmp_path, load_board(path)) as device:
         device.check_bundle(bundle.digest)
@@ -128,6 +137,7 @@ def test_documented_board_runs_as_it_stands(tmp_path: Path) -> None:
         laptop.push(samples)
         laptop.finish()
         heard = device.recognise([samples])
+        assert device.metrics().total > 0
     assert [token.id for token in heard.tokens] == [token.token for token in tokens] != []
 
 

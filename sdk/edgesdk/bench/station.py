@@ -45,6 +45,7 @@ class LimitedTransport:
     def __init__(self, transport: Transport, limit_s: float, stop: Event) -> None:
         """`stop` ends it before its time."""
         self.where = transport.where
+        self.remedy = transport.remedy
         self._transport = transport
         self._limit_s = limit_s
         self._deadline = time.monotonic() + limit_s

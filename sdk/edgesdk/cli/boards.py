@@ -80,7 +80,8 @@ def _check(term: Terminal, paths: Sequence[Path], *, with_build: bool) -> int:
     table = Table("board", "verdict", box=None, pad_edge=False)
     for entry in checked:
         firmware = entry.get("firmware")
-        built = f"ok, builds: {firmware['text_bytes']:,} bytes of code" if firmware else "ok"
+        size = f"{firmware['text_bytes']:,}" if firmware else ""
+        built = f"ok, builds: {size} bytes of code, with every kernel" if firmware else "ok"
         for i, verdict in enumerate(entry["problems"] or [built]):
             table.add_row("" if i else Text(entry["name"], no_wrap=True), verdict)
     term.result({"schema": "edgesdk.boards-check", "version": 2, "boards": checked}, table)

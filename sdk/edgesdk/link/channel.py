@@ -65,6 +65,7 @@ class Channel:
         self._seq = 0
         self._event_seq: int | None = None
         self._heard_bytes = self._heard_frames = 0
+        self.boot: Boot | None = None  # the last one that came while we said hello
 
     @property
     def where(self) -> str:
@@ -97,8 +98,7 @@ class Channel:
                 "check the baud rate, and that edgesdk firmware is flashed"
             )
         raise NoAnswerError(
-            f"{self.where}: no answer to HELLO within {timeout_s:g} s; check that the board has "
-            "power and edgesdk firmware, and that nothing else uses the port"
+            f"{self.where}: no answer to HELLO within {timeout_s:g} s; {self.transport.remedy}"
         )
 
     def _await_identity(self, seq: int, deadline: float) -> Frame | None:
@@ -107,6 +107,8 @@ class Channel:
             self._refuse_benches()
             while self._frames:
                 frame = self._frames.popleft()
+                if frame.type == Message.BOOT:
+                    self.boot = self.parse(read_boot, frame.payload)
                 if frame.seq != seq:
                     continue
                 if frame.type == Message.IDENTITY:

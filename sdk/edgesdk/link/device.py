@@ -134,6 +134,12 @@ class Device:
         """
         identity = self.identity
         if identity.content == Content.NONE:
+            boot = self.channel.boot
+            if identity.content_status == Status.FAULT and boot is not None and boot.faulted:
+                raise IdentityError(
+                    f"{self.channel.where}: the device opened no bundle after a {boot.describe()}; "
+                    "check the memories of its board file, and flash it again"
+                )
             raise IdentityError(
                 f"{self.channel.where}: the device has no bundle "
                 f"({status_text(identity.content_status)}); "

@@ -127,6 +127,7 @@ class NpuTransport:
     def __init__(self, link: OwnedTransport, npu: NpuThread) -> None:
         """Take over both."""
         self.where = link.where
+        self.remedy = link.remedy
         self.process = link.process
         self._link, self._npu = link, npu
 

@@ -15,12 +15,20 @@ POLL_FIRST_S = 20e-6
 POLL_LAST_S = 1e-3
 WAIT_STEP_S = 0.02
 WRITE_TIMEOUT_S = 10.0
+SILENT_PORT = (
+    "check that the board has power and edgesdk firmware, and that nothing else uses the port"
+)
+SILENT_EMULATOR = (
+    "check the board file: memory of `code`, [uart] base and interrupt, [emulator] serial "
+    "(docs/porting.md, When it does not speak)"
+)
 
 
 class Transport(Protocol):
     """What a Device needs of its link; every call ends in time or raises NoAnswerError."""
 
     where: str  # for messages: a port, a process
+    remedy: str  # what to check where nothing ever comes
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
@@ -34,6 +42,8 @@ class Transport(Protocol):
 
 class SerialTransport:
     """Any pyserial URL: /dev/ttyACM0, COM3, socket://host:port, rfc2217://host:port."""
+
+    remedy = SILENT_PORT
 
     def __init__(self, url: str, baud: int) -> None:
         """Open it.
@@ -121,7 +131,9 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def ended(process: subprocess.Popen[bytes], where: str) -> GoneError:
-    """The error for a child that ended by itself, with the last line of its diagnostics."""
+    """The error for a child that ended by itself, with its diagnostics: QEMU's first line of its
+    own (help, or the registers of a locked-up processor, follow it), or else the last line.
+    """
     try:
         code = process.wait(1)
     except subprocess.TimeoutExpired:
@@ -131,12 +143,21 @@ def ended(process: subprocess.Popen[bytes], where: str) -> GoneError:
     if process.stderr is not None and select.select([process.stderr], [], [], 0)[0]:
         text = os.read(process.stderr.fileno(), 65536).decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if line.strip() and "warning:" not in line]
+    qemus = [line for line in lines if line.startswith("qemu")]
+    if qemus:
+        said = qemus[0].strip().rstrip(".")
+        return GoneError(
+            f"{where}: ended ({how}: {said}); check the board file: [emulator], and the memory of "
+            "`code`, where the machine takes its vectors (docs/porting.md, When it does not speak)"
+        )
     said = f": {lines[-1].strip()}" if lines else ""
     return GoneError(f"{where}: ended ({how}{said}); start it again")
 
 
 class PipeTransport:
     """Standard input and output of a firmware process."""
+
+    remedy = "start it again"
 
     def __init__(self, process: subprocess.Popen[bytes], where: str) -> None:
         """Take over a child started with three pipes."""
@@ -250,6 +271,8 @@ class Mailbox:
 class MailboxTransport:
     """A mailbox and the emulator behind it."""
 
+    remedy = SILENT_EMULATOR
+
     def __init__(self, mailbox: Mailbox, process: subprocess.Popen[bytes], where: str) -> None:
         """Take over both."""
         self.process = process
@@ -299,6 +322,8 @@ class MailboxTransport:
 
 class OwnedSerialTransport(SerialTransport):
     """A serial link to an emulator that this session started."""
+
+    remedy = SILENT_EMULATOR
 
     def __init__(self, url: str, baud: int, process: subprocess.Popen[bytes], where: str) -> None:
         """Connect to a port that the emulator offers."""
