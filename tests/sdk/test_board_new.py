@@ -30,6 +30,11 @@ def test_board_like_another_holds_once_its_questions_are_answered(
         "mine.toml: title",
         "mine.toml: source",
     ]
+    again = ["board", "new", "mine", "--from", origin, "-o", str(tmp_path / "text" / "mine.toml")]
+    assert main(again) == 0
+    assert f"2 open questions; every other fact is still that of {origin}" in " ".join(
+        capsys.readouterr().out.split()
+    )
     path.write_text(path.read_text().replace('= "?"', '= "my manual"'))
     board, like = load_board(path), load_board(origin)
     assert (board.name, board.cpu, board.memories) == ("mine", like.cpu, like.memories)

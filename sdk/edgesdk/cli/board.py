@@ -77,8 +77,9 @@ def new(
     _write(path, _from_template(name) if origin is None else _from_board(name, origin))
     faults = faults_of(path)
     document = {"schema": "edgesdk.board-new", "version": 1, "file": str(path), "problems": faults}
+    left = "" if origin is None else f"; every other fact is still that of {origin}"
     term.result(
         document,
-        f"{path}: written; {len(faults)} open questions",
+        f"{path}: written; {len(faults)} open questions{left}",
         f"edgesdk boards --check {path}",
     )
