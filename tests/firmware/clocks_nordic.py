@@ -18,6 +18,7 @@ def _pins(registers: Registers, uart: int, port: int, pins: tuple[int, int]) -> 
 def nrf52840(registers: Registers) -> Clocks:
     """64 MHz always; of the crystal once HFCLKSTART has been asked for."""
     assert registers.field(0x4000_0000, 0, 1) == 1
+    assert registers.field(0x4000_0558, 0, 8) == 0x5A, "debug port: SwDisable"
     return Clocks(cpu_hz=64_000_000, uart_hz=UART_HZ)
 
 
@@ -30,6 +31,8 @@ def nrf5340(registers: Registers) -> Clocks:
     """HFCLKCTRL halves 128 MHz or leaves them; of the crystal by HFCLKSRC."""
     assert registers.field(0x5000_5514, 0, 1) == 1
     assert registers.field(0x5000_5000, 0, 1) == 1
+    for protection in (0x540, 0x548):  # debug port, of all and of the secure side
+        assert registers.field(0x5000_6000 + protection + 4, 0, 32) == 0x50FA_50FA
     return Clocks(cpu_hz=128_000_000 >> registers.field(0x5000_5558, 0, 2), uart_hz=UART_HZ)
 
 

@@ -22,6 +22,7 @@ def imxrt1060(registers: Registers) -> Clocks:
     cpu = pll // (registers.field(CCM + 0x10, 0, 3) + 1) // (registers.field(CCM + 0x14, 10, 3) + 1)
     assert 800 + 25 * registers.field(DCDC + 0xC, 0, 5) >= 1250, "mV"
     assert cpu // (registers.field(CCM + 0x14, 8, 2) + 1) <= 150_000_000
+    assert registers.field(CCM + 0x54, 0, 2) == 0, "CLPCR: in WFI too, or SysTick would stop"
     assert registers.field(CCM + 0x24, 6, 1) == 1, "UART_CLK_SEL: crystal"
     return Clocks(cpu_hz=cpu, uart_hz=CRYSTAL // (registers.field(CCM + 0x24, 0, 6) + 1))
 
@@ -81,7 +82,13 @@ NXP = {
         imxrt1060,
         imxrt1060_uart,
         # As the boot ROM may leave them: PLL1 of 1056 MHz, powered down.
-        reset={ANALOG: 0x1_3042, CCM + 0x10: 1, CCM + 0x14: 0xA_8300, CCM + 0x18: 0x2DAE_8304},
+        reset={
+            ANALOG: 0x1_3042,
+            CCM + 0x10: 1,
+            CCM + 0x14: 0xA_8300,
+            CCM + 0x18: 0x2DAE_8304,
+            CCM + 0x54: 0x79,
+        },
         ready=(ANALOG, 1 << 31),
         switch=(CCM + 0x14, 1 << 25),
     ),

@@ -242,11 +242,14 @@ static void disable_interrupts(void) { __asm__ volatile("cpsid i" ::: "memory");
 
 static void enable_interrupts(void) { __asm__ volatile("cpsie i\n isb" ::: "memory"); }
 
+/* What an nRF5340 at 128 MHz runs right after a sleep may go wrong (anomaly 168). */
+#define AWAKE "nop\n nop\n nop\n nop\n nop\n nop\n nop\n nop\n"
+
 static uint32_t sleep(void) {
   SYST_RVR = SYSTICK_LONGEST;
   SYST_CVR = 0;
   SYST_CSR = SYSTICK_ON | SYSTICK_INTERRUPT;
-  __asm__ volatile("dsb\n wfi" ::: "memory");
+  __asm__ volatile("dsb\n wfi\n" AWAKE ::: "memory");
   const uint32_t left = SYST_CVR;
   const bool passed = (SYST_CSR & SYSTICK_PASSED) != 0;
   SYST_CSR = 0;
