@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgesdk.board import load_board
+from edgesdk.board_setup import Setup, Step
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.core import EndpointKind, EndpointMode, Image, Recogniser, TokenEvent
@@ -613,13 +614,21 @@ def test_host_firmware_survives_any_requests_under_sanitizers(devices: Path) -> 
 
 @pytest.mark.needs_gcc
 @pytest.mark.needs_qemu
-def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
-    """A counter that is not there: the first fault restarts the device, the second stops it."""
+@pytest.mark.parametrize("early", [False, True], ids=["counter", "setup"])
+def test_fault_at_every_start_ends_after_one_restart(early: bool, devices: Path) -> None:
+    """A register that is not there: the first fault restarts the device, the second stops it.
+
+    That of [setup] is written before variables have values.
+    """
     board = "qemu-mps2-an386"
     known = load_board(board)
     assert known.counter is not None
-    wrong = dataclasses.replace(
-        known, counter=dataclasses.replace(known.counter, address=0xB000_0000)
+    nowhere = Step("write", 32, 0xB000_0000, 0xFFFF_FFFF, 1, "nowhere")
+    counter = dataclasses.replace(known.counter, address=nowhere.address)
+    wrong = (
+        dataclasses.replace(known, setup=Setup((nowhere,), "none: a test"))
+        if early
+        else dataclasses.replace(known, counter=counter)
     )
     store(build(wrong), devices)
     log = devices / "faults.txt"

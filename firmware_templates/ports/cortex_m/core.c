@@ -113,12 +113,18 @@ static void tell_cause(edge_fault_t *fault) { (void)fault; }
 static void enable_faults(void) {}
 #endif
 
+/* A fault before any message since one, which may come before variables have values, too. */
+static bool repeats(void) {
+  return record.magic == RECORD_MAGIC ? record.cause == EDGE_BOOT_FAULT
+                                      : this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
+}
+
 /* `frame` is the stack pointer at exception entry; after a stack overflow it points anywhere. */
 void edge_fault(const uint32_t *frame, uint32_t kind) {
   const uint32_t at = (uint32_t)(uintptr_t)frame;
   const bool readable = at >= (uint32_t)(uintptr_t)edge_stack_limit &&
                         at + 32u <= (uint32_t)(uintptr_t)edge_stack_top;
-  const bool again = this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
+  const bool again = repeats();
   record = (boot_record_t){
       .magic = RECORD_MAGIC,
       .cause = EDGE_BOOT_FAULT,
@@ -129,7 +135,7 @@ void edge_fault(const uint32_t *frame, uint32_t kind) {
                 .xpsr = readable ? frame[7] : 0},
   };
   tell_cause(&record.fault);
-  if (again) { /* a fault before any message would only repeat itself */
+  if (again) { /* it would only come once more */
     stop();
   }
   reset_system();
