@@ -5,7 +5,9 @@ STM32_Programmer_CLI from ST UM2237 and such transcripts, those of picotool from
 of st-flash from a public transcript of 1.7.0. They show that our side fits these words, no more.
 """
 
+import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,12 +16,14 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import Board
+from edgesdk.cli.terminal import Terminal
 from edgesdk.errors import DeviceError, EdgeError, FlashError, HopelessError
 from edgesdk.flash import uf2_drop
 from edgesdk.flash.tool import Choice
 from edgesdk.flash.uf2_drop import INFO, find_drive
 from edgesdk.flash.write import Written, write_board
-from made_job import make_board, small_job
+from made_job import make_board, noise, small_job
+from rich.console import Console
 
 CONNECTED = "SEGGER J-Link Commander V7.94e\nConnecting to J-Link via USB...O.K.\nJ-Link>r\n"
 JLINK = (
@@ -349,6 +353,34 @@ def test_ctrl_c_leaves_no_tool_behind(board: Board, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.decode() == "simulated-chip may hold half a firmware: flash it again\n"
     assert _ends(tmp_path / "tool")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_bytes_of_a_tool_are_one_line(seed: int, board: Board, tmp_path: Path) -> None:
+    _fake(tmp_path, "picotool", "", 1)
+    (tmp_path / "picotool.says").write_bytes(noise(5000, seed) + b"\x1b[31m 999999999999 %\n")
+    with pytest.raises(EdgeError) as caught:
+        _write(board, "picotool", tmp_path)
+    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+def test_progress_is_a_bar_on_a_terminal_and_a_line_elsewhere(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _fake(tmp_path, "picotool", PICO_DONE, 0, "/bin/sleep 0.3")
+    job = small_job(board, tmp_path)
+    for terminal in (True, False):
+        term = Terminal(verbose=1)
+        screen = io.StringIO()
+        if terminal:
+            term.err = Console(file=screen, force_terminal=True, width=80)
+        with term.bar("flashing") as show:
+            write_board(job, "picotool", Choice(), show)
+        shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+        if terminal:
+            assert "verifying" in shown and "100%" in shown
+        else:
+            assert shown == "" and capsys.readouterr().err == "flashing ...\n"
 
 
 def test_stopped_bench_ends_its_tools(board: Board, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from edgesdk.bundle import Bundle, save_bundle
 from edgesdk.cli import main
 from edgesdk.cli.target import find_target
 from edgesdk.elf import read_parts
+from edgesdk.flash.kept import keep
 from edgesdk.flash.store import flashed_boards, manifest_of
 from jtag_peer import JtagPeer
 from made_job import make_board
@@ -164,6 +165,21 @@ def test_options_that_do_not_go_together(
     make_board(tmp_path)
     code, document, _ = _flash(capsys, tmp_path, *options)
     assert code == 2 and said in str(document["error"])
+
+
+def test_kept_board_finds_its_own_driver(bundle: Bundle, tmp_path: Path) -> None:
+    """And no longer needs the folder that it was flashed from."""
+    there = tmp_path / "drivers"
+    there.mkdir()
+    (there / "mine.c").write_text("/* a UART */\n")
+    board = make_board(tmp_path, old='driver = "cmsdk"', new="driver = 'drivers/mine.c'")
+    keep(bundle, board)
+    shutil.rmtree(there)
+    board.path.unlink()
+    found, kept = find_target("simulated-chip", "/dev/ttyUSB0", None)
+    assert found and found.uart and found.uart.driver == "mine.c"
+    assert (found.path.parent / "mine.c").read_text() == "/* a UART */\n"
+    assert kept and kept.digest == bundle.digest
 
 
 def test_emulated_board_and_missing_method_are_refused(

@@ -3,9 +3,12 @@
 Host sections never go to a device; and a board file of the user's own may move.
 """
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgesdk.board import Board
+from edgesdk.board_setup import c_path
 from edgesdk.bundle import Bundle, load_bundle, save_bundle
 from edgesdk.errors import BuildError, BundleError, DeviceError
 from edgesdk.flash.store import Flashed
@@ -23,13 +26,25 @@ def keep(bundle: Bundle, board: Board, root: Path | None = None) -> None:
     folder = (root or devices_dir()) / board.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        board_file = board.path.read_bytes()
+        files = dict(_board_files(board))
         save_bundle(bundle, folder / KEPT)
-        (folder / f"{board.name}.toml").write_bytes(board_file)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
     except BundleError as error:
         raise BuildError(str(error)) from error
     except OSError as error:
         raise BuildError(f"{folder}: cannot flash ({error.strerror}); check the folder") from error
+
+
+def _board_files(board: Board) -> Iterator[tuple[str, bytes]]:
+    """The board's file and the user's own drivers, which it then finds beside it."""
+    text = board.path.read_text(encoding="utf-8")
+    for driver in board.drivers.values():
+        own = c_path(driver, board.path)
+        if own is not None:
+            text = re.sub(rf"([\"']){re.escape(driver)}\1", f'"{own.name}"', text)
+            yield own.name, own.read_bytes()
+    yield f"{board.name}.toml", text.encode()
 
 
 def kept_bundle(flashed: Flashed, root: Path | None = None) -> Bundle:

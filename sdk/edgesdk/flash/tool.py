@@ -23,6 +23,7 @@ STAGES = {  # beginnings of what tools say that they do, in our words
     r"writing|programming|download in progress|loading into": "writing",
     r"verifying": "verifying",
 }
+LONGEST_LINE = 300  # characters of a tool's words in a message
 LONGEST_OUTPUT = 1 << 20  # bytes of a tool's words that are kept
 ERROR = re.compile(r"(?i)\berror\b")
 TROUBLE = re.compile(
@@ -129,7 +130,8 @@ class _Run:
     stage: str | None = None  # what it says that it does
 
     def hear(self, line: str) -> None:
-        line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).strip()
+        line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)
+        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
         if not line:
             return
         self.begun = self.begun or re.search(self.tool.begun, line) is not None
@@ -145,7 +147,8 @@ class _Run:
     def fault(self, fault: Fault, line: str) -> EdgeError:
         half = "; the board may hold half a firmware: flash it again" if self.begun else ""
         text = (
-            f"{self.board}: {self.tool.name}: {fault.means} ({line}); {fault.next}{half}; "
+            f"{self.board}: {self.tool.name}: {fault.means} ({line[:LONGEST_LINE]}); "
+            f"{fault.next}{half}; "
             f"by hand: {self.step.by_hand}"
         )
         return fault.kind(text)
