@@ -100,7 +100,11 @@ static edge_status_t load_data(edge_session_t *session, const uint8_t *payload, 
     return EDGE_BAD_STATE;
   }
   size -= 4;
-  if (edge_unpack_u32(payload) != loading->received || size > loading->bytes - loading->received) {
+  const uint32_t offset = edge_unpack_u32(payload);
+  if (offset < loading->received && size <= loading->received - offset) {
+    return EDGE_OK; /* taken already: the host has lost the answer */
+  }
+  if (offset != loading->received || size > loading->bytes - loading->received) {
     return EDGE_BAD_ARGUMENT;
   }
   memcpy(session->port.model + loading->received, payload + 4, size);
@@ -111,10 +115,11 @@ static edge_status_t load_data(edge_session_t *session, const uint8_t *payload, 
 
 static edge_status_t load_end(edge_session_t *session) {
   edge_loading_t *loading = &session->loading;
-  if (!loading->active) {
-    return EDGE_BAD_STATE;
+  if (!loading->active) { /* where it has ended, the host has lost the answer */
+    return loading->ended ? session->content_status : EDGE_BAD_STATE;
   }
   loading->active = false;
+  loading->ended = true;
   if (loading->received != loading->bytes) {
     return EDGE_TRUNCATED;
   }

@@ -15,6 +15,7 @@ void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq
 }
 
 void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes) {
+  edge_session_keep_event(session, type, payload_bytes);
   edge_session_send(session, type, session->event_seq++, payload_bytes);
 }
 
@@ -91,14 +92,15 @@ typedef struct request {
 
 /* Every request with its length as docs/protocol.md has it; nothing else looks at lengths. */
 static const request_t requests[] = {
-    {EDGE_MSG_HELLO, 2, 0},       {EDGE_MSG_PING, 0, 1},         {EDGE_MSG_RESET, 1, 0},
-    {EDGE_MSG_LOAD_BEGIN, 8, 0},  {EDGE_MSG_LOAD_DATA, 4, 1},    {EDGE_MSG_LOAD_END, 0, 0},
-    {EDGE_MSG_START, 4, 0},       {EDGE_MSG_AUDIO, 4, 2},        {EDGE_MSG_FINISH, 0, 0},
-    {EDGE_MSG_METRICS, 0, 0},     {EDGE_MSG_OP_COSTS, 5, 0},     {EDGE_MSG_RESULTS, 4, 0},
-    {EDGE_MSG_GRAPH_INFO, 1, 0},  {EDGE_MSG_GRAPH_TENSOR, 6, 0}, {EDGE_MSG_GRAPH_WRITE, 9, 1},
-    {EDGE_MSG_GRAPH_READ, 14, 0}, {EDGE_MSG_GRAPH_RUN, 5, 0},    {EDGE_MSG_GRAPH_RESET, 2, 0},
-    {EDGE_MSG_BIAS_BEGIN, 8, 0},  {EDGE_MSG_BIAS_DATA, 4, 1},    {EDGE_MSG_BIAS_END, 0, 0},
-    {EDGE_MSG_BIAS_USE, 0, 1},    {EDGE_MSG_BIAS_CLEAR, 0, 1},   {EDGE_MSG_BIAS_LIST, 1, 0},
+    {EDGE_MSG_HELLO, 2, 0},       {EDGE_MSG_PING, 0, 1},        {EDGE_MSG_RESET, 1, 0},
+    {EDGE_MSG_LOAD_BEGIN, 8, 0},  {EDGE_MSG_LOAD_DATA, 4, 1},   {EDGE_MSG_LOAD_END, 0, 0},
+    {EDGE_MSG_START, 4, 0},       {EDGE_MSG_AUDIO, 4, 2},       {EDGE_MSG_FINISH, 0, 0},
+    {EDGE_MSG_METRICS, 0, 0},     {EDGE_MSG_OP_COSTS, 5, 0},    {EDGE_MSG_RESULTS, 4, 0},
+    {EDGE_MSG_EVENTS, 1, 0},      {EDGE_MSG_GRAPH_INFO, 1, 0},  {EDGE_MSG_GRAPH_TENSOR, 6, 0},
+    {EDGE_MSG_GRAPH_WRITE, 9, 1}, {EDGE_MSG_GRAPH_READ, 14, 0}, {EDGE_MSG_GRAPH_RUN, 5, 0},
+    {EDGE_MSG_GRAPH_RESET, 2, 0}, {EDGE_MSG_BIAS_BEGIN, 8, 0},  {EDGE_MSG_BIAS_DATA, 4, 1},
+    {EDGE_MSG_BIAS_END, 0, 0},    {EDGE_MSG_BIAS_USE, 0, 1},    {EDGE_MSG_BIAS_CLEAR, 0, 1},
+    {EDGE_MSG_BIAS_LIST, 1, 0},
 };
 
 static bool is_well_formed(const edge_decoder_t *message) {
@@ -135,7 +137,7 @@ static void serve_reset(edge_session_t *session) {
     return;
   }
   session->utterance = (edge_utterance_t){.active = false};
-  session->loading.active = false;
+  session->loading = (edge_loading_t){.active = false};
   edge_bias_store_cancel(&session->recogniser.bias);
   edge_session_answer(session, EDGE_OK);
   if (kind == EDGE_RESET_REBOOT) {

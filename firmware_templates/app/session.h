@@ -21,6 +21,11 @@
   4096u /* longest payload in either direction; the build may set another                          \
          */
 #endif
+/* Of the last events, for a host that asks for them again; little where payloads are short, as RAM
+ * is. The build may set another. */
+#ifndef EDGE_KEPT_BYTES
+#define EDGE_KEPT_BYTES (EDGE_PAYLOAD_MAX < 2048u ? EDGE_PAYLOAD_MAX / 8u : EDGE_PAYLOAD_MAX / 4u)
+#endif
 /* Operators profiled in all graphs together; a graph that does not fit any more is not profiled. */
 #ifndef EDGE_PROFILE_OPS
 #define EDGE_PROFILE_OPS 512u
@@ -43,16 +48,26 @@ typedef enum edge_content {
 
 typedef struct edge_loading {
   bool active;
+  bool ended; /* by LOAD_END, whose answer is content_status */
   uint32_t bytes, received, crc, expected_crc;
 } edge_loading_t;
 
 typedef struct edge_utterance {
   bool active;
-  bool finished;    /* well, and its results are there */
+  bool finished; /* well, and its results are there */
+  bool ended;    /* by FINISH, with this status */
+  edge_status_t end;
   uint32_t flags;   /* EDGE_START_* */
   uint32_t samples; /* taken since START */
   uint32_t tokens, logits;
 } edge_utterance_t;
+
+/* The last events in a ring, oldest first: u16 payload bytes, u8 type, payload. */
+typedef struct edge_kept {
+  uint32_t first, used; /* bytes */
+  uint32_t count;       /* at most 255, so that their seqs differ */
+  uint8_t data[EDGE_KEPT_BYTES];
+} edge_kept_t;
 
 #define EDGE_START_LOGITS 1u         /* send every joiner call's logits */
 #define EDGE_START_PROFILE 2u        /* count per operator */
@@ -62,7 +77,8 @@ typedef struct edge_utterance {
 typedef struct edge_session {
   edge_port_info_t port;
   edge_decoder_t decoder;
-  uint8_t event_seq;
+  uint8_t event_seq; /* of the next one */
+  edge_kept_t kept;
   edge_image_t image;
   edge_content_t content;
   edge_status_t content_status; /* why there is no content */
@@ -99,6 +115,14 @@ void edge_session_profile(edge_session_t *session, bool on);
 void edge_session_send(edge_session_t *session, edge_message_t type, uint8_t seq,
                        uint32_t payload_bytes);
 void edge_session_send_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes);
+
+/* START: events count from 0 again, and those before it are not kept any more. (events.c) */
+void edge_session_forget_events(edge_session_t *session);
+/* Keep an event that is in session->payload. (events.c) */
+void edge_session_keep_event(edge_session_t *session, edge_message_t type, uint32_t payload_bytes);
+/* EVENTS: send what came from this seq on again; EDGE_BAD_ARGUMENT where not all is kept.
+ * (events.c) */
+edge_status_t edge_session_repeat_events(edge_session_t *session, uint8_t first);
 
 /* Each answers its requests, whose lengths are right, or returns false for a type that is not its
  * own. */

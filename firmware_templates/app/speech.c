@@ -64,6 +64,7 @@ static edge_status_t start(edge_session_t *session, const uint8_t *payload) {
   if ((flags & ~(EDGE_START_LOGITS | EDGE_START_PROFILE | endpoint)) != 0) {
     return EDGE_BAD_ARGUMENT;
   }
+  edge_session_forget_events(session);
   const uint32_t mode = (flags & endpoint) >> EDGE_START_ENDPOINT_SHIFT;
   edge_status_t status = edge_recogniser_endpoint(&session->recogniser, (edge_endpoint_mode_t)mode);
   if (status == EDGE_OK) {
@@ -74,18 +75,23 @@ static edge_status_t start(edge_session_t *session, const uint8_t *payload) {
   return status;
 }
 
-/* One piece: its first sample's number, then the samples. A gap or a repetition is refused. */
+/* One piece: its first sample's number, then the samples. A gap is refused. A piece that was taken
+ * already changes nothing: the host has lost the answer. */
 static edge_status_t take_audio(edge_session_t *session, const uint8_t *payload, uint32_t size) {
   edge_utterance_t *utterance = &session->utterance;
   int16_t samples[128];
   if (!utterance->active) {
     return EDGE_BAD_STATE;
   }
-  if (edge_unpack_u32(payload) != utterance->samples) {
+  const uint32_t first = edge_unpack_u32(payload);
+  uint32_t left = (size - 4) / 2;
+  if (first < utterance->samples && left <= utterance->samples - first) {
+    return EDGE_OK;
+  }
+  if (first != utterance->samples) {
     return EDGE_BAD_ARGUMENT;
   }
   edge_status_t status = EDGE_OK;
-  uint32_t left = (size - 4) / 2;
   const uint8_t *from = payload + 4;
   while (left > 0 && status == EDGE_OK) {
     const uint32_t count = left < 128 ? left : 128;
@@ -208,15 +214,18 @@ static void serve_results(edge_session_t *session) {
 
 static void serve_finish(edge_session_t *session) {
   edge_utterance_t *utterance = &session->utterance;
-  if (!utterance->active) {
+  if (!utterance->active && !utterance->ended) {
     edge_session_answer(session, EDGE_BAD_STATE);
     return;
   }
-  const edge_status_t status = edge_recogniser_finish(&session->recogniser);
-  utterance->active = false;
-  utterance->finished = status == EDGE_OK;
+  if (!utterance->ended) { /* else the host has lost the answer */
+    utterance->end = edge_recogniser_finish(&session->recogniser);
+    utterance->active = false;
+    utterance->ended = true;
+    utterance->finished = utterance->end == EDGE_OK;
+  }
   edge_packer_t p = {.data = session->payload};
-  edge_pack_u32(&p, (uint32_t)status);
+  edge_pack_u32(&p, (uint32_t)utterance->end);
   edge_pack_u32(&p, utterance->samples);
   edge_pack_u32(&p, utterance->tokens);
   edge_pack_u32(&p, utterance->logits);
@@ -324,6 +333,9 @@ bool edge_session_serve_speech(edge_session_t *session) {
     return true;
   case EDGE_MSG_RESULTS:
     serve_results(session);
+    return true;
+  case EDGE_MSG_EVENTS:
+    edge_session_answer(session, edge_session_repeat_events(session, session->decoder.payload[0]));
     return true;
   case EDGE_MSG_METRICS:
     serve_metrics(session);

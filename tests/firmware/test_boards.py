@@ -308,11 +308,14 @@ def test_load_protocol_refuses_gaps_excess_and_wrong_checksums(device: Device) -
     assert device.hello().content == Content.SINGLE
     assert status_of(Message.LOAD_BEGIN, b"short") == Status.BAD_MESSAGE
     assert status_of(Message.LOAD_DATA, bytes(8)) == Status.BAD_STATE
+    assert status_of(Message.LOAD_END) == Status.OK  # as it was answered before
+    device.reset()
     assert status_of(Message.LOAD_END) == Status.BAD_STATE
     begin = struct.pack("<II", len(good), zlib.crc32(good) ^ 1)
     assert status_of(Message.LOAD_BEGIN, begin) == Status.OK
     assert status_of(Message.LOAD_DATA, struct.pack("<I", 4) + good[4:20]) == Status.BAD_ARGUMENT
     assert status_of(Message.LOAD_DATA, struct.pack("<I", 0) + good) == Status.OK
+    assert status_of(Message.LOAD_DATA, struct.pack("<I", 4) + good[4:20]) == Status.OK
     assert status_of(Message.LOAD_DATA, struct.pack("<I", len(good)) + b"x") == Status.BAD_ARGUMENT
     assert status_of(Message.LOAD_END) == Status.BAD_CRC
     assert status_of(Message.LOAD_BEGIN, begin) == Status.OK
@@ -364,6 +367,7 @@ LENGTHS = {
     Message.METRICS: (0,),
     Message.OP_COSTS: (5,),
     Message.RESULTS: (4,),
+    Message.EVENTS: (1,),
     Message.GRAPH_INFO: (1,),
     Message.GRAPH_TENSOR: (6,),
     Message.GRAPH_WRITE: (None, 9, 1),

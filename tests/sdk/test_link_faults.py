@@ -79,7 +79,7 @@ def test_a_well_behaved_device_is_served() -> None:
             ),
             b"",
             6,
-            "the device does not speak protocol 1",
+            "the device does not speak protocol 2",
         ),
         (
             lambda frame: encode(Message.IDENTITY, frame.seq, identity(board="other")),
@@ -172,10 +172,10 @@ BOOT_FAULT = struct.pack("<9I", 2, 3, 0x1234, 0x5678, 0x2000, 0, 0x10000, 0x4000
         (
             _instead(
                 Message.FINISH,
-                lambda frame: encode(Message.TOKEN, 4, bytes(13)) + encode(Message.TOKEN, 6, b""),
+                lambda frame: encode(Message.TOKEN, 0, bytes(13)) + encode(Message.TOKEN, 2, b""),
             ),
             6,
-            "event 5 was lost",
+            "event 1 was lost",
         ),
         (_instead(Message.FINISH, lambda frame: encode(0xF0, 0, b"")), 6, "event 0xf0 is unknown"),
         (well_behaved, 6, "the device counts 0 samples"),

@@ -5,7 +5,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from edgesdk.errors import IdentityError, NoAnswerError, WireError
@@ -34,10 +34,29 @@ BENCH_WORDS = re.compile(rb"m-ready\r\n|this firmware speaks MLPerf Tiny")
 PATIENCE = 10  # an answer may take so many times the longest silence, where events show life
 
 
+MENDING_BYTES = 1536  # most on the way where losses are mended: few events may follow a lost one
+PROBE_S = 0.5  # silence after which we ask whether anything was lost
+PING_S = 0.1  # until the first ping is repeated; each wait is twice the last
+SEQ_MAY_GROW = 8  # bytes that another seq and its CRC may take in escapes
+STUCK = 60  # faults in a row without an answer in between
+
+# Requests that may come twice in a row without harm: docs/protocol.md, "A line that loses bytes".
+REPEATABLE = frozenset(
+    {
+        *(Message.PING, Message.LOAD_BEGIN, Message.LOAD_DATA, Message.LOAD_END),
+        *(Message.START, Message.AUDIO, Message.FINISH, Message.EVENTS),
+        *(Message.METRICS, Message.OP_COSTS, Message.RESULTS),
+        *(Message.GRAPH_INFO, Message.GRAPH_TENSOR, Message.GRAPH_WRITE, Message.GRAPH_READ),
+        *(Message.GRAPH_RESET, Message.BIAS_BEGIN, Message.BIAS_USE, Message.BIAS_LIST),
+    }
+)
+
+
 @dataclass(frozen=True)
 class _Outstanding:
     seq: int
     request: Message
+    payload: bytes
     encoded_bytes: int
     answer: Message
 
@@ -47,6 +66,10 @@ T = TypeVar("T")
 Handler = Callable[[Message, bytes], None]
 
 
+class LineError(WireError):
+    """Bytes were lost or damaged on the way, which is noticed and can be mended."""
+
+
 class Channel:
     """One conversation with a device. Every wait ends in time, with an answer or an EdgeError."""
 
@@ -54,6 +77,8 @@ class Channel:
         """`timeout_s` is the longest silence that counts as life while an answer is due."""
         self.transport = transport
         self.timeout_s = timeout_s
+        self.mends = False  # whether what was lost is sent again, rather than an error
+        self.mended = 0  # faults that were
         self.console = bytearray()
         self.receive_bytes = 1024  # until the device has told its own
         self._decoder = Decoder(PAYLOAD_MAX)
@@ -63,9 +88,12 @@ class Channel:
         self._unanswered_bytes = 0
         self._waiting_since = 0.0  # for the oldest outstanding answer
         self._seq = 0
-        self._event_seq: int | None = None
+        self._event_seq: int | None = None  # of the last one; None: any may come next
         self._heard_bytes = self._heard_frames = 0
         self.boot: Boot | None = None  # the last one that came while we said hello
+        self._heard_at = 0.0
+        self._pings = 0
+        self._stuck = 0  # faults since the last answer
 
     @property
     def where(self) -> str:
@@ -178,14 +206,16 @@ class Channel:
 
         Answers and events that come in meanwhile go to the handlers.
         """
-        frame = encode(request, self._next_seq(), payload)
-        while self._outstanding and self._unanswered_bytes + len(frame) > self.receive_bytes:
+        size = len(encode(request, 0, payload)) + SEQ_MAY_GROW
+        room = min(self.receive_bytes, MENDING_BYTES) if self.mends else self.receive_bytes
+        while self._outstanding and self._unanswered_bytes + size > room:
             self._step(on_answer, on_event)
         if not self._outstanding:
             self._waiting_since = time.monotonic()
-        self._outstanding.append(_Outstanding(self._seq, request, len(frame), answer))
-        self._unanswered_bytes += len(frame)
-        self.transport.write(frame, self.timeout_s)
+        seq = self._next_seq()
+        self._outstanding.append(_Outstanding(seq, request, payload, size, answer))
+        self._unanswered_bytes += size
+        self.transport.write(encode(request, seq, payload), self.timeout_s)
 
     def drain(self, on_answer: Handler | None = None, on_event: Handler | None = None) -> None:
         """Wait until every request is answered."""
@@ -210,43 +240,173 @@ class Channel:
         return self._seq
 
     def _step(self, on_answer: Handler | None, on_event: Handler | None) -> None:
-        """Handle one frame, waiting for it if need be."""
+        """Handle one frame, waiting for it if need be; mend what was lost, if we may."""
         if time.monotonic() - self._waiting_since > PATIENCE * self.timeout_s:
             raise NoAnswerError(
                 f"{self.where}: no answer to {self._outstanding[0].request.name} for "
                 f"{PATIENCE * self.timeout_s:g} s, only events; reset the board and try again"
             )
-        frame = self._next_frame()
-        if frame.type >= FIRST_EVENT:
-            self._check_event(frame)
-            self._hand_over(on_event, Message(frame.type), frame.payload)
-            return
-        if self._is_stale(frame):
-            return
-        waiting = self._outstanding.popleft()
+        try:
+            frame = self._next_frame()
+            if not self._take_event(frame, on_event) and not self._is_stale(frame):
+                self._take_answer(frame, on_answer)
+        except LineError as error:
+            if not self.mends:
+                raise
+            self._mend(error, on_answer, on_event)
+
+    def _take_event(self, frame: Frame, on_event: Handler | None) -> bool:
+        """Take an event; False for another frame."""
+        if frame.type < FIRST_EVENT:
+            return False
+        self._check_event(frame)
+        self._hand_over(on_event, Message(frame.type), frame.payload)
+        return True
+
+    def _take_answer(self, frame: Frame, on_answer: Handler | None) -> None:
+        """Take the answer that is due."""
+        waiting = self._outstanding[0]
+        self._check_answer(frame, waiting)
+        self._outstanding.popleft()
         self._waiting_since = time.monotonic()
         self._unanswered_bytes -= waiting.encoded_bytes
-        self._check_answer(frame, waiting)
+        self._stuck = 0
+        if frame.type == Message.STATUS:
+            self._check_status(frame, waiting)
         self._hand_over(on_answer, waiting.request, frame.payload)
+
+    def _mend(self, fault: LineError, on_answer: Handler | None, on_event: Handler | None) -> None:
+        """Find out what was lost, have lost events again, and send lost requests again.
+
+        The device answers in order: with the answer to a ping, what is unanswered was lost.
+        """
+        while True:
+            self._stuck += 1
+            waiting = [*self._outstanding]
+            if self._stuck > STUCK or any(not _is_repeatable(it) for it in waiting):
+                raise fault
+            try:
+                self._ping(on_answer, on_event)
+                if self._event_seq is not None:
+                    self._fetch_events(on_event)
+                break
+            except LineError:
+                continue
+        self.mended += 1
+        lost = [*self._outstanding]
+        self._outstanding.clear()
+        for it in lost:
+            seq = self._next_seq()
+            self._outstanding.append(replace(it, seq=seq))
+            self.transport.write(encode(it.request, seq, it.payload), self.timeout_s)
+
+    def _ping(self, on_answer: Handler | None, on_event: Handler | None) -> None:
+        """Wait for a ping's answer, taking what comes before it as far as it is in order."""
+        self._pings += 1
+        mark, wait_s = struct.pack("<Q", self._pings), PING_S
+        self._heard_at = time.monotonic()
+        while time.monotonic() - self._heard_at < self.timeout_s:
+            self.transport.write(encode(Message.PING, self._next_seq(), mark), self.timeout_s)
+            deadline = time.monotonic() + wait_s
+            wait_s *= 2
+            while (frame := self._frame_before(deadline)) is not None:
+                if (frame.type, frame.payload) == (Message.PONG, mark):
+                    return
+                self._take_if_due(frame, on_answer, on_event)
+        raise NoAnswerError(
+            f"{self.where}: no answer to PING for {self.timeout_s:g} s; "
+            "reset the board and try again"
+        )
+
+    def _take_if_due(
+        self, frame: Frame, on_answer: Handler | None, on_event: Handler | None
+    ) -> None:
+        try:
+            if self._take_event(frame, on_event):
+                return
+            if self._outstanding and frame.seq == self._outstanding[0].seq:
+                self._take_answer(frame, on_answer)
+        except LineError:
+            return  # what it belongs to will come again
+
+    def _fetch_events(self, on_event: Handler | None) -> None:
+        """Have all events again that followed the last one we know.
+
+        Raises:
+            WireError: the device keeps them no longer.
+        """
+        assert self._event_seq is not None
+        first, seq = (self._event_seq + 1) & 0xFF, self._next_seq()
+        self.transport.write(encode(Message.EVENTS, seq, bytes([first])), self.timeout_s)
+        deadline = time.monotonic() + PROBE_S
+        while (frame := self._frame_before(deadline)) is not None:
+            if self._take_event(frame, on_event) or frame.seq != seq:
+                continue
+            reply = self.parse(read_status, frame.payload)
+            if reply.code != Status.OK:
+                raise WireError(
+                    f"{self.where}: event {first} and others were lost, and the device keeps them "
+                    "no longer; begin the utterance again"
+                )
+            return
+        raise LineError(f"{self.where}: no answer to EVENTS")
+
+    def _frame_before(self, deadline: float) -> Frame | None:
+        """The next whole frame, whatever else comes; None at the deadline."""
+        while not self._frames:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._read(min(left, READ_PIECE_S), strict=False)
+        return self._frames.popleft()
+
+    def begin_events(self) -> None:
+        """START was answered: its events count from 0."""
+        self._event_seq = 0xFF
+
+    def forget_events(self) -> None:
+        """START is about to be sent: the events before it are of no use any more."""
+        self._event_seq = None
+
+    def check_events(self, on_event: Handler | None = None) -> None:
+        """Make sure that no event behind the last one that came was lost.
+
+        Raises:
+            LineError: one was, and we are not to mend.
+        """
+        assert self._event_seq is not None
+        last = self._event_seq
+        first = bytes([(last + 1) & 0xFF])
+        self.request(Message.EVENTS, first, on_event=on_event)
+        if not self.mends and self._event_seq != last:
+            raise LineError(
+                f"{self.where}: event {first[0]} was lost; check the cable or lower the baud rate"
+            )
 
     def _hand_over(self, handler: Handler | None, message: Message, payload: bytes) -> None:
         if handler is not None:
             self.parse(lambda data: handler(message, data), payload)
 
     def _is_stale(self, frame: Frame) -> bool:
-        """Whether it answers a repeated HELLO, or what was abandoned."""
+        """Whether it answers a repeated HELLO or PING, or what was abandoned."""
+        due = self._outstanding[0]
         if frame.type == Message.IDENTITY:
             return True
-        if frame.seq in self._abandoned and frame.seq != self._outstanding[0].seq:
+        if self.mends and frame.type == Message.PONG and due.request != Message.PING:
+            return True
+        if frame.seq in self._abandoned and frame.seq != due.seq:
             while self._abandoned.popleft() != frame.seq:
                 continue
             return True
         return False
 
     def _next_frame(self) -> Frame:
-        deadline = time.monotonic() + self.timeout_s
+        limit_s = min(self.timeout_s, PROBE_S) if self.mends else self.timeout_s
+        deadline = time.monotonic() + limit_s
         while not self._frames:
             left = deadline - time.monotonic()
+            if left <= 0 and self.mends:
+                raise LineError(f"{self.where}: silence for {limit_s:g} s")
             if left <= 0:
                 asked = self._outstanding[0].request.name if self._outstanding else "nothing"
                 raise NoAnswerError(
@@ -259,6 +419,8 @@ class Channel:
     def _read(self, timeout_s: float, *, strict: bool) -> None:
         data = self.transport.read(timeout_s)
         self._heard_bytes += len(data)
+        if data:
+            self._heard_at = time.monotonic()
         for event in self._decoder.feed(data):
             if isinstance(event, Console):
                 self.console += event.data
@@ -267,7 +429,7 @@ class Channel:
                 self._heard_frames += 1
                 self._frames.append(event)
             elif isinstance(event, Damage) and strict:
-                raise WireError(
+                raise LineError(
                     f"{self.where}: a damaged frame arrived ({event.status.name}: "
                     f"{event.status.text}); check the cable or lower the baud rate"
                 )
@@ -286,7 +448,7 @@ class Channel:
             )
         expected = frame.seq if self._event_seq is None else (self._event_seq + 1) & 0xFF
         if frame.seq != expected:
-            raise WireError(
+            raise LineError(
                 f"{self.where}: event {expected} was lost (next was {frame.seq}); "
                 "check the cable or lower the baud rate"
             )
@@ -297,17 +459,26 @@ class Channel:
         if frame.type == Message.STATUS:
             reply = self.parse(read_status, frame.payload)
             if reply.request == 0:
-                raise WireError(
+                raise LineError(
                     f"{self.where}: the device received a damaged frame "
                     f"({status_text(reply.code)}); check the cable or lower the baud rate"
                 )
-            if reply.code != Status.OK:
-                self.forget()
-                raise RefusedError(self.where, name, reply.code)
-        if frame.type != waiting.answer or frame.seq != waiting.seq:
-            raise WireError(
+        fits = frame.type in (waiting.answer, Message.STATUS) and frame.seq == waiting.seq
+        if not fits:
+            raise LineError(
                 f"{self.where}: {name} number {waiting.seq} was answered by message "
                 f"0x{frame.type:02x} number {frame.seq}; flash the firmware of this edgesdk version"
+            )
+
+    def _check_status(self, frame: Frame, waiting: _Outstanding) -> None:
+        code = self.parse(read_status, frame.payload).code
+        if code != Status.OK:
+            self.forget()
+            raise RefusedError(self.where, waiting.request.name, code)
+        if waiting.answer != Message.STATUS:
+            raise WireError(
+                f"{self.where}: {waiting.request.name} was answered by STATUS alone; "
+                "flash the firmware of this edgesdk version"
             )
 
     def await_boot(self, timeout_s: float) -> Boot:
@@ -327,6 +498,12 @@ class Channel:
         raise NoAnswerError(
             f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"
         )
+
+
+def _is_repeatable(waiting: _Outstanding) -> bool:
+    if waiting.request == Message.RESET:
+        return waiting.payload == bytes(1)  # forgets the utterance, and does not restart
+    return waiting.request in REPEATABLE
 
 
 class RefusedError(WireError):

@@ -56,6 +56,7 @@ from edgesdk.link.transport import SerialTransport, Transport
 DEFAULT_BAUD = 115_200
 HELLO_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 60.0  # an emulated M55 may take seconds for one window of a large encoder
+MENDED_PAYLOAD_BYTES = 512
 ALL_OPERATORS = 0xFFFFFFFF
 DTYPES = {1: np.int8, 2: np.uint8, 3: np.int16, 4: np.int32, 5: np.int64}
 
@@ -85,9 +86,12 @@ class Utterance:
 class Device:
     """A running board. Use as a context manager; leaving it powers an emulated board off."""
 
-    def __init__(self, board: Board, transport: Transport, timeout_s: float) -> None:
+    def __init__(
+        self, board: Board, transport: Transport, timeout_s: float, mends: bool = False
+    ) -> None:
         self.board = board
         self.channel = Channel(transport, timeout_s)
+        self.channel.mends = mends
         self.identity: Identity
 
     def __enter__(self) -> "Device":
@@ -151,6 +155,12 @@ class Device:
                 f"not {digest}; flash it again"
             )
 
+    @property
+    def _payload_bytes(self) -> int:
+        """Longest payload to send or ask for; short where frames may have to go again."""
+        longest = self.identity.payload_max
+        return min(longest, MENDED_PAYLOAD_BYTES) if self.channel.mends else longest
+
     def load(self, image: bytes) -> Identity:
         """Replace the bundle by device image bytes (Bundle.device_bytes).
 
@@ -161,7 +171,7 @@ class Device:
         channel = self.channel
         begin = struct.pack("<II", len(image), zlib.crc32(image))
         channel.request(Message.LOAD_BEGIN, begin)
-        step = self.identity.payload_max - 4
+        step = self._payload_bytes - 4
         for offset in range(0, len(image), step):
             part = struct.pack("<I", offset) + image[offset : offset + step]
             channel.post(Message.LOAD_DATA, part, Message.STATUS)
@@ -188,7 +198,9 @@ class Device:
         listener = Listener(on_token)
         flags = (START_LOGITS if trace else 0) | (START_PROFILE if profile else 0)
         flags |= endpoint << START_ENDPOINT_SHIFT
+        self.channel.forget_events()
         self.channel.request(Message.START, struct.pack("<I", flags))
+        self.channel.begin_events()
         try:
             sent, final = self._stream(pieces, listener, meter)
         except BaseException:
@@ -249,12 +261,13 @@ class Device:
         final = self.channel.ask(
             Message.FINISH, b"", Message.FINAL, read_final, on_event=listener.handle
         )
+        self.channel.check_events(listener.handle)
         self._check_code(Message.FINISH, final.code)
         return sent, final
 
     def _send_audio(self, piece: Samples, sent: int, answered: Handler, listener: Listener) -> int:
         data = np.ascontiguousarray(piece, "<i2").tobytes()
-        step = (self.identity.payload_max - 4) // 2 * 2
+        step = (self._payload_bytes - 4) // 2 * 2
         for at in range(0, len(data), step):
             part = data[at : at + step]
             self.channel.post(
@@ -336,7 +349,7 @@ class Device:
 
     def graph_write(self, graph: GraphId, index: int, data: bytes) -> None:
         """Fill input `index`."""
-        step = self.identity.payload_max - 9
+        step = self._payload_bytes - 9
         for offset in range(0, len(data), step):
             head = struct.pack("<BII", graph, index, offset)
             self.channel.request(Message.GRAPH_WRITE, head + data[offset : offset + step])
@@ -344,7 +357,7 @@ class Device:
     def graph_read(self, graph: GraphId, kind: TensorKind, index: int) -> npt.NDArray[Any]:
         """Values of a tensor, in its shape and type."""
         facts = self.tensor_facts(graph, kind, index)
-        step = self.identity.payload_max - 4
+        step = self._payload_bytes - 4
         data = b""
         while len(data) < facts.bytes:
             size = min(step, facts.bytes - len(data))
@@ -373,10 +386,12 @@ def open_device(
     timeout_s: float = ANSWER_TIMEOUT_S,
     hello_timeout_s: float = HELLO_TIMEOUT_S,
     devices: Path | None = None,
+    mends: bool = False,
 ) -> Device:
     """Power on an emulated board from its device folder, or open `port`, and say hello.
 
-    `port` is any pyserial URL. `devices` replaces the folder of device folders.
+    `port` is any pyserial URL. `devices` replaces the folder of device folders. With `mends`, what
+    the line loses or damages is sent again (docs/protocol.md); otherwise it is an error.
 
     Raises:
         DeviceError: nothing flashed, no such port, or hardware without a port.
@@ -385,11 +400,12 @@ def open_device(
     """
     if port is not None:
         baud = board.uart.baud if board.uart is not None else DEFAULT_BAUD
-        return _greet(Device(board, SerialTransport(port, baud), timeout_s), hello_timeout_s)
+        device = Device(board, SerialTransport(port, baud), timeout_s, mends)
+        return _greet(device, hello_timeout_s)
     if board.emulator is None:
         raise DeviceError(f"{board.name} is real hardware; name its port, see `edgesdk devices`")
     flashed = store.load(board.name, devices)
-    device = _greet(Device(board, power_on(board, flashed), timeout_s), hello_timeout_s)
+    device = _greet(Device(board, power_on(board, flashed), timeout_s, mends), hello_timeout_s)
     if device.identity.firmware_id != flashed.firmware_id:
         device.close()
         raise IdentityError(

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from edgesdk.errors import WireError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 IMAGE_DIGEST_BYTES = 8
 
 
@@ -25,6 +25,7 @@ class Message(IntEnum):
     METRICS = 0x23
     OP_COSTS = 0x24
     RESULTS = 0x25
+    EVENTS = 0x26
     GRAPH_INFO = 0x30
     GRAPH_TENSOR = 0x31
     GRAPH_WRITE = 0x32

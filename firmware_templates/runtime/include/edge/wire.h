@@ -11,7 +11,7 @@
 
 #include "edge/status.h"
 
-#define EDGE_WIRE_VERSION 1u
+#define EDGE_WIRE_VERSION 2u
 #define EDGE_WIRE_FLAG 0x7Eu
 #define EDGE_WIRE_ESCAPE 0x7Du
 #define EDGE_WIRE_TOGGLE 0x20u
@@ -36,6 +36,7 @@
   EDGE_MESSAGE(METRICS, 0x23)                                                                      \
   EDGE_MESSAGE(OP_COSTS, 0x24)                                                                     \
   EDGE_MESSAGE(RESULTS, 0x25)                                                                      \
+  EDGE_MESSAGE(EVENTS, 0x26)                                                                       \
   EDGE_MESSAGE(GRAPH_INFO, 0x30)                                                                   \
   EDGE_MESSAGE(GRAPH_TENSOR, 0x31)                                                                 \
   EDGE_MESSAGE(GRAPH_WRITE, 0x32)                                                                  \
