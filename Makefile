@@ -1,6 +1,7 @@
 # make demo   the whole way: convert the shipped recogniser, flash it, run it, report
 # make test   lint, types, Python tests, C tests on the host and on emulated Cortex-M4 and M55
 # make bench  what kernels, models and recogniser cost on the emulated boards; the emulated NPU
+# make soak   an hour of audio over a line that loses, doubles and corrupts bytes
 # make fix    format what `make test` checks
 # make clean  remove what these made (not .venv)
 
@@ -11,7 +12,7 @@ PYTHON := .venv/bin/python
 EDGESDK := .venv/bin/edgesdk
 C_FILES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
 
-.PHONY: demo test bench fix clean
+.PHONY: demo test bench soak fix clean
 .NOTPARALLEL:
 
 demo:
@@ -37,6 +38,10 @@ bench:
 	$(PYTHON) benchmarks/models.py
 	$(PYTHON) benchmarks/boards.py
 	$(PYTHON) benchmarks/npu.py
+
+soak:
+	tools/setup.sh host convert,emulate
+	$(PYTHON) benchmarks/soak.py --stream-s 60
 
 fix:
 	tools/setup.sh all convert,emulate,flash,npu,report,rescore,train,dev
