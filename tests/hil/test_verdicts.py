@@ -11,6 +11,7 @@ from edgesdk.folders import desks_dir
 from edgesdk.needed import needed_options
 from one_desk import BUNDLE, GOOD, Bench, kinds, write_tests
 
+pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.needs_cc
 
 HOST = load_board("host")
