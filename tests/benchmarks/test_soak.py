@@ -66,7 +66,7 @@ def test_leak_and_drift_are_told() -> None:
 
 
 class _Echo:
-    where = "echo"
+    where = remedy = "echo"
 
     def __init__(self, data: bytes) -> None:
         self.data, self.written = data, b""
