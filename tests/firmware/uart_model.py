@@ -117,7 +117,9 @@ class Driver:
         self.lost += count
 
 
-def compile_driver(source: Path, folder: Path, facts: dict[str, int]) -> Path:
+def compile_driver(
+    source: Path, folder: Path, facts: dict[str, int], harness: str = "uart_model.hpp"
+) -> Path:
     """A driver as shared library in `folder`; `facts` are the numbers of edge_board.h."""
     copy = folder / source.name  # apart from ports/bare/core.h, which `#include` would find first
     shutil.copyfile(source, copy)
@@ -126,6 +128,13 @@ def compile_driver(source: Path, folder: Path, facts: dict[str, int]) -> Path:
     (folder / "edge_board.h").write_text(defines, encoding="utf-8")
     library = folder / f"{source.stem}.so"
     command = ["g++", "-std=c++20", "-O1", "-w", "-shared", "-fPIC", "-x", "c++"]
-    command += [f"-I{folder}", f"-I{BARE}", f'-DDRIVER="{copy}"', "-o", str(library)]
-    subprocess.run([*command, str(HERE / "uart_model.hpp")], check=True)
+    command += [
+        f"-I{folder}",
+        f"-I{BARE}",
+        f"-I{source.parent}",
+        f'-DDRIVER="{copy}"',
+        "-o",
+        str(library),
+    ]
+    subprocess.run([*command, str(HERE / harness)], check=True)
     return library
