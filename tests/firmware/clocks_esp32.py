@@ -24,8 +24,9 @@ def _uart(registers: Registers) -> None:
     for pin in (20, 21):
         assert registers.field(IO_MUX + 4 + 4 * pin, 12, 3) == 0, "MCU_SEL: U0RXD, U0TXD"
     assert registers.field(IO_MUX + 4 + 4 * 20, 9, 1) == 1, "FUN_IE of U0RXD"
-    for watchdog in (RTC + 0x90, TIMG0 + 0x48):
-        assert registers.field(watchdog, 0, 32) == 0, "on, in flash boot at least"
+    handed_over = 1 << 22  # WDT_CONF_UPDATE_EN, without which TIMG0 keeps what it had
+    for watchdog, off in ((RTC + 0x90, 0), (TIMG0 + 0x48, handed_over)):
+        assert registers.field(watchdog, 0, 32) == off, "on, in flash boot at least"
     assert registers.field(RTC + 0xAC, 31, 1) == 1, "the super watchdog does not feed itself"
     for lock in (RTC + 0xA8, RTC + 0xB0, TIMG0 + 0x64):
         assert registers.field(lock, 0, 32) == 0, "left open"
