@@ -1,7 +1,7 @@
 """Tools that cannot run here (closed, or no package), played by programs that say their words.
 
 J-Link Commander's words are from SEGGER UM08001 and transcripts in public issues, those of
-STM32_Programmer_CLI from ST UM2237 and such transcripts, those of picotool from its README, those
+STM32_Programmer_CLI from ST UM2237 and such transcripts, those of picotool from its main.cpp, those
 of st-flash from a public transcript of 1.7.0. They show that our side fits these words, no more.
 """
 
@@ -59,7 +59,9 @@ ST = """st-flash 1.7.0
 2026-01-01T00:00:00 INFO common.c: Flash written and verified! jolly good!
 """
 PICO = "Loading into Flash:   [==============================]  100%\n"
-PICO_DONE = PICO + "Verifying Flash:      [==============================]  100%\n  OK\n"
+PICO_BAR = PICO + "Verifying Flash:      [==============================]  100%\n"
+PICO_DONE = PICO_BAR + "  OK\n\nThe device was rebooted to start the application.\n"
+PICO_FAILED = PICO_BAR + "  FAILED\nERROR: The device contents did not match the file\n"
 
 
 @pytest.fixture
@@ -172,7 +174,10 @@ def test_jlink_verifies_every_piece(board: Board, tmp_path: Path) -> None:
          "Verification of flash failed at offset: 0"), FlashError, "read back differs"),
         ("picotool", "No accessible RP-series devices in BOOTSEL mode were found.", DeviceError,
          "no probe is connected"),
-        ("picotool", PICO + "ERROR: Verification failed", FlashError, "read back .*half a firm"),
+        ("picotool", PICO_FAILED, FlashError, "read back .*did not match .*half a firmware"),
+        ("picotool", "Multiple RP-series devices in BOOTSEL mode found:", DeviceError, "several"),
+        ("picotool", "ERROR: The RP2350 device returned an error: permission failure",
+         HopelessError, "the flash is protected"),
         ("picotool", "Device at bus 1, address 2 could not be opened. Maybe try 'sudo' or check "
          "your permissions.", HopelessError, "this user may not open the probe"),
     ],
@@ -234,8 +239,8 @@ def test_picotool_loads_a_uf2_file_and_starts_it(board: Board, tmp_path: Path) -
 
 
 def test_silence_about_verifying_is_no_success(board: Board, tmp_path: Path) -> None:
-    _fake(tmp_path, "picotool", PICO)
-    with pytest.raises(FlashError, match="never said that it verified; last: Loading"):
+    _fake(tmp_path, "picotool", PICO_BAR)
+    with pytest.raises(FlashError, match="never said that it verified; last: Verifying"):
         _write(board, "picotool", tmp_path)
 
 

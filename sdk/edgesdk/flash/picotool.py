@@ -9,7 +9,7 @@ from edgesdk.flash.programs import find_program
 from edgesdk.flash.tool import Choice, Fault, Plan, Step, Tool
 from edgesdk.flash.uf2_file import UF2, uf2_file
 
-# picotool 2.x, README.md of github.com/raspberrypi/picotool; words as users quote them.
+# Words of picotool 1.1 to 2.x: its main.cpp (github.com/raspberrypi/picotool), and as users quote.
 TOOL = Tool(
     name="picotool",
     signs=(
@@ -19,12 +19,12 @@ TOOL = Tool(
         (r"(multiple|more than one) .*RP.* device", Fault.SEVERAL),
         (r"claim|in use|busy", Fault.BUSY),
         (r"family ID .* (cannot|not)|not (a )?valid .*for|wrong (chip|device)", Fault.WRONG_CHIP),
-        (r"locked|secure|protect|permissions .*partition", Fault.PROTECTED),
+        (r"permission failure|locked|secure|protect", Fault.PROTECTED),
         (r"unable to connect|communication|lost|not respond", Fault.NO_TARGET),
         (r"does(n't| not) fit|outside|too (large|big)", Fault.FULL),
     ),
     begun=r"(?i)^(erasing|loading into flash)",
-    done=r"(?i)^verifying flash.*100 ?%|^verifying.*(ok|done)",
+    done=r"^OK$",  # behind the bar of each range that was verified
 )
 
 
