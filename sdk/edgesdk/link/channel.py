@@ -5,7 +5,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from edgesdk.errors import IdentityError, NoAnswerError, WireError
@@ -34,26 +34,13 @@ BENCH_WORDS = re.compile(rb"m-ready\r\n|this firmware speaks MLPerf Tiny")
 PATIENCE = 10  # an answer may take so many times the longest silence, where events show life
 
 
-MENDING_BYTES = 1536  # most on the way where losses are mended: few events may follow a lost one
-PROBE_S = 0.5  # silence after which we ask whether anything was lost
-PING_S = 0.1  # until the first ping is repeated; each wait is twice the last
 SEQ_MAY_GROW = 8  # bytes that another seq and its CRC may take in escapes
-STUCK = 60  # faults in a row without an answer in between
-
-# Requests that may come twice in a row without harm: docs/protocol.md, "A line that loses bytes".
-REPEATABLE = frozenset(
-    {
-        *(Message.PING, Message.LOAD_BEGIN, Message.LOAD_DATA, Message.LOAD_END),
-        *(Message.START, Message.AUDIO, Message.FINISH, Message.EVENTS),
-        *(Message.METRICS, Message.OP_COSTS, Message.RESULTS),
-        *(Message.GRAPH_INFO, Message.GRAPH_TENSOR, Message.GRAPH_WRITE, Message.GRAPH_READ),
-        *(Message.GRAPH_RESET, Message.BIAS_BEGIN, Message.BIAS_USE, Message.BIAS_LIST),
-    }
-)
 
 
 @dataclass(frozen=True)
-class _Outstanding:
+class Outstanding:
+    """A request that is not answered yet."""
+
     seq: int
     request: Message
     payload: bytes
@@ -73,17 +60,18 @@ class LineError(WireError):
 class Channel:
     """One conversation with a device. Every wait ends in time, with an answer or an EdgeError."""
 
+    mends = False  # whether what was lost is sent again, rather than an error
+
     def __init__(self, transport: Transport, timeout_s: float) -> None:
         """`timeout_s` is the longest silence that counts as life while an answer is due."""
         self.transport = transport
         self.timeout_s = timeout_s
-        self.mends = False  # whether what was lost is sent again, rather than an error
-        self.mended = 0  # faults that were
+        self.mended = 0  # faults after which what was lost was sent again
         self.console = bytearray()
         self.receive_bytes = 1024  # until the device has told its own
         self._decoder = Decoder(PAYLOAD_MAX)
         self._frames: deque[Frame] = deque()
-        self._outstanding: deque[_Outstanding] = deque()
+        self._outstanding: deque[Outstanding] = deque()
         self._abandoned: deque[int] = deque()  # seqs whose answers nobody waits for any more
         self._unanswered_bytes = 0
         self._waiting_since = 0.0  # for the oldest outstanding answer
@@ -92,8 +80,6 @@ class Channel:
         self._heard_bytes = self._heard_frames = 0
         self.boot: Boot | None = None  # the last one that came while we said hello
         self._heard_at = 0.0
-        self._pings = 0
-        self._stuck = 0  # faults since the last answer
 
     @property
     def where(self) -> str:
@@ -207,13 +193,12 @@ class Channel:
         Answers and events that come in meanwhile go to the handlers.
         """
         size = len(encode(request, 0, payload)) + SEQ_MAY_GROW
-        room = min(self.receive_bytes, MENDING_BYTES) if self.mends else self.receive_bytes
-        while self._outstanding and self._unanswered_bytes + size > room:
+        while self._outstanding and self._unanswered_bytes + size > self._room:
             self._step(on_answer, on_event)
         if not self._outstanding:
             self._waiting_since = time.monotonic()
         seq = self._next_seq()
-        self._outstanding.append(_Outstanding(seq, request, payload, size, answer))
+        self._outstanding.append(Outstanding(seq, request, payload, size, answer))
         self._unanswered_bytes += size
         self.transport.write(encode(request, seq, payload), self.timeout_s)
 
@@ -240,7 +225,7 @@ class Channel:
         return self._seq
 
     def _step(self, on_answer: Handler | None, on_event: Handler | None) -> None:
-        """Handle one frame, waiting for it if need be; mend what was lost, if we may."""
+        """Handle one frame, waiting for it if need be."""
         if time.monotonic() - self._waiting_since > PATIENCE * self.timeout_s:
             raise NoAnswerError(
                 f"{self.where}: no answer to {self._outstanding[0].request.name} for "
@@ -251,9 +236,27 @@ class Channel:
             if not self._take_event(frame, on_event) and not self._is_stale(frame):
                 self._take_answer(frame, on_answer)
         except LineError as error:
-            if not self.mends:
-                raise
-            self._mend(error, on_answer, on_event)
+            self._lose(error, on_answer, on_event)
+
+    @property
+    def _room(self) -> int:
+        """Most bytes on the way unanswered."""
+        return self.receive_bytes
+
+    @property
+    def _silence_s(self) -> float:
+        """Silence after which something is wrong."""
+        return self.timeout_s
+
+    def _silent(self, asked: str) -> NoAnswerError | LineError:
+        return NoAnswerError(
+            f"{self.where}: no answer to {asked} for {self._silence_s:g} s; "
+            "reset the board and try again"
+        )
+
+    def _lose(self, fault: LineError, on_answer: Handler | None, on_event: Handler | None) -> None:
+        """What to do about a fault of the line."""
+        raise fault
 
     def _take_event(self, frame: Frame, on_event: Handler | None) -> bool:
         """Take an event; False for another frame."""
@@ -270,95 +273,9 @@ class Channel:
         self._outstanding.popleft()
         self._waiting_since = time.monotonic()
         self._unanswered_bytes -= waiting.encoded_bytes
-        self._stuck = 0
         if frame.type == Message.STATUS:
             self._check_status(frame, waiting)
         self._hand_over(on_answer, waiting.request, frame.payload)
-
-    def _mend(self, fault: LineError, on_answer: Handler | None, on_event: Handler | None) -> None:
-        """Find out what was lost, have lost events again, and send lost requests again.
-
-        The device answers in order: with the answer to a ping, what is unanswered was lost.
-        """
-        while True:
-            self._stuck += 1
-            waiting = [*self._outstanding]
-            if self._stuck > STUCK or any(not _is_repeatable(it) for it in waiting):
-                raise fault
-            try:
-                self._ping(on_answer, on_event)
-                if self._event_seq is not None:
-                    self._fetch_events(on_event)
-                break
-            except LineError:
-                continue
-        self.mended += 1
-        lost = [*self._outstanding]
-        self._outstanding.clear()
-        for it in lost:
-            seq = self._next_seq()
-            self._outstanding.append(replace(it, seq=seq))
-            self.transport.write(encode(it.request, seq, it.payload), self.timeout_s)
-
-    def _ping(self, on_answer: Handler | None, on_event: Handler | None) -> None:
-        """Wait for a ping's answer, taking what comes before it as far as it is in order."""
-        self._pings += 1
-        mark, wait_s = struct.pack("<Q", self._pings), PING_S
-        self._heard_at = time.monotonic()
-        while time.monotonic() - self._heard_at < self.timeout_s:
-            self.transport.write(encode(Message.PING, self._next_seq(), mark), self.timeout_s)
-            deadline = time.monotonic() + wait_s
-            wait_s *= 2
-            while (frame := self._frame_before(deadline)) is not None:
-                if (frame.type, frame.payload) == (Message.PONG, mark):
-                    return
-                self._take_if_due(frame, on_answer, on_event)
-        raise NoAnswerError(
-            f"{self.where}: no answer to PING for {self.timeout_s:g} s; "
-            "reset the board and try again"
-        )
-
-    def _take_if_due(
-        self, frame: Frame, on_answer: Handler | None, on_event: Handler | None
-    ) -> None:
-        try:
-            if self._take_event(frame, on_event):
-                return
-            if self._outstanding and frame.seq == self._outstanding[0].seq:
-                self._take_answer(frame, on_answer)
-        except LineError:
-            return  # what it belongs to will come again
-
-    def _fetch_events(self, on_event: Handler | None) -> None:
-        """Have all events again that followed the last one we know.
-
-        Raises:
-            WireError: the device keeps them no longer.
-        """
-        assert self._event_seq is not None
-        first, seq = (self._event_seq + 1) & 0xFF, self._next_seq()
-        self.transport.write(encode(Message.EVENTS, seq, bytes([first])), self.timeout_s)
-        deadline = time.monotonic() + PROBE_S
-        while (frame := self._frame_before(deadline)) is not None:
-            if self._take_event(frame, on_event) or frame.seq != seq:
-                continue
-            reply = self.parse(read_status, frame.payload)
-            if reply.code != Status.OK:
-                raise WireError(
-                    f"{self.where}: event {first} and others were lost, and the device keeps them "
-                    "no longer; begin the utterance again"
-                )
-            return
-        raise LineError(f"{self.where}: no answer to EVENTS")
-
-    def _frame_before(self, deadline: float) -> Frame | None:
-        """The next whole frame, whatever else comes; None at the deadline."""
-        while not self._frames:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self._read(min(left, READ_PIECE_S), strict=False)
-        return self._frames.popleft()
 
     def begin_events(self) -> None:
         """START was answered: its events count from 0."""
@@ -388,11 +305,9 @@ class Channel:
             self.parse(lambda data: handler(message, data), payload)
 
     def _is_stale(self, frame: Frame) -> bool:
-        """Whether it answers a repeated HELLO or PING, or what was abandoned."""
+        """Whether it answers a repeated HELLO, or what was abandoned."""
         due = self._outstanding[0]
         if frame.type == Message.IDENTITY:
-            return True
-        if self.mends and frame.type == Message.PONG and due.request != Message.PING:
             return True
         if frame.seq in self._abandoned and frame.seq != due.seq:
             while self._abandoned.popleft() != frame.seq:
@@ -401,18 +316,11 @@ class Channel:
         return False
 
     def _next_frame(self) -> Frame:
-        limit_s = min(self.timeout_s, PROBE_S) if self.mends else self.timeout_s
-        deadline = time.monotonic() + limit_s
+        deadline = time.monotonic() + self._silence_s
         while not self._frames:
             left = deadline - time.monotonic()
-            if left <= 0 and self.mends:
-                raise LineError(f"{self.where}: silence for {limit_s:g} s")
             if left <= 0:
-                asked = self._outstanding[0].request.name if self._outstanding else "nothing"
-                raise NoAnswerError(
-                    f"{self.where}: no answer to {asked} for {self.timeout_s:g} s; "
-                    "reset the board and try again"
-                )
+                raise self._silent(self._outstanding[0].request.name)
             self._read(min(left, READ_PIECE_S), strict=True)
         return self._frames.popleft()
 
@@ -454,7 +362,7 @@ class Channel:
             )
         self._event_seq = frame.seq
 
-    def _check_answer(self, frame: Frame, waiting: _Outstanding) -> None:
+    def _check_answer(self, frame: Frame, waiting: Outstanding) -> None:
         name = waiting.request.name
         if frame.type == Message.STATUS:
             reply = self.parse(read_status, frame.payload)
@@ -470,7 +378,7 @@ class Channel:
                 f"0x{frame.type:02x} number {frame.seq}; flash the firmware of this edgesdk version"
             )
 
-    def _check_status(self, frame: Frame, waiting: _Outstanding) -> None:
+    def _check_status(self, frame: Frame, waiting: Outstanding) -> None:
         code = self.parse(read_status, frame.payload).code
         if code != Status.OK:
             self.forget()
@@ -498,12 +406,6 @@ class Channel:
         raise NoAnswerError(
             f"{self.where}: the device did not start again within {timeout_s:g} s; reset it by hand"
         )
-
-
-def _is_repeatable(waiting: _Outstanding) -> bool:
-    if waiting.request == Message.RESET:
-        return waiting.payload == bytes(1)  # forgets the utterance, and does not restart
-    return waiting.request in REPEATABLE
 
 
 class RefusedError(WireError):

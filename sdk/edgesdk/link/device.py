@@ -20,6 +20,7 @@ from edgesdk.flash import store
 from edgesdk.lattice import Results, read_results
 from edgesdk.link.channel import Channel, Handler
 from edgesdk.link.listener import Listener, TokenHandler
+from edgesdk.link.mending import MendingChannel
 from edgesdk.link.messages import (
     START_ENDPOINT_SHIFT,
     START_LOGITS,
@@ -90,8 +91,7 @@ class Device:
         self, board: Board, transport: Transport, timeout_s: float, mends: bool = False
     ) -> None:
         self.board = board
-        self.channel = Channel(transport, timeout_s)
-        self.channel.mends = mends
+        self.channel = (MendingChannel if mends else Channel)(transport, timeout_s)
         self.identity: Identity
 
     def __enter__(self) -> "Device":
