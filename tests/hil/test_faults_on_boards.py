@@ -56,6 +56,9 @@ def _bare(board: str, folder: Path) -> Flashed:
     [
         ("qemu-mps2-an386", "socket", tuple(FAULTS)),
         ("qemu-mps3-an547", "rfc2217", ("killed", "reboot", "corrupt")),
+        pytest.param(
+            *("qemu-riscv-virt", "socket", ("killed", "corrupt")), marks=pytest.mark.needs_riscv
+        ),
     ],
 )
 def test_each_fault_has_its_verdict_and_the_next_test_works(
