@@ -62,6 +62,7 @@ def imx93_uart(registers: Registers) -> None:
 def alif_e7(registers: Registers) -> Clocks:
     """The secure enclave starts the core; the UART chooses between 38.4 and 100 MHz."""
     chosen = registers.field(0x4902_F008, 8 + 2, 1)
+    assert registers.field(0x400F_0010, 0, 1) == 1, "the NPU has a clock"
     return Clocks(cpu_hz=400_000_000, uart_hz=(38_400_000, 100_000_000)[chosen])
 
 
