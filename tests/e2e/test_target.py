@@ -56,6 +56,21 @@ def test_flashed_board_stays_known_when_its_file_has_gone(
     assert (outcome.code, "cannot be read" in outcome.error_line()) == (2, True)
 
 
+def test_board_file_that_has_changed_since_is_told_of(
+    edgesdk: CommandLine, mine: Path, clip: Path
+) -> None:
+    """What was flashed runs, whatever the file says by now."""
+
+    def said() -> str:
+        return " ".join(edgesdk("run", clip, "--board", mine).err.split())
+
+    assert "00_yes.wav: " in said() and "has changed" not in said()
+    mine.write_text(mine.read_text(encoding="utf-8") + "# a thought\n", encoding="utf-8")
+    assert f"note: {mine}: has changed since mine was flashed" in said()
+    edgesdk.ok("flash", mine.parent / "small.edge", "--board", mine)
+    assert "00_yes.wav: " in said() and "has changed" not in said()
+
+
 @pytest.mark.parametrize(
     ("option", "value"), [("--compiler", "tcc"), ("--link", "bogus"), ("--link", "uart")]
 )

@@ -133,9 +133,7 @@ def _flash_board(
 
 
 def _say_layout(term: Terminal, bundle: Bundle, board: Board) -> None:
-    note = layout_note(bundle, board)
-    if note is not None:
-        term.note(f"note: {note}")
+    term.note_if(layout_note(bundle, board))
 
 
 def _load_over_link(

@@ -35,6 +35,7 @@ from edgesdk.elf import Sizes
 from edgesdk.emulate import Clip, GraphRun, Transcript, load_array, load_clips
 from edgesdk.errors import EdgeError
 from edgesdk.fit import memory_use
+from edgesdk.flash.kept import stale_note
 from edgesdk.flash.store import manifest_of
 from edgesdk.link.device import Device
 from edgesdk.link.power import QEMU
@@ -304,6 +305,7 @@ def command(
         check_run_folder(report)
     curves = _curves(endpoint_curve, report)
     target, loaded = find_target(board, port, bundle)
+    term.note_if(stale_note(target))
     only_clips = any((expect, report, trace, logits, bias, endpoint))
     _check_choice(clips or [], inputs or [], loaded, only_clips)
     if inputs:

@@ -67,6 +67,11 @@ class Terminal:
         if not self.quiet:
             self.err.print(text)
 
+    def note_if(self, text: str | None) -> None:
+        """The same where there is something to say."""
+        if text is not None:
+            self.note(f"note: {text}")
+
     def live(self, text: str, *, end: str = "\n") -> None:
         """Words as they are recognised, on stderr; nothing with -q."""
         if not self.quiet:

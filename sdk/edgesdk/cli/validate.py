@@ -14,6 +14,7 @@ from edgesdk.cli.options import (
 )
 from edgesdk.cli.target import find_target, open_target
 from edgesdk.errors import EdgeError
+from edgesdk.flash.kept import stale_note
 from edgesdk.link.validate import validate
 
 
@@ -28,6 +29,7 @@ def command(
     """Feed the bundle's samples to the device; exit 1 and name the operator where it differs."""
     term = terminal(context, as_json)
     target, loaded = find_target(board, port, bundle)
+    term.note_if(stale_note(target))
     if loaded is None:
         raise EdgeError("the samples lie in the bundle; name its file with --bundle")
     with open_target(target, port, loaded, timeout) as device:

@@ -87,3 +87,18 @@ def kept_board(name: str, root: Path | None = None) -> Path | None:
     """The board file that `name` was flashed with; None where nothing is flashed."""
     path = (root or devices_dir()) / name / f"{name}.toml"
     return path if path.is_file() else None
+
+
+def stale_note(board: Board | None, root: Path | None = None) -> str | None:
+    """What to say where an emulated board's file has changed since its firmware was flashed."""
+    folder = None if board is None else (root or devices_dir()) / board.name
+    if board is None or folder is None or board.emulator is None or board.path.parent == folder:
+        return None
+    for name, data in _board_files(board):
+        kept = folder / name
+        if kept.is_file() and kept.read_bytes() != data:
+            return (
+                f"{board.path.parent / name}: has changed since {board.name} was flashed, and what "
+                "was flashed runs; flash again to try the change"
+            )
+    return None
