@@ -9,7 +9,7 @@ from edgesdk.core import EndpointMode
 from edgesdk.emulate import Clip, NoInterpreterError
 from edgesdk.errors import EdgeError
 from edgesdk.link.device import Utterance
-from edgesdk.link.messages import GraphId, Token
+from edgesdk.link.messages import ClockKind, GraphId, Token
 
 METRICS = SimpleNamespace(adapter_calls=0, endpoint_calls=1)
 
@@ -48,6 +48,8 @@ def test_interpreter_that_does_not_load_is_an_error(monkeypatch: pytest.MonkeyPa
 
 class _FakeDevice:
     """Takes audio and says one word in two pieces."""
+
+    identity = SimpleNamespace(clock=ClockKind.NONE)
 
     def recognise(
         self, pieces, on_token, *, trace: bool, profile: bool, endpoint: EndpointMode, meter: object
