@@ -26,6 +26,7 @@
 #define SCB_MMFAR EDGE_REG(0xE000ED34u)
 #define SCB_BFAR EDGE_REG(0xE000ED38u)
 #define SCB_CPACR EDGE_REG(0xE000ED88u)
+#define DEMCR EDGE_REG(0xE000EDFCu)
 
 #if __ARM_ARCH == 6
 #define INTERRUPT_WORDS 1u
@@ -38,6 +39,7 @@
  * failed, can then still escalate to HardFault; from HardFault it would be a lockup. */
 #define SHCSR_FAULTS (7u << 16)
 #define CPACR_FPU (0xFu << 20)
+#define DEMCR_TRCENA (1u << 24)
 #define ICSR_CLEAR_SYSTICK (1u << 25)
 #define CFSR_MMARVALID (1u << 7)
 #define CFSR_BFARVALID (1u << 15)
@@ -76,9 +78,12 @@ static void keep_record(void) { edge_cache_clean(&record, sizeof record); }
 
 static _Noreturn void reset_system(void) {
   keep_record();
-  __asm__ volatile("dsb" ::: "memory");
-  SCB_AIRCR = AIRCR_RESET;
-  for (;;) {
+#if __ARM_ARCH >= 7
+  DEMCR &= ~DEMCR_TRCENA; /* with it, an Alif Ensemble does not reset */
+#endif
+  for (;;) { /* a Cortex-M55 may refuse while somebody uses the bus, and forgets the wish */
+    __asm__ volatile("dsb" ::: "memory");
+    SCB_AIRCR = AIRCR_RESET;
   }
 }
 

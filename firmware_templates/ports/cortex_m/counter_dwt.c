@@ -11,11 +11,22 @@
 #define CTRL_CYCCNTENA 1u
 #define LAR_UNLOCK 0xC5ACCE55u /* a Cortex-M7 locks its registers; elsewhere nothing listens */
 
-void edge_counter_init(void) {
+static void start(void) {
   DEMCR |= DEMCR_TRCENA;
   DWT_LAR = LAR_UNLOCK;
-  DWT_CYCCNT = 0;
   DWT_CTRL |= CTRL_CYCCNTENA;
 }
 
-uint32_t edge_counter_read(void) { return DWT_CYCCNT; }
+void edge_counter_init(void) {
+  start();
+  DWT_CYCCNT = 0;
+}
+
+/* Debuggers that go turn it off, some milliseconds after the reset that started the firmware
+ * (pyOCD, DAPLink). */
+uint32_t edge_counter_read(void) {
+  if ((DEMCR & DEMCR_TRCENA) == 0) {
+    start();
+  }
+  return DWT_CYCCNT;
+}
