@@ -31,12 +31,14 @@ void edge_core_regions(edge_port_info_t *info);
 
 void edge_core_stack(edge_port_usage_t *usage);
 
-/* Sleep for at most a millisecond; any interrupt ends it. The cycles that it took, never
- * none: who adds them up has a time limit even where something else keeps ending the sleep. */
-uint32_t edge_core_rest(void);
+/* Sleep for at most a millisecond, or, where the sleep stops the core's timer, until an interrupt;
+ * any interrupt ends it. Not at all where `over` says, once nothing can come between, that what the
+ * caller waits for has come; NULL: it waits for time. The cycles that it took, never none: who adds
+ * them up has a time limit even where something else keeps ending the sleep. */
+uint32_t edge_core_rest(bool (*over)(void));
 
-/* The same. Interrupt `number` ends it too, which is enabled here only and needs no handler; its
- * source is the caller's to silence. */
+/* The same for time. Interrupt `number` ends it too, which is enabled here only and needs no
+ * handler; its source is the caller's to silence. */
 uint32_t edge_core_rest_for(uint32_t number);
 
 /* Cycles of a time limit. */

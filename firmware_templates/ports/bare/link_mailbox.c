@@ -1,5 +1,6 @@
 /* Two byte rings in memory that the emulator shares with the host (docs/protocol.md). Indices run
  * freely, each is written by one side only; a reader drops what was sent before it started. */
+#include <stddef.h>
 #include <string.h>
 
 #include "core.h"
@@ -41,6 +42,8 @@ uint32_t edge_link_read(uint8_t *data, uint32_t capacity) {
   return size;
 }
 
+bool edge_link_waits(void) { return TO_DEVICE_HEAD != TO_DEVICE_TAIL; }
+
 void edge_link_write(const uint8_t *data, uint32_t size) {
   while (size > 0) {
     const uint32_t head = TO_HOST_HEAD;
@@ -48,7 +51,7 @@ void edge_link_write(const uint8_t *data, uint32_t size) {
     const uint32_t room = RING_BYTES - (head - TO_HOST_TAIL);
     const uint32_t part = smaller(smaller(room, size), RING_BYTES - at);
     if (part == 0) {
-      edge_bare_rest();
+      edge_bare_rest(NULL);
       continue;
     }
     edge_core_barrier();

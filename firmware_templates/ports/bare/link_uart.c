@@ -8,8 +8,8 @@
 #define RING_BYTES EDGE_UART_RECEIVE_BYTES
 _Static_assert((RING_BYTES & (RING_BYTES - 1u)) == 0, "the ring's size is a power of two");
 
-static uint8_t ring[RING_BYTES];
-static volatile uint32_t head, tail; /* head: the interrupt's; tail: the application's */
+static volatile uint8_t ring[RING_BYTES]; /* else copies could move past the indices */
+static volatile uint32_t head, tail;      /* head: the interrupt's; tail: the application's */
 static volatile uint32_t lost;
 static uint32_t high_water;
 
@@ -40,6 +40,8 @@ uint32_t edge_link_read(uint8_t *data, uint32_t capacity) {
   tail += size;
   return size;
 }
+
+bool edge_link_waits(void) { return head != tail; }
 
 void edge_link_write(const uint8_t *data, uint32_t size) {
   for (uint32_t i = 0; i < size; i++) {

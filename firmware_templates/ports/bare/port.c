@@ -51,8 +51,8 @@ static uint64_t read_ticks(void) {
 static uint64_t read_count(void) { return base_count + counts_of(read_ticks() - base_ticks); }
 
 /* Sleeping ends at any nanosecond: count whole instructions from here again. */
-void edge_bare_rest(void) {
-  (void)edge_core_rest();
+void edge_bare_rest(bool (*over)(void)) {
+  (void)edge_core_rest(over);
   base_count = read_count();
   base_ticks = ticks;
 }
@@ -123,7 +123,7 @@ void edge_port_write(const uint8_t *data, uint32_t size) { edge_link_write(data,
 
 void edge_port_idle(void) {
   if (++idle_polls > POLLS_BEFORE_REST) {
-    edge_bare_rest();
+    edge_bare_rest(edge_link_waits);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "core.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "cache.h"
 #include "edge_board.h"
@@ -162,19 +163,6 @@ __attribute__((naked)) void edge_fault_entry(void) {
 
 void edge_port_uart_interrupt(void) __attribute__((weak, alias("edge_fault_entry")));
 
-/* The UART has interrupted since the last rest. Between a look at the link and the sleep that
- * follows, this is what keeps the processor awake: where WFI stops SysTick (nRF52, nRF53), nothing
- * else would end the sleep before the next byte. */
-static volatile uint8_t interrupted __attribute__((used));
-
-__attribute__((naked)) static void uart_entry(void) {
-  __asm__ volatile("ldr r0, =interrupted\n"
-                   "movs r1, #1\n"
-                   "strb r1, [r0]\n"
-                   "ldr r0, =edge_port_uart_interrupt\n"
-                   "bx r0\n");
-}
-
 typedef void (*vector_t)(void);
 __attribute__((section(".vectors"), used)) static const union {
   const void *stack;
@@ -183,7 +171,7 @@ __attribute__((section(".vectors"), used)) static const union {
     {.stack = edge_stack_top},
     {.handler = edge_reset},
     [2 ... 15 + EDGE_UART_INTERRUPT] = {.handler = edge_fault_entry},
-    [16 + EDGE_UART_INTERRUPT] = {.handler = uart_entry},
+    [16 + EDGE_UART_INTERRUPT] = {.handler = edge_port_uart_interrupt},
     [17 + EDGE_UART_INTERRUPT... 15 + EDGE_INTERRUPTS] = {.handler = edge_fault_entry},
 };
 
@@ -283,10 +271,11 @@ static uint32_t sleep(void) {
 
 uint64_t edge_core_cycles(uint32_t ms) { return (uint64_t)ms * SYSTICK_LONGEST; }
 
-uint32_t edge_core_rest(void) {
+/* Where WFI stops SysTick (nRF52, nRF53), nothing but the next byte would end a sleep after one
+ * that its handler has taken since the caller looked. */
+uint32_t edge_core_rest(bool (*over)(void)) {
   disable_interrupts();
-  const uint32_t cycles = interrupted != 0 ? REST_CYCLES : sleep();
-  interrupted = 0;
+  const uint32_t cycles = over != NULL && over() ? REST_CYCLES : sleep();
   enable_interrupts();
   return cycles;
 }

@@ -1,4 +1,6 @@
 /* An NPU whose registers lie at an address. */
+#include <stddef.h>
+
 #include "../../runtime/npu/ethosu/registers.h"
 #include "cache.h"
 #include "core.h"
@@ -25,7 +27,7 @@ static uint32_t rest(void) {
   const uint32_t cycles = edge_core_rest_for(EDGE_NPU_INTERRUPT);
   edge_core_forget_interrupt(EDGE_NPU_INTERRUPT);
 #else
-  const uint32_t cycles = edge_core_rest();
+  const uint32_t cycles = edge_core_rest(NULL);
 #endif
   edge_bare_slept(before, cycles);
   return cycles;

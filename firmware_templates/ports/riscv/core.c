@@ -216,8 +216,9 @@ void edge_core_stack(edge_port_usage_t *usage) {
   usage->stack_high_water = 4u * (uint32_t)(edge_stack_top - untouched);
 }
 
-/* A tick that comes before the WFI does not end it, but the next one does. */
-uint32_t edge_core_rest(void) {
+/* What comes before the WFI, a tick too, does not end it, but the next tick does. */
+uint32_t edge_core_rest(bool (*over)(void)) {
+  (void)over;
   edge_interrupts_begin_ticks();
   __asm__ volatile("wfi" ::: "memory");
   return 1u + edge_interrupts_end_ticks() * (EDGE_CPU_CLOCK_HZ / EDGE_TIMER_HZ);
