@@ -41,9 +41,9 @@ struct Register {
 #include SOURCE
 
 extern "C" {
-void model_start(uint32_t size) {
+void model_start(uint32_t size, uint32_t caches) {
   count = 0;
-  control = 0x200; // STKALIGN, which has to stay
+  control = 0x200 | caches; // STKALIGN, which has to stay
   size_register = size;
 }
 uint32_t model_events(const Event **list) {

@@ -52,8 +52,8 @@ def _events(library: ctypes.CDLL) -> list[tuple[int, int, int]]:
     return [(found[at].kind, found[at].address, found[at].value) for at in range(count)]
 
 
-def _enabled(library: ctypes.CDLL, size: int) -> list[tuple[int, int, int]]:
-    library.model_start(size)
+def _enabled(library: ctypes.CDLL, size: int, already: int = 0) -> list[tuple[int, int, int]]:
+    library.model_start(size, already)
     library.model_enable()
     return _events(library)
 
@@ -90,8 +90,8 @@ DEFECTS = {
     "a way is left out": ("way <= ways", "way < ways"),
     "ways lie elsewhere": ("(uint32_t)__builtin_clz(ways)", "28"),
     "on before they are empty": (
-        "  empty_data_cache();\n  SCB_CCR |= CCR_DATA;",
-        "  SCB_CCR |= CCR_DATA;\n  empty_data_cache();",
+        "    empty_data_cache();\n    SCB_CCR |= CCR_DATA;",
+        "    SCB_CCR |= CCR_DATA;\n    empty_data_cache();",
     ),
     "the size of another cache": ("  SCB_CSSELR = CSSELR_DATA;\n", ""),
 }
@@ -105,6 +105,12 @@ def test_a_wrong_order_is_found(defect: str, tmp_path: Path) -> None:
     assert _wrong(_library(tmp_path, BOTH, text.replace(old, new)), M7_16K) is not None
 
 
+def test_a_data_cache_that_a_bootloader_left_on_keeps_what_it_holds(tmp_path: Path) -> None:
+    events = _enabled(_library(tmp_path, BOTH), M7_16K, already=DATA_ON)
+    assert _writes(events, DCISW) == []
+    assert _writes(events, CCR) == [ALIGNED | DATA_ON | INSTRUCTION_ON]
+
+
 @pytest.mark.parametrize(("name", "register"), [("clean", DCCMVAC), ("drop", DCIMVAC)])
 def test_maintenance_takes_whole_lines_between_barriers(
     name: str, register: int, tmp_path: Path
@@ -116,7 +122,7 @@ def test_maintenance_takes_whole_lines_between_barriers(
         (0x2000_0010, 0x40, [0x2000_0000, 0x2000_0020, 0x2000_0040]),
         (0x2000_0000, 0, []),
     ):
-        library.model_start(M7_16K)
+        library.model_start(M7_16K, 0)
         getattr(library, f"model_{name}")(start, size)
         events = _events(library)
         assert [value for _, _, value in events[1:-1]] == lines

@@ -62,9 +62,11 @@ void edge_cache_enable(void) {
   synchronise();
 #endif
 #ifdef EDGE_CACHE_DATA
-  empty_data_cache();
-  SCB_CCR |= CCR_DATA;
-  synchronise();
+  if ((SCB_CCR & CCR_DATA) == 0) { /* else a bootloader has, and the stack may be in it */
+    empty_data_cache();
+    SCB_CCR |= CCR_DATA;
+    synchronise();
+  }
 #endif
 }
 #endif

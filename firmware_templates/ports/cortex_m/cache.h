@@ -8,8 +8,7 @@
 #include "edge_board.h"
 
 #if defined(EDGE_CACHE_INSTRUCTION) || defined(EDGE_CACHE_DATA)
-/* Empty them, then turn them on. Before that, nothing may rely on memory that was written through
- * them: what they held is lost. */
+/* Empty them, then turn them on. What they held is lost, unless the data cache was on already. */
 void edge_cache_enable(void);
 #else
 static inline void edge_cache_enable(void) {}
