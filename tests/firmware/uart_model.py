@@ -123,7 +123,7 @@ def compile_driver(
     """A driver as shared library in `folder`; `facts` are the numbers of edge_board.h."""
     copy = folder / source.name  # apart from ports/bare/core.h, which `#include` would find first
     shutil.copyfile(source, copy)
-    (folder / "core.h").write_text("", encoding="utf-8")
+    (folder / "core.h").write_text("static void edge_core_barrier() {}\n", encoding="utf-8")
     defines = "".join(f"#define {name} {value}u\n" for name, value in facts.items())
     (folder / "edge_board.h").write_text(defines, encoding="utf-8")
     library = folder / f"{source.stem}.so"

@@ -60,6 +60,7 @@ void edge_uart_init(void) {
 void edge_uart_send(uint8_t byte) {
   sent = byte;
   EVENT_SENT = 0;
+  edge_core_barrier(); /* the byte is there before its transfer */
   TASK_START_SEND = 1;
   while (EVENT_SENT == 0) {
   }
@@ -76,7 +77,9 @@ void edge_port_uart_interrupt(void) {
   }
   while (EVENT_RECEIVED != 0) {
     EVENT_RECEIVED = 0;
+    edge_core_barrier();
     edge_uart_received(received);
+    edge_core_barrier();
     TASK_START_RECEIVE = 1;
   }
 }
