@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from edgesdk.board import load_board
 from edgesdk.build import BuildOptions, build
+from edgesdk.errors import WireError
 from edgesdk.flash.store import load, store
 from edgesdk.link.device import open_device
+from edgesdk.link.messages import Message
 from edgesdk.link.power import qemu_command
 from small_bundle import recogniser_bundle
 from test_boards import _agree, _noise, _pieces
+from uart_model import BARE
 
 pytestmark = pytest.mark.needs_riscv
 
@@ -66,6 +69,31 @@ def test_fault_at_every_start_ends_after_one_restart(devices: Path) -> None:
         process.kill()
     said = log.read_text(encoding="utf-8")
     assert said.count("fault") == 2, said
+
+
+def test_uart_still_interrupts_after_a_fault_in_its_handler(tmp_path: Path, devices: Path) -> None:
+    """A start by a jump leaves a PLIC what that handler had claimed."""
+    known = load_board("qemu-riscv-virt")
+    assert known.uart is not None
+    assert known.riscv is not None
+    text = (BARE / "uart_16550.c").read_text(encoding="utf-8")
+    taken = "edge_uart_received(take());"
+    assert text.count(taken) == 1
+    faulty = """{
+      const uint8_t byte = take();
+      edge_uart_received(byte);
+      if (byte == 0xEEu) { EDGE_REG(0xFFFFFFF0u) = 1; }
+    }"""
+    (tmp_path / "uart.c").write_text(text.replace(taken, faulty), encoding="utf-8")
+    uart = dataclasses.replace(known.uart, driver=str(tmp_path / "uart.c"))
+    riscv = dataclasses.replace(known.riscv, restart=None, restart_bits=None)
+    board = dataclasses.replace(known, uart=uart, riscv=riscv)
+    store(build(board, None, BuildOptions(link="uart")), devices)
+    with open_device(board, devices=devices, timeout_s=5) as device:
+        with pytest.raises(WireError, match="restarted in the middle"):
+            device.channel.request(Message.PING, b"\xee", Message.PONG)
+        assert device.hello().boot.faulted
+        assert device.channel.request(Message.PING, b"alive", Message.PONG) == b"alive"
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

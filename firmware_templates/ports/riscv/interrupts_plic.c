@@ -52,6 +52,7 @@ void edge_interrupts_init(void) {
 void edge_interrupts_enable(uint32_t number) {
   PLIC_PRIORITY(number) = 1;
   PLIC_ENABLE(number / 32u) = 1u << (number % 32u);
+  PLIC_CLAIM = number; /* a handler that a restart cut off has not: it would never come again */
   EDGE_CSR_SET("mie", bit(CAUSE_EXTERNAL));
 }
 
