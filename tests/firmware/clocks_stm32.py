@@ -16,6 +16,11 @@ def _alternate(registers: Registers, port: int, pins: tuple[int, ...], function:
         assert registers.field(port + 0x20 + pin // 8 * 4, pin % 8 * 4, 4) == function
 
 
+def _awake(registers: Registers, dbgmcu: int = 0xE004_2000) -> None:
+    """DBGMCU_CR of a DBGMCU: without DBG_SLEEP probes do not find the core while it rests."""
+    assert registers.field(dbgmcu + 4, 0, 1) == 1, "DBG_SLEEP"
+
+
 def _f4_pll(registers: Registers, rcc: int) -> int:
     """RM0090 section 7.3.2, RM0410 section 5.3.2."""
     m, n, p = (registers.field(rcc + 4, *at) for at in ((0, 6), (6, 9), (16, 2)))
@@ -52,6 +57,7 @@ def f407_uart(registers: Registers) -> None:
     assert registers.field(0x4002_3830, 20, 1) == 1, "core-coupled memory"
     assert registers.field(0x4002_3840, 17, 1) == 1, "USART2"
     _alternate(registers, 0x4002_0000, (2, 3), 7)
+    _awake(registers)
 
 
 def f767(registers: Registers) -> Clocks:
@@ -70,6 +76,7 @@ def f767_uart(registers: Registers) -> None:
     assert registers.field(0x4002_3830, 3, 1) == 1, "GPIOD"
     assert registers.field(0x4002_3840, 18, 1) == 1, "USART3"
     _alternate(registers, 0x4002_0C00, (8, 9), 7)
+    _awake(registers)
 
 
 def l476(registers: Registers) -> Clocks:
@@ -95,6 +102,7 @@ def l476_uart(registers: Registers) -> None:
     assert registers.field(rcc + 0x4C, 0, 1) == 1, "GPIOA"
     assert registers.field(rcc + 0x58, 17, 1) == 1, "USART2"
     _alternate(registers, 0x4800_0000, (2, 3), 7)
+    _awake(registers)
 
 
 def h743(registers: Registers) -> Clocks:
@@ -133,6 +141,7 @@ def h743_uart(registers: Registers) -> None:
     assert registers.field(rcc + 0xE0, 3, 1) == 1, "GPIOD"
     assert registers.field(rcc + 0xE8, 18, 1) == 1, "USART3"
     _alternate(registers, 0x5802_0C00, (8, 9), 7)
+    _awake(registers, 0x5C00_1000)
 
 
 _H743_PLL = ((0x28, (4, 6)), (0x30, (0, 9)), (0x30, (9, 7)))
