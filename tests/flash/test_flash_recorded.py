@@ -8,6 +8,7 @@ of st-flash from a public transcript of 1.7.0. They show that our side fits thes
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -263,6 +264,13 @@ def test_tool_that_hangs_is_killed_with_its_children(board: Board, tmp_path: Pat
     assert _ends(tmp_path / "child")
 
 
+def test_what_a_tool_leaves_behind_does_not_hold_its_end_up(board: Board, tmp_path: Path) -> None:
+    """As J-Link's window server does, which keeps the tool's output open."""
+    _fake(tmp_path, "picotool", PICO_DONE, 0, f"/bin/sleep 60 &\necho $! >{tmp_path}/child")
+    _write(board, "picotool", tmp_path, limit_s=20)
+    assert _ends(tmp_path / "child")
+
+
 def test_files_are_private_and_old_ones_go(board: Board, tmp_path: Path) -> None:
     _fake(tmp_path, "JLinkExe", JLINK + SECOND)
     _fake(tmp_path, "picotool", PICO_DONE)
@@ -274,6 +282,29 @@ def test_files_are_private_and_old_ones_go(board: Board, tmp_path: Path) -> None
     }
     _write(board, "picotool", tmp_path)
     assert [path.name for path in folder.iterdir()] == ["firmware.uf2"]
+
+
+def test_two_never_flash_by_one_probe_at_a_time(board: Board, tmp_path: Path) -> None:
+    _fake(tmp_path, "picotool", PICO_DONE, 0, f"echo $$ >{tmp_path}/tool\n/bin/sleep 60")
+    stop = threading.Event()
+    job = small_job(board, tmp_path)
+
+    def flash() -> None:
+        with pytest.raises(FlashError, match="interrupted"):
+            write_board(job, "picotool", Choice(), lambda *_: None, 30, stop)
+
+    first = threading.Thread(target=flash)
+    first.start()
+    try:
+        while not (tmp_path / "tool").is_file():
+            time.sleep(0.02)
+        with pytest.raises(FlashError, match="simulated-chip: somebody else flashes it"):
+            _write(board, "picotool", tmp_path)
+    finally:
+        stop.set()
+        first.join()
+    _fake(tmp_path, "picotool", PICO_DONE)
+    _write(board, "picotool", tmp_path)
 
 
 def _drive(folder: Path) -> Path:
@@ -310,6 +341,37 @@ def test_uf2_that_stays_on_the_drive_was_refused(
     (tmp_path / "x.uf2").write_bytes(bytes(512))
     assert uf2_drop.drop(tmp_path / "x.uf2", drive, patience_s=0.2) == 1
     assert "refused: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("when", ["before", "within", "behind"])
+def test_uf2_that_breaks_off_is_not_accepted_though_the_drive_goes(
+    when: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only with all its bytes written may the drive's going mean that the board restarts."""
+    drive = _drive(tmp_path)
+    (tmp_path / "x.uf2").write_bytes(bytes(3 * uf2_drop.CHUNK))
+
+    def vanish(*_: object) -> None:
+        (drive / INFO).unlink()
+        raise OSError(5, "Input/output error")
+
+    if when == "before":
+        shutil.rmtree(drive)
+    elif when == "behind":
+        monkeypatch.setattr(os, "fsync", vanish)
+    else:
+        monkeypatch.setattr(
+            uf2_drop, "say", lambda text: vanish() if text == "writing 33 %" else print(text)
+        )
+    code = uf2_drop.drop(tmp_path / "x.uf2", drive, patience_s=0.2)
+    said = capsys.readouterr().out.splitlines()[-1]
+    sent = {"before": 0, "within": uf2_drop.CHUNK}.get(when)
+    assert code == int(sent is not None)
+    if sent is None:
+        assert said.startswith("accepted")
+    else:
+        assert said.startswith(f"error: {drive}: ")
+        assert said.endswith(f" after {sent} of {3 * uf2_drop.CHUNK} bytes")
 
 
 def test_uf2_finds_no_drive_and_cannot_erase(board: Board, tmp_path: Path) -> None:
@@ -356,7 +418,7 @@ def test_ctrl_c_leaves_no_tool_behind(board: Board, tmp_path: Path) -> None:
     process.send_signal(2)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert said.decode() == "simulated-chip may hold half a firmware: flash it again\n"
+    assert said.decode() == "simulated-chip: the board may hold half a firmware: flash it again\n"
     assert _ends(tmp_path / "tool")
 
 
@@ -393,6 +455,6 @@ def test_stopped_bench_ends_its_tools(board: Board, tmp_path: Path) -> None:
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
     job = small_job(board, tmp_path)
-    with pytest.raises(FlashError, match="flashing was interrupted"):
+    with pytest.raises(FlashError, match=r"^simulated-chip: picotool: interrupted; .*half"):
         write_board(job, "picotool", Choice(), lambda *_: None, 30, stop)
     assert _ends(tmp_path / "tool")

@@ -23,6 +23,7 @@ STAGES = {  # beginnings of what tools say that they do, in our words
     r"writing|programming|download in progress|loading into": "writing",
     r"verifying": "verifying",
 }
+HALF = "the board may hold half a firmware: flash it again"
 LONGEST_LINE = 300  # characters of a tool's words in a message
 LONGEST_OUTPUT = 1 << 20  # bytes of a tool's words that are kept
 ERROR = re.compile(r"(?i)\berror\b")
@@ -145,7 +146,8 @@ class _Run:
             self.lines.append(line)
 
     def fault(self, fault: Fault, line: str) -> EdgeError:
-        half = "; the board may hold half a firmware: flash it again" if self.begun else ""
+        # Of a tool that we end, the last words are lost.
+        half = f"; {HALF}" if self.begun or fault is Fault.TIMEOUT else ""
         text = (
             f"{self.board}: {self.tool.name}: {fault.means} ({line[:LONGEST_LINE]}); "
             f"{fault.next}{half}; "
@@ -204,7 +206,7 @@ def run_step(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=step.folder,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", "PYTHONUNBUFFERED": "1"},  # its words as they come
             start_new_session=True,  # Ctrl-C is ours to pass on
         )
     except OSError as error:
@@ -215,13 +217,14 @@ def run_step(
     try:
         for line in _lines(process, start + limit_s, stop or Event()):
             run.hear(line)
+        if stop is not None and stop.is_set():
+            raise FlashError(f"{board}: {tool.name}: interrupted; {HALF}")
         left = max(0.1, start + limit_s - time.monotonic())
         code = process.wait(left)
     except subprocess.TimeoutExpired:
         raise run.fault(Fault.TIMEOUT, f"after {limit_s:g} s") from None
     except KeyboardInterrupt as interrupt:
-        if run.begun:
-            interrupt.add_note(f"{board} may hold half a firmware: flash it again")
+        interrupt.add_note(f"{board}: {HALF}")
         raise
     finally:
         _end(process)
@@ -243,6 +246,7 @@ def _unsaid(run: _Run, code: int) -> EdgeError:
 
 
 def _lines(process: subprocess.Popen[bytes], deadline: float, stop: Event) -> Iterator[str]:
+    """What it says, to its end or until `stop`."""
     assert process.stdout is not None
     pending = b""
     with selectors.DefaultSelector() as selector:
@@ -252,9 +256,13 @@ def _lines(process: subprocess.Popen[bytes], deadline: float, stop: Event) -> It
             if left <= 0:
                 raise subprocess.TimeoutExpired(process.args, 0)
             if stop.is_set():
-                raise FlashError("flashing was interrupted; flash it again")
+                return
             if not selector.select(min(left, POLL_S)):
-                continue
+                if process.poll() is None:
+                    continue
+                # What it has started and left behind may hold its output open for good.
+                yield pending.decode("utf-8", "replace")
+                return
             data = os.read(process.stdout.fileno(), 65536)
             pieces = re.split(rb"[\r\n\x08]+", pending + data)
             pending = pieces.pop()[-4096:]
@@ -266,14 +274,16 @@ def _lines(process: subprocess.Popen[bytes], deadline: float, stop: Event) -> It
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Make sure that neither the tool nor what it started is left."""
-    if process.poll() is None:
-        _signal(process, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-    _signal(process, signal.SIGKILL)
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    try:
+        if process.poll() is None:
+            _signal(process, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_S)
+    finally:  # also where somebody cannot wait
+        _signal(process, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

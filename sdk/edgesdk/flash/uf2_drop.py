@@ -28,9 +28,17 @@ def mounted() -> list[Path]:
     return list(VOLUMES.glob("*"))
 
 
+def is_there(drive: Path) -> bool:
+    """Whether a drive is mounted and answers, and takes UF2 files."""
+    try:
+        return (drive / INFO).is_file()
+    except OSError:
+        return False
+
+
 def find_drive(volume: str) -> list[Path]:
     """Mounted drives of that name which take UF2 files."""
-    return [place for place in mounted() if place.name == volume and (place / INFO).is_file()]
+    return [place for place in mounted() if place.name == volume and is_there(place)]
 
 
 def say(text: str) -> None:
@@ -41,22 +49,21 @@ def say(text: str) -> None:
 
 def drop(source: Path, drive: Path, patience_s: float = ACCEPTED_S) -> int:
     """Write `source` on the drive and wait until it is gone; returns the exit code."""
-    data = source.read_bytes()
+    data, sent = source.read_bytes(), 0
     try:
-        with (drive / source.name).open("wb") as file:
-            for start in range(0, len(data), CHUNK):
-                say(f"writing {100 * start // len(data)} %")
-                file.write(data[start : start + CHUNK])
-            file.flush()
+        with (drive / source.name).open("wb", buffering=0) as file:
+            while sent < len(data):
+                say(f"writing {100 * sent // len(data)} %")
+                sent += file.write(data[sent : sent + CHUNK])
             os.fsync(file.fileno())
     except OSError as error:
-        # The board may restart before the system has closed its file.
-        if (drive / INFO).is_file():
-            say(f"error: {drive}: {error.strerror}")
+        # With all of it, the board may restart before the system has closed its file.
+        if sent < len(data) or is_there(drive):
+            say(f"error: {drive}: {error.strerror} after {sent} of {len(data)} bytes")
             return 1
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
-        if not (drive / INFO).is_file():
+        if not is_there(drive):
             say("accepted: the board has restarted")
             return 0
         time.sleep(0.1)
@@ -72,7 +79,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     chosen = parser.parse_args()
     if chosen.drive is not None:
-        drives = [chosen.drive] if (chosen.drive / INFO).is_file() else []
+        drives = [chosen.drive] if is_there(chosen.drive) else []
         name = str(chosen.drive)
     else:
         drives, name = find_drive(chosen.volume), chosen.volume

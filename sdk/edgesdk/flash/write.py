@@ -1,9 +1,11 @@
 """Write a real board: choose a method, lay out its files, run its tool."""
 
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -14,7 +16,7 @@ from edgesdk.errors import EdgeError, FlashError
 from edgesdk.flash import esptool, jlink, openocd, picotool, pyocd, stm32, uf2
 from edgesdk.flash.job import FlashJob
 from edgesdk.flash.tool import Choice, OnProgress, Plan, run_step
-from edgesdk.folders import flash_files_dir
+from edgesdk.folders import flash_files_dir, locks_dir
 from edgesdk.toml_table import did_you_mean
 
 VENDOR = "vendor"  # files and words for people; nothing is run
@@ -112,13 +114,39 @@ def write_board(
         FlashError: no tool, or it failed; what is on the board then is not known.
     """
     plan = make_plan(job, method, choice)
-    lay_out(work_folder(job.board, choice), plan.files)
+    folder = work_folder(job.board, choice)
     limit_s = limit_s or default_limit_s(job, choice)
     seconds = 0.0
-    for step in plan.steps:
-        seconds += run_step(step, plan.tool, job.board.name, limit_s, on_progress, stop)
+    with _alone(folder):
+        lay_out(folder, plan.files)
+        for step in plan.steps:
+            seconds += run_step(step, plan.tool, job.board.name, limit_s, on_progress, stop)
     commands = tuple(step.by_hand for step in plan.steps)
     return Written(method, plan.tool.name, plan.tool.reads_back, commands, seconds)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep others from replacing a tool's files while it reads them.
+
+    Raises:
+        FlashError: somebody else uses the folder, and with it the probe.
+    """
+    path = locks_dir() / f"flash-{folder.name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise FlashError(f"{path}: cannot be written ({error.strerror}); check it") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FlashError(
+                f"{folder.name.rpartition('-')[0]}: somebody else flashes it by the same probe; "
+                "wait for the end, or name another one with --probe"
+            ) from None
+        yield
 
 
 def lay_out(folder: Path, files: Mapping[str, Callable[[], bytes]]) -> None:
