@@ -1,15 +1,17 @@
 """Desks at labgrid places: a coordinator and an exporter of labgrid's own, an emulated board."""
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bad_desk import BadDesk
-from edgesdk.bench import place
+from edgesdk.bench import place, place_keeper
 from edgesdk.bench.desk import LabgridPort, load_bench
 from edgesdk.bench.place import coordinator_of
 from edgesdk.board import load_board
@@ -218,3 +220,60 @@ def test_labgrid_that_is_not_installed_is_named_and_not_tried_again(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     seen = place.look(LabgridPort("desk"))
     assert seen.url is None and "pip install 'edgesdk[labgrid]'" in (seen.problem or "")
+
+
+class _SlowCoordinator:
+    """A session with a coordinator that takes its time to give a place, and may lose its answer."""
+
+    def __init__(self, answers: bool) -> None:
+        self.place = SimpleNamespace(
+            name="desk", aliases=(), acquired=None, unmatched=lambda paths: None
+        )
+        self.places, self.resources = {"desk": self.place}, {}
+        self.stopping = asyncio.Event()
+        self.stub = self
+        self._answers = answers
+
+    def gethostname(self) -> str:
+        return "bench"
+
+    def getuser(self) -> str:
+        return "tester"
+
+    async def AcquirePlace(self, request: object) -> None:
+        await asyncio.sleep(0.2)
+        self.place.acquired = "bench/tester"
+        if not self._answers:
+            raise TimeoutError
+
+    async def nothing(self) -> None:
+        return
+
+    sync_with_coordinator = stop = close = nothing
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_place_that_comes_when_nobody_waits_any_more_is_given_back(
+    answers: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, owners = _SlowCoordinator(answers), []
+
+    async def questions() -> asyncio.StreamReader:
+        reader = asyncio.StreamReader()
+        if answers:  # else we wait, and are told that it does not answer
+            asyncio.get_running_loop().call_later(0.1, reader.feed_eof)
+        return reader
+
+    async def connect(keeper: place_keeper.Keeper) -> None:
+        keeper._session = session  # type: ignore[assignment]
+
+    async def release(request: object) -> None:
+        owners.append(session.place.acquired)
+        session.place.acquired = None
+
+    monkeypatch.setattr(place_keeper, "_questions", questions)
+    monkeypatch.setattr(place_keeper.Keeper, "connect", connect)
+    monkeypatch.setattr(session, "ReleasePlace", release, raising=False)
+    asyncio.run(place_keeper._main("hold", "x:1", "desk", 1.0))
+    assert owners == ["bench/tester"] and session.place.acquired is None
+    assert ("does not answer" in capsys.readouterr().out) is not answers

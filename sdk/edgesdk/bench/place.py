@@ -18,8 +18,8 @@ from edgesdk.bench.desk import LabgridPort
 from edgesdk.errors import DeviceError, HeldError
 
 COORDINATOR = "127.0.0.1:20408"  # labgrid's own default
-ANSWER_S = 40.0  # the keeper's own waits end before
-RELEASE_S = 15.0
+ANSWER_S = 60.0  # the keeper's own waits end before
+RELEASE_S = 45.0  # likewise: killed, it could not tell that the place stays acquired
 POLL_S = 0.25
 SERIAL = "NetworkSerialPort"
 SCHEMES = {"rfc2217": "rfc2217", "raw": "socket"}

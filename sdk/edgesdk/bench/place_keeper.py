@@ -10,6 +10,7 @@ releases it when standard input ends; `look` only looks, and ends.
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 from labgrid.util.proxy import proxymanager
 
 CONNECT_S = 10.0
+RELEASE_S = 20.0
 EXPORTED_S = 5.0  # for an exporter to say at which port it serves
 POLL_S = 0.2
 DEFAULT_PORT = 20408
@@ -42,6 +44,7 @@ class Keeper:
         self._name = name
         self._session: ClientSession | None = None
         self._is_mine = False  # whether it was we who acquired it
+        self.wanted = True  # False once nobody waits for it any more
 
     @property
     def _connected(self) -> ClientSession:
@@ -84,9 +87,8 @@ class Keeper:
     async def acquire(self, wait_s: float) -> None:
         """Have the place; one that the user has acquired already is used, and stays acquired."""
         deadline = asyncio.get_running_loop().time() + wait_s
-        while (owner := self._owner()) != self._me():
+        while self.wanted and (owner := self._owner()) != self._me():
             if owner is None and await self._try():
-                self._is_mine = True
                 return
             if asyncio.get_running_loop().time() >= deadline:
                 raise KeeperError(
@@ -100,6 +102,7 @@ class Keeper:
         """Acquire a free place; False where somebody else was faster."""
         session, place = self._connected, self._place
         self._check_exported(place)
+        self._is_mine = True  # also where the answer is lost
         try:
             request = messages.AcquirePlaceRequest(placename=place.name)
             await asyncio.wait_for(session.stub.AcquirePlace(request), CONNECT_S)
@@ -107,6 +110,7 @@ class Keeper:
         except TimeoutError:
             raise KeeperError(f"the coordinator at {self._coordinator} does not answer") from None
         except grpc.aio.AioRpcError as error:
+            self._is_mine = False
             await asyncio.sleep(POLL_S)  # for the news of who was faster
             if self._owner() is not None:
                 return False
@@ -169,10 +173,11 @@ class Keeper:
         if self._is_mine:
             if self._session is None or self._session.stopping.is_set():
                 await self.connect()  # a coordinator that was started again may know it
+            await self._connected.sync_with_coordinator()
             if self._owner() == self._me():
                 request = messages.ReleasePlaceRequest(placename=self._place.name)
                 request.fromuser = self._me()
-                await asyncio.wait_for(self._connected.stub.ReleasePlace(request), CONNECT_S)
+                await self._connected.stub.ReleasePlace(request)
         if self._session is not None:
             await self._session.stop()
             await self._session.close()
@@ -202,9 +207,11 @@ async def _serve(mode: str, keeper: Keeper, wait_s: float) -> None:
     acquiring = asyncio.ensure_future(keeper.acquire(wait_s))
     await asyncio.wait((ended, acquiring), return_when=asyncio.FIRST_COMPLETED)
     if not acquiring.done():  # our parent has ended
-        acquiring.cancel()
-        return
+        # Not cancelled: the coordinator could give us the place in the same moment.
+        keeper.wanted = False
     await acquiring
+    if not keeper.wanted:
+        return
     _say(await keeper.exported_state())
     while await ended:
         _say(await keeper.exported_state())
@@ -217,10 +224,12 @@ async def _main(mode: str, coordinator: str, name: str, wait_s: float) -> None:
         await _serve(mode, keeper, wait_s)
     except KeeperError as error:
         _say({"problem": str(error), "held": error.held})
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody listens any more
     except TimeoutError:
         _say({"problem": f"the labgrid coordinator at {coordinator} does not answer; restart it"})
     finally:
-        await keeper.release()
+        await asyncio.wait_for(keeper.release(), RELEASE_S)
 
 
 def main() -> None:
