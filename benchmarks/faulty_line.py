@@ -27,6 +27,7 @@ class FaultyLine:
     def __init__(self, transport: Transport, rates: Rates, seed: int) -> None:
         self.where = transport.where
         self.remedy = transport.remedy
+        self.interrupts = transport.interrupts
         self.transport = transport
         self.rates = rates
         self.faults = {"lost": 0, "doubled": 0, "corrupt": 0}

@@ -67,6 +67,7 @@ def test_leak_and_drift_are_told() -> None:
 
 class _Echo:
     where = remedy = "echo"
+    interrupts = False
 
     def __init__(self, data: bytes) -> None:
         self.data, self.written = data, b""

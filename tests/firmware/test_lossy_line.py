@@ -34,6 +34,7 @@ class DroppingLine:
     def __init__(self, transport: Transport, kind: Message, number: int) -> None:
         self.where = transport.where
         self.remedy = transport.remedy
+        self.interrupts = transport.interrupts
         self.transport = transport
         self._kind, self._left = kind, number
         self._decoder = Decoder(65536)

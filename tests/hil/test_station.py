@@ -1,12 +1,13 @@
 """A desk in use: what it puts on a board, what it leaves alone, and how it measures."""
 
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 from edgesdk.bench.desk import Desk, emulated_bench
 from edgesdk.bench.recogniser import Oracle, Recogniser, check_budgets, percentile
-from edgesdk.bench.station import Station
+from edgesdk.bench.station import LimitedTransport, Station
 from edgesdk.bench.verdict import Verdict, WrongResultError, is_retried, one_line, verdict_of
 from edgesdk.biasing.table import Spelling, compile_table
 from edgesdk.board import load_board
@@ -30,6 +31,7 @@ from edgesdk.link.device import open_device
 from edgesdk.needed import needed_options
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.session import run_clip
+from faulty_line import FaultyLine, Rates
 from small_bundle import VOCAB, npu_bundle, recogniser_bundle, single_bundle
 
 HOST = load_board("host")
@@ -121,6 +123,22 @@ def test_recogniser_needs_a_judge_and_a_recogniser(
             recogniser.hear_clips([clip])
         recogniser.hear_clips([Clip("noise", clip.samples, "")])
         assert set(recogniser.figures()) == {"arena_bytes", "wer"}
+
+
+@pytest.mark.parametrize("interrupts", [False, True])
+def test_desk_streams_over_its_link_as_anybody_does(interrupts: bool) -> None:
+    """Where bytes interrupt the device, its counts are exact only if no piece comes meanwhile."""
+
+    class Link:
+        where = remedy = "x"
+
+        def __init__(self) -> None:
+            self.interrupts = interrupts
+
+        read = write = close = lambda *_: None
+
+    assert LimitedTransport(Link(), 1, Event()).interrupts is interrupts
+    assert FaultyLine(Link(), Rates(), 1).interrupts is interrupts
 
 
 @pytest.mark.needs_gcc

@@ -46,6 +46,7 @@ class LimitedTransport:
         """`stop` ends it before its time."""
         self.where = transport.where
         self.remedy = transport.remedy
+        self.interrupts = transport.interrupts
         self._transport = transport
         self._limit_s = limit_s
         self._deadline = time.monotonic() + limit_s

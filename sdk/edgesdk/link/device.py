@@ -289,8 +289,8 @@ class Device:
         On a UART each of them is an interrupt. Counts are then exact only where the next piece
         waits for the answer to the one before.
         """
-        uart = isinstance(self.channel.transport, SerialTransport)
-        return uart and self.identity.clock == ClockKind.INSTRUCTIONS
+        counts = self.identity.clock == ClockKind.INSTRUCTIONS
+        return counts and self.channel.transport.interrupts
 
     def _check_code(self, message: Message, code: int) -> None:
         if code != Status.OK:

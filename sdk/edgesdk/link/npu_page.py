@@ -128,6 +128,7 @@ class NpuTransport:
         """Take over both."""
         self.where = link.where
         self.remedy = link.remedy
+        self.interrupts = link.interrupts
         self.process = link.process
         self._link, self._npu = link, npu
 

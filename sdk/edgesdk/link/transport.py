@@ -29,6 +29,7 @@ class Transport(Protocol):
 
     where: str  # for messages: a port, a process
     remedy: str  # what to check where nothing ever comes
+    interrupts: bool  # whether each byte that the device gets is an interrupt there
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
@@ -44,6 +45,7 @@ class SerialTransport:
     """Any pyserial URL: /dev/ttyACM0, COM3, socket://host:port, rfc2217://host:port."""
 
     remedy = SILENT_PORT
+    interrupts = True
 
     def __init__(self, url: str, baud: int) -> None:
         """Open it.
@@ -158,6 +160,7 @@ class PipeTransport:
     """Standard input and output of a firmware process."""
 
     remedy = "start it again"
+    interrupts = False
 
     def __init__(self, process: subprocess.Popen[bytes], where: str) -> None:
         """Take over a child started with three pipes."""
@@ -272,6 +275,7 @@ class MailboxTransport:
     """A mailbox and the emulator behind it."""
 
     remedy = SILENT_EMULATOR
+    interrupts = False
 
     def __init__(self, mailbox: Mailbox, process: subprocess.Popen[bytes], where: str) -> None:
         """Take over both."""
