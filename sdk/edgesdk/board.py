@@ -534,10 +534,8 @@ def load_board(name_or_path: str | Path) -> Board:
     path = folder / f"{text}.toml"
     if not path.is_file():
         names = sorted(entry.stem for entry in folder.glob("*.toml"))
-        raise BoardError(
-            f"board {text!r} is unknown{did_you_mean(text, names).replace('; remove it', '')}; "
-            f"boards: {', '.join(names)}"
-        )
+        lists = "edgesdk boards lists those there are, and a file of your own ends in .toml"
+        raise BoardError(f"board {text!r} is unknown{did_you_mean(text, names, lists)}")
     return _load_file(path)
 
 

@@ -102,8 +102,34 @@ def test_failure_has_its_exit_code_and_keeps_nothing(
         "no probe is connected (no probe with the name nobody is connected)" in err.splitlines()[-1]
     )
     assert find_target(str(tmp_path / "simulated-chip.toml"), "x", None)[1] is None
-    code, document, _ = _flash(capsys, tmp_path, "--with", "jlink")
+    code, document, err = _flash(capsys, tmp_path, "--with", "jlink", "--compiler", "clang")
     assert code == 4 and "JLinkExe or JLink is not installed" in str(document["error"])
+    assert "building" not in err  # for nothing
+
+
+def test_dry_run_shows_the_tools_calls_and_with_v_the_compilers_too(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_board(tmp_path)
+    board = str(tmp_path / "simulated-chip.toml")
+    flash = [
+        "flash",
+        str(tmp_path / "model.edge"),
+        "--board",
+        board,
+        "--with",
+        "jlink",
+        "--dry-run",
+    ]
+    assert main.main(flash) == 0
+    short = capsys.readouterr().out.splitlines()
+    assert main.main(["-v", *flash]) == 0
+    long = capsys.readouterr().out.splitlines()
+    assert short[0] == (
+        f"# {len(long) - len(short) + 1} compiler commands come first; edgesdk -v prints them"
+    )
+    assert "JLinkExe" in short[1] and long[-len(short) + 1 :] == short[1:]
+    assert all("gcc" in line for line in long[: 1 - len(short)])
 
 
 @pytest.mark.needs_gcc

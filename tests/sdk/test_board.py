@@ -48,7 +48,7 @@ def test_a_users_own_file_is_a_board(tmp_path: Path) -> None:
 def test_unknown_board_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(BoardError, match="did you mean 'qemu-mps3-an547'"):
         load_board("qemu-mps3-an574")
-    with pytest.raises(BoardError, match=r"boards: .*\bhost, .*\bqemu-mps2-an386, "):
+    with pytest.raises(BoardError, match="'zzz' is unknown; edgesdk boards lists those"):
         load_board("zzz")
 
 

@@ -57,6 +57,7 @@ def test_error_with_json_is_one_object_too(capsys: pytest.CaptureFixture[str]) -
         (["boards", "--jsn"], "--json"),
         (["doctor", "surplus"], "surplus"),
         (["--nonsense"], "--nonsense"),
+        (["flash", "x", "--board", "pico", "--with", "nope"], "'--with': 'nope' is not one of"),
     ],
 )
 def test_wrong_usage_is_exit_2_and_one_line(

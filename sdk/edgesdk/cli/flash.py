@@ -16,6 +16,7 @@ from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.flash_hardware import (
     Asked,
     check_asked,
+    check_tool,
     hardware_views,
     plan_hardware,
     write_hardware,
@@ -112,6 +113,8 @@ def _flash_board(
     if dry_run and real:
         plan_hardware(term, board, options, asked)
         return
+    if real:
+        check_tool(board, asked)
     if dry_run:
         commands = build_commands(board, options)
         plan = {"schema": "edgesdk.flash-plan", "version": 1, "board": board.name}

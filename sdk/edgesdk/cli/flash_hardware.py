@@ -58,10 +58,27 @@ def check_asked(board: Board, asked: Asked) -> str:
     return method
 
 
+def check_tool(board: Board, asked: Asked) -> None:
+    """What can be known before minutes of building: the tool is there, and a port for it.
+
+    Raises:
+        DeviceError: no port, or several.
+        FlashError: no tool, or it cannot do what was asked.
+    """
+    method = check_asked(board, asked)
+    if method != VENDOR:
+        make_plan(planned_job(board), method, asked.choice)
+
+
 def plan_hardware(term: Terminal, board: Board, options: BuildOptions, asked: Asked) -> None:
     """Say what would be built and run."""
     method = check_asked(board, asked)
     commands = build_commands(board, options)
+    build = (
+        commands
+        if term.verbose
+        else (f"# {len(commands)} compiler commands come first; edgesdk -v prints them",)
+    )
     document: dict[str, Any] = {
         "schema": "edgesdk.flash-plan",
         "version": 1,
@@ -72,14 +89,14 @@ def plan_hardware(term: Terminal, board: Board, options: BuildOptions, asked: As
     if method == VENDOR:
         assert asked.output is not None
         steps = vendor_steps(flash_facts(board), asked.output)
-        term.result(document | {"steps": steps}, *commands, "", steps)
+        term.result(document | {"steps": steps}, *build, "", steps)
         return
     job = planned_job(board)
     plan = make_plan(job, method, replace(asked.choice, dry_run=True))
     calls = [step.by_hand for step in plan.steps]
     flash = {"files": sorted(plan.files), "commands": calls, "notes": list(plan.notes)}
     notes = [f"# {note}" for note in (*plan.notes, *_notes(job))]
-    term.result(document | {"flash": flash}, *commands, *calls, *notes)
+    term.result(document | {"flash": flash}, *build, *calls, *notes)
 
 
 def write_hardware(term: Terminal, image: Image, bundle: Bundle, asked: Asked) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def _report(arguments: Sequence[str], error: Exception) -> int:
     if isinstance(error, EdgeError):
         return _fail(arguments, str(error), error.exit_code, error.details)
     if isinstance(error, TyperException):
-        return _fail(arguments, f"{error.format_message().rstrip('.')}; see --help", USAGE)
+        said = error.format_message().replace(": Value error, ", ": ").rstrip(".")
+        return _fail(arguments, f"{said}; see --help", USAGE)
     return _fail(
         arguments,
         f"defect in edgesdk: {type(error).__name__}: {error}; please report it with the "

@@ -13,6 +13,7 @@ from edgesdk.flash.job import FlashJob, Piece, piece_files
 from edgesdk.flash.programs import python_module
 from edgesdk.flash.tool import Choice, Fault, Plan, Step, Tool
 
+ANY_PORT = "PORT"  # in a dry run, where none can be told
 RESETS = {"hardware": "hard-reset", "software": "watchdog-reset", "none": "no-reset"}
 # esptool 5.6.0; its words from its sources and from runs.
 TOOL = Tool(
@@ -58,7 +59,9 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
         *places,
     )
     step = Step("writing", command, verifies=len(job.pieces))
-    return Plan(TOOL, piece_files(job), (step,), notes=(f"port {port}",))
+    which = f"{ANY_PORT}: the only USB serial port, or the one that --probe names"
+    notes = (which,) if port == ANY_PORT else ()
+    return Plan(TOOL, piece_files(job), (step,), notes=notes)
 
 
 def offset_of(piece: Piece, facts: EspTool) -> int:
@@ -83,7 +86,7 @@ def _port(choice: Choice) -> str:
     except DeviceError:
         if not choice.dry_run:
             raise
-        return "PORT"
+        return ANY_PORT
 
 
 def serial_port(probe: str | None) -> str:
