@@ -292,12 +292,15 @@ def _check_port(board: Board) -> Iterator[str]:
 
 
 def _check_drivers(board: Board, port: dict[str, Any]) -> Iterator[str]:
+    owned: dict[str, Path] = {}
     for table, driver in board.drivers.items():
         offered = port.get(table, {})
         what = table.removesuffix("_sources")
         own = c_path(driver, board.path)
         if own is not None and not own.is_file():
             yield f"[{what}] {driver!r} is no file beside the board file; correct the path"
+        if own is not None and owned.setdefault(own.name, own.resolve()) != own.resolve():
+            yield f"[{what}] {driver!r}: another driver's file has this name too; rename one"
         if own is None and driver not in offered:
             yield (
                 f"[{what}] {driver!r} is none of port {board.port!r} ({', '.join(offered)})"
@@ -429,6 +432,8 @@ def _check_emulator(board: Board) -> Iterator[str]:
         yield '[counter] kind = "instructions" is for emulated boards; hardware counts "cycles"'
     if emulator is None or emulator.kind != "qemu":
         return
+    if emulator.serial < 0:
+        yield f"[emulator] serial = {emulator.serial} must be at least 0; correct it"
     if emulator.machine is None:
         yield "[emulator] of kind qemu needs a machine"
     if counter is None or counter.kind != "instructions":

@@ -136,25 +136,11 @@ def read_flash(table: Table) -> Flash:
     return flash
 
 
-def _maybe_positive(table: Table, key: str) -> int | None:
-    if key not in table.values:
-        table.known.append(key)
-        return None
-    return table.positive(key)
-
-
-def _maybe_text(table: Table, key: str) -> str | None:
-    if key not in table.values:
-        table.known.append(key)
-        return None
-    return table.text(key)
-
-
 def _read_pyocd(table: Table) -> PyOcd:
     found = PyOcd(
         target=table.text("target"),
-        pack=_maybe_text(table, "pack"),
-        clock_khz=_maybe_positive(table, "clock_khz"),
+        pack=table.maybe_text("pack"),
+        clock_khz=table.maybe_positive("clock_khz"),
     )
     table.finish()
     return found
@@ -181,7 +167,7 @@ def _read_jlink(table: Table) -> JLink:
 
 
 def _read_stm32(table: Table) -> Stm32:
-    found = Stm32(external_loader=_maybe_text(table, "external_loader"))
+    found = Stm32(external_loader=table.maybe_text("external_loader"))
     table.finish()
     return found
 
@@ -202,7 +188,7 @@ def _read_window(table: Table) -> Window:
 def _read_esptool(table: Table) -> EspTool:
     found = EspTool(
         chip=table.text("chip"),
-        baud=_maybe_positive(table, "baud") or BAUD,
+        baud=table.maybe_positive("baud") or BAUD,
         windows=tuple(_read_window(inner) for inner in table.tables("window")),
     )
     table.finish()

@@ -109,7 +109,8 @@ def read_uart(table: Table) -> Uart:
 
 def read_counter(table: Table) -> Counter:
     """The [counter] table: what an instruction or a tick takes, by what it counts."""
-    driver = table.text("driver") if "driver" in table.values else DRIVER
+    driver = table.maybe_text("driver")
+    driver = DRIVER if driver is None else driver  # "" where its fault was noted
     kind = table.choice("kind", COUNTERS)
     emulated = kind == "instructions"
     counter = Counter(
@@ -118,8 +119,8 @@ def read_counter(table: Table) -> Counter:
         address=table.positive("address") if driver == DRIVER else table.maybe("address", int),
         tick_ns=Fraction(table.number("tick_ns")) if emulated else None,
         icount_shift=table.take("icount_shift", int) if emulated else None,
-        cycles_per_tick=1 if emulated else table.maybe("cycles_per_tick", int) or 1,
-        operators=table.positive("operators") if "operators" in table.values else None,
+        cycles_per_tick=1 if emulated else table.maybe_positive("cycles_per_tick") or 1,
+        operators=table.maybe_positive("operators"),
         source=table.text("source"),
     )
     table.finish()
@@ -172,7 +173,7 @@ def _read_step(table: Table) -> Iterator[Step]:
         return
     action = actions[0]
     address = table.take(action, int)
-    width = table.maybe("width", int) or 32
+    width = table.maybe_positive("width") or 32
     bits = table.take("bits", int) if action != "write" else None
     value = table.take("value", int) if action in ("write", "change") else None
     if action == "wait":
@@ -180,7 +181,7 @@ def _read_step(table: Table) -> Iterator[Step]:
         value = bits if value is None else value
     why = table.text("why")
     table.finish()
-    full = (1 << width) - 1
+    full = (1 << min(width, max(WIDTHS))) - 1
     mask = full if bits is None else bits
     value = {"set": mask, "clear": 0}.get(action, value or 0)
     if width not in WIDTHS or address % (width // 8) or not 0 <= address < 1 << 32:
@@ -266,6 +267,6 @@ def setup_macro(setup: Setup | None) -> str:
     steps = () if setup is None else setup.steps
     return "".join(
         f" \\\n  {{{kinds[s.action]}, {s.width}u, 0x{s.address:08X}u, 0x{s.mask:X}u, "
-        f"0x{s.value:X}u}}, /* {s.why} */"
+        f"0x{s.value:X}u}}, /* {' '.join(s.why.replace('*/', '* /').split())} */"
         for s in steps
     )

@@ -120,6 +120,16 @@ class Table:
             self.fault(key, f"{key} = {value} must be above 0; correct it")
         return value or 1
 
+    def maybe_positive(self, key: str) -> int | None:
+        """A whole number above 0; None where it is missing."""
+        self.known.append(key)
+        return self.positive(key) if key in self.values else None
+
+    def maybe_text(self, key: str) -> str | None:
+        """A text that says something; None where it is missing."""
+        self.known.append(key)
+        return self.text(key) if key in self.values else None
+
     def number(self, key: str) -> int | float:
         """A finite number above 0, whole or not."""
         whole = type(self.values.get(key)) is int

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from edgesdk.board import CHECKS, faults_of, load_board, load_boards, validate
 from edgesdk.board_files import render_header
+from edgesdk.board_setup import setup_macro
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 
@@ -94,6 +95,7 @@ def test_unknown_board_is_answered_with_the_nearest_name() -> None:
         ('kind = "instructions"', 'kind = "cycles"', "key 'tick_ns' is unknown"),
         ("tick_ns = 50", "tick_ns = 50.3", "is no multiple of 1/256 ns"),
         ("tick_ns = 50", "tick_ns = -50", "must be above 0"),
+        ("[emulator]", "[emulator]\nserial = -1", "serial = -1 must be at least 0"),
         ("[counter]", '[counter]\ndriver = "dwtt"', "'dwtt' is none of port 'cortex_m'"),
         ("address = 0x5930_2018\n", "", "address is missing"),
         ('driver = "cmsdk"', 'driver = "cmdsk"', "did you mean 'cmsdk'"),
@@ -286,7 +288,8 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
         ('default = "vendor"', 'default = "uf2"', "'uf2' has no [flash.uf2] table"),
         ('tier = "builds"', 'tier = "hardware"', "somebody tells of a run on the board"),
         ('tier = "builds"', 'tier = "hardware"\nreports = ["a"]', "'a' is no https address"),
-        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = -1', "must lie in 1..65535"),
+        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 65536', "must lie in 1..65535"),
+        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 0', "must be above 0"),
         (
             'kind = "cycles"',
             'kind = "instructions"\ntick_ns = 50\nicount_shift = 7',
@@ -301,6 +304,22 @@ def test_each_mistake_about_a_real_board_is_named(
     assert text.count(old) == 1
     with pytest.raises(BoardError, match=re.escape(expected)):
         load_board(_file(tmp_path, text.replace(old, new), "qemu-mps3-an547-u55"))
+
+
+def test_own_drivers_of_one_name_are_refused(tmp_path: Path) -> None:
+    """What is built of them, and kept beside the board's file, goes by their names."""
+    (tmp_path / "a").mkdir()
+    for own in ("a/own.c", "own.c"):
+        (tmp_path / own).touch()
+    text = GOOD.replace('driver = "cmsdk"', 'driver = "a/own.c"')
+    text = text.replace("[counter]", '[counter]\ndriver = "own.c"')
+    with pytest.raises(BoardError, match=r"'own\.c': another driver's file has this name"):
+        load_board(_file(tmp_path, text))
+
+
+def test_reason_of_a_step_stays_a_comment(tmp_path: Path) -> None:
+    path = _with_steps(tmp_path, '{ set = 4, bits = 4, why = "a */ b\\n c" }')
+    assert "/* a * / b c */" in setup_macro(load_board(path).setup)
 
 
 def _with_steps(tmp_path: Path, *steps: str) -> Path:
@@ -339,6 +358,8 @@ def test_steps_become_writes_changes_and_waits(tmp_path: Path) -> None:
         ('{ set = 4, value = 4, bits = 4, why = "a" }', "key 'value' is unknown"),
         ('{ set = 5, bits = 4, why = "a" }', "0x5 is no register of 32 bits"),
         ('{ set = 4, bits = 4, width = 9, why = "a" }', "no register of 9 bits"),
+        ('{ set = 4, bits = 4, width = -8, why = "a" }', "width = -8 must be above 0"),
+        ('{ set = 4, bits = 4, width = 1_000_000_000_000, why = "a" }', "no register of 1000"),
         ('{ set = 4, bits = 256, width = 8, why = "a" }', "0x100 lies outside of bits"),
         ('{ change = 4, bits = 3, value = 4, why = "a" }', "0x4 lies outside of bits 0x3"),
         ('{ wait = 4, bits = 3, value = 4, why = "a" }', "0x4 lies outside of bits 0x3"),

@@ -42,7 +42,7 @@ def _board_files(board: Board) -> Iterator[tuple[str, bytes]]:
     for driver in board.drivers.values():
         own = c_path(driver, board.path)
         if own is not None:
-            text = re.sub(rf"([\"']){re.escape(driver)}\1", f'"{own.name}"', text)
+            text = re.sub(rf"([\"']){re.escape(driver)}\1", f"'{own.name}'", text)
             yield own.name, own.read_bytes()
     yield f"{board.name}.toml", text.encode()
 
