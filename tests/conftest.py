@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Speed is for benchmarks; on a busy computer a deadline fails what is right.
+settings.register_profile("edgesdk", deadline=None)
+settings.load_profile("edgesdk")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("EDGESDK_SHARED", REPOSITORY.parent / "shared"))

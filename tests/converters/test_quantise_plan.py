@@ -32,7 +32,6 @@ REALS = st.floats(-1e3, 1e3, allow_nan=False, width=32)
 
 
 @given(low=REALS, high=REALS)
-@settings(deadline=None)
 def test_asymmetric_range_then_zero_is_exact_and_ends_are_near(low: float, high: float) -> None:
     low, high = min(low, high), max(low, high)
     grid = asymmetric(low, high)
@@ -43,7 +42,6 @@ def test_asymmetric_range_then_zero_is_exact_and_ends_are_near(low: float, high:
 
 
 @given(st.floats(1e-4, 1e4))
-@settings(deadline=None)
 def test_int16_scale_is_the_smallest_power_of_two_that_holds(largest: float) -> None:
     scale = float(int16_quantisation(Range(-largest, largest)).scale[0])
     assert np.log2(scale) == np.round(np.log2(scale))
@@ -57,7 +55,7 @@ def test_cell_scale_never_exceeds_what_the_kernel_takes() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_weights_per_tensor_and_per_row_then_half_a_step_off(seed: int) -> None:
     weight = np.random.default_rng(seed).normal(0, 1, (5, 7)).astype(np.float32)
     for axis in (None, 0):

@@ -253,21 +253,6 @@ def test_missing_compiler_is_exit_4_with_the_package(
 
 
 @pytest.mark.needs_gcc
-def test_hardware_is_built_for_but_not_said_to_be_flashed(
-    repository: Path, edgesdk: CommandLine, convert: Convert, tmp_path: Path
-) -> None:
-    text = (repository / "boards" / "qemu-mps2-an386.toml").read_text(encoding="utf-8")
-    text = text.partition("[emulator]")[0].replace("qemu-mps2-an386", "mine")
-    board = tmp_path / "mine.toml"
-    board.write_text(text.replace('tier = "emulated"', 'tier = "hardware"'))
-    outcome = edgesdk("flash", convert("host"), "--board", board)
-    assert outcome.code == 4
-    firmware = outcome.error_line().split("put ")[1].split(" on the board")[0]
-    assert Path(firmware).read_bytes()[:4] == b"\x7fELF"
-    assert edgesdk("devices", "--json").document["boards"] == []
-
-
-@pytest.mark.needs_gcc
 @pytest.mark.needs_qemu
 def test_missing_emulator_is_exit_4_with_the_package(
     edgesdk: CommandLine, convert: Convert, model: Path, tmp_path: Path

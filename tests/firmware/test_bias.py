@@ -77,7 +77,7 @@ def _cases(draw: st.DrawFn) -> tuple[list[list[Spelling]], int, list[int]]:
     return sets, vocab, draw(st.lists(token, max_size=25))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_cases())
 def test_deltas_of_any_phrases_and_tokens_then_equal_a_search_over_all_ends(
     case: tuple[list[list[Spelling]], int, list[int]],

@@ -70,7 +70,7 @@ def test_decoder_makes_of_each_stream_what_the_table_says(
 FLAGGED = st.lists(st.sampled_from([0x7E, 0x7D, 0x5E, 0x5D, 0, 1, 255]), max_size=60).map(bytes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=40) | FLAGGED)
 def test_both_encoders_agree_and_both_decoders_return_the_frame(
     kind: int, seq: int, payload: bytes
@@ -82,7 +82,7 @@ def test_both_encoders_agree_and_both_decoders_return_the_frame(
         assert decoder.feed(encoded) == [Frame(kind, seq, payload)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=30) | FLAGGED, max_size=8), st.integers(1, 9))
 def test_both_decoders_see_the_same_in_any_bytes(parts: list[bytes], piece: int) -> None:
     stream = b"".join(encode(5, i, p) if i % 2 else p for i, p in enumerate(parts))

@@ -307,7 +307,7 @@ WRONG = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(_places(DOCUMENT)[1:]), WRONG)
 def test_any_wrong_member_then_one_line_or_a_result(place: tuple[Any, ...], wrong: Any) -> None:
     document = copy.deepcopy(DOCUMENT)

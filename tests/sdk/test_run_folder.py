@@ -17,7 +17,7 @@ from edgesdk.report.read import SchemaError, load_run
 from edgesdk.report.strict import read_as
 from edgesdk.report.trade_off import TradePoint
 from edgesdk.report.write import write_report
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import MANIFEST, REPORT, save_run
 
@@ -127,7 +127,6 @@ def test_no_run_is_no_run(tmp_path: Path) -> None:
         load_run(tmp_path)
 
 
-@settings(deadline=None)
 @given(st.integers(0), st.integers(0, 255), st.booleans())
 def test_no_flipped_or_missing_byte_is_a_crash(at: int, bits: int, cut: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
