@@ -97,22 +97,35 @@ def check_npu(board: Board, bundle: Bundle) -> None:
         )
 
 
+def _has_buffers(use: MemoryUse) -> bool:
+    """Whether buffers of the workspace lie there."""
+    return any(name not in WHOLE_PARTS for name, _ in use.parts)
+
+
+def _shortage(use: MemoryUse) -> str:
+    """What is missing in a memory, and the parts that take the most of it."""
+    parts = sorted(use.parts, key=lambda part: -part[1])[:3]
+    largest = ", ".join(f"{name} {size}" for name, size in parts)
+    return (
+        f"memory {use.memory!r} has {use.size_bytes} bytes, {use.used_bytes} are needed "
+        f"({largest}): {use.used_bytes - use.size_bytes} bytes missing"
+    )
+
+
 def check_fit(board: Board, bundle: Bundle, uses: Sequence[MemoryUse]) -> None:
     """Refuse what does not fit.
 
     Raises:
-        FitError: names the memory, the missing bytes and the peak tensor; or the NPU.
+        FitError: names every memory, the missing bytes and the peak tensor; or the NPU.
     """
     check_npu(board, bundle)
-    for use in uses:
-        missing = use.used_bytes - use.size_bytes
-        if missing > 0:
-            largest = ", ".join(
-                f"{name} {size}" for name, size in sorted(use.parts, key=lambda part: -part[1])[:3]
-            )
-            raise FitError(
-                f"{bundle.source}: does not fit {board.name}: memory {use.memory!r} has "
-                f"{use.size_bytes} bytes, {use.used_bytes} are needed ({largest}): {missing} bytes "
-                f"missing; peak of the arena: {peak_of(bundle)}; take a smaller model or a larger "
-                "board"
-            )
+    short = [use for use in uses if use.used_bytes > use.size_bytes]
+    if not short:
+        return
+    # The peak is what the workspace is short of; an image too large is none of its doing.
+    peak = [f"peak of the arena: {peak_of(bundle)}"] if any(map(_has_buffers, short)) else []
+    found = "; ".join([*map(_shortage, short), *peak])
+    raise FitError(
+        f"{bundle.source}: does not fit {board.name}: {found}; take a smaller model or a larger "
+        "board"
+    )

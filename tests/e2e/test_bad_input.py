@@ -134,10 +134,18 @@ def _small_board(repository: Path, folder: Path, role: str, size: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("role", "size"), [("model", 262_144), ("workspace", 4096)], ids=["model", "workspace"]
+    ("role", "size", "memory"),
+    [("model", 262_144, "ddr_model"), ("workspace", 4096, "sram")],
+    ids=["model", "workspace"],
 )
 def test_model_too_large_for_the_board_names_bytes_and_peak(
-    role: str, size: int, repository: Path, edgesdk: CommandLine, model: Path, tmp_path: Path
+    role: str,
+    size: int,
+    memory: str,
+    repository: Path,
+    edgesdk: CommandLine,
+    model: Path,
+    tmp_path: Path,
 ) -> None:
     board = _small_board(repository, tmp_path, role, size)
     out = tmp_path / "made"
@@ -148,7 +156,9 @@ def test_model_too_large_for_the_board_names_bytes_and_peak(
     line = outcome.error_line()
     assert outcome.code == outcome.document["exit_code"] == 1
     assert {use["memory"] for use in outcome.document["memory"]} >= {"sram", "ddr_model"}
-    assert "bytes missing; peak of the arena: encoder, UNIDIRECTIONAL_SEQUENCE_LSTM" in line
+    assert "bytes missing; " in line and f"does not fit small: memory '{memory}' has" in line
+    peak = "; peak of the arena: encoder, UNIDIRECTIONAL_SEQUENCE_LSTM"
+    assert (peak in line) == (role == "workspace")
     assert sorted(tmp_path.iterdir()) == [board]
     missing = int(line.split(" bytes missing")[0].rsplit(" ", 1)[1])
     fitting = _small_board(repository, tmp_path, role, size + -(-missing // 16) * 16)

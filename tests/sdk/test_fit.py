@@ -51,9 +51,19 @@ def test_one_byte_short_is_refused_and_the_exact_size_is_not(role: str, bundle: 
     fitting = _shrunk(board, role, needed)
     check_fit(fitting, bundle, memory_use(fitting, bundle, SIZES))
     short = _shrunk(board, role, needed - 1)
-    with pytest.raises(FitError, match=r": 1 bytes missing; peak of the arena: ") as refused:
+    why = "peak of the arena: " if role == "workspace" else "take a smaller model"
+    with pytest.raises(FitError, match=f": 1 bytes missing; {why}") as refused:
         check_fit(short, bundle, memory_use(short, bundle, SIZES))
     assert re.search(rf"has {needed - 1} bytes, {needed} are needed", str(refused.value))
+
+
+def test_every_memory_that_is_short_is_named(bundle: Bundle) -> None:
+    board = _shrunk(_shrunk(load_board("qemu-mps3-an547"), "model", 16), "workspace", 16)
+    with pytest.raises(FitError) as refused:
+        check_fit(board, bundle, memory_use(board, bundle, SIZES))
+    said = str(refused.value)
+    assert re.findall(r"memory '(\w+)' has 16 bytes", said) == ["sram", "ddr_model"]
+    assert said.count("peak of the arena: ") == 1 and "\n" not in said
 
 
 def test_firmware_that_is_too_large_is_refused(bundle: Bundle) -> None:
