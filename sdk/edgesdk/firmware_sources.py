@@ -93,14 +93,15 @@ def link_of(board: Board, choice: Choice) -> str:
     """The transport that a build uses: by default the board's, a serial port for MLPerf Tiny.
 
     Raises:
-        BuildError: the board's port has no such link.
+        BuildError: the board, or its port, has no such link.
     """
-    offered = _port(board)["links"]
+    lacks = {"mailbox": not board.has_role("mailbox"), "uart": board.uart is None}
+    offered = [link for link in _port(board)["links"] if not lacks.get(link)]
     serial = choice.protocol == MLPERF_TINY and "uart" in offered
     link = choice.link or ("uart" if serial else board.link.default)
     if link not in offered:
         raise BuildError(
-            f"board {board.name} has no link {link!r}; choose one of {', '.join(offered)}"
+            f"board {board.name} has no link {str(link)!r}; choose one of {', '.join(offered)}"
         )
     return link
 

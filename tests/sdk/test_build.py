@@ -12,6 +12,7 @@ from edgesdk import build as build_module
 from edgesdk.board import load_board
 from edgesdk.board_files import render_header, render_linker_script
 from edgesdk.build import BuildOptions, build, build_commands
+from edgesdk.cli.flash import Link
 from edgesdk.elf import read_sizes
 from edgesdk.errors import BuildError, FitError
 from edgesdk.resources import resource_dir
@@ -217,6 +218,9 @@ def test_cache_that_cannot_be_written_is_named(
 
 @pytest.mark.needs_cc
 def test_wrong_choices_are_refused() -> None:
+    for link in ("mailbox", Link.MAILBOX):  # the port has one, the board no memory for it
+        with pytest.raises(BuildError, match="pico has no link 'mailbox'; choose one of uart"):
+            build_commands(load_board("pico"), BuildOptions(link=link))
     with pytest.raises(BuildError, match="has no link 'uart'; choose one of stdio"):
         build(load_board("host"), None, BuildOptions(link="uart"))
     with pytest.raises(BuildError, match="compiler 'icc' is unknown"):
