@@ -1,4 +1,4 @@
-"""Six emulated boards of three instruction sets, side by side under pytest-xdist."""
+"""Six emulated boards of five instruction-set levels, side by side under pytest-xdist."""
 
 import os
 import subprocess
@@ -13,9 +13,15 @@ from edgesdk.bundle import Bundle
 from edgesdk.needed import needed_options
 from edgesdk.pytest_plugin import scope_of
 
-pytestmark = [pytest.mark.needs_cc, pytest.mark.needs_gcc, pytest.mark.needs_qemu]
+pytestmark = [
+    *(pytest.mark.needs_cc, pytest.mark.needs_gcc, pytest.mark.needs_qemu),
+    pytest.mark.needs_riscv,
+]
 
-BOARDS = ("host", "qemu-mps2-an386", "qemu-mps3-an547")
+BOARDS = (
+    *("host", "qemu-mps2-an386", "qemu-netduinoplus2"),  # this computer's, Armv7E-M twice
+    *("qemu-mps2-an505", "qemu-mps3-an547", "qemu-riscv-virt"),  # Armv8-M, with Helium; RV32IMAC
+)
 TESTS = """
 import os
 from pathlib import Path
@@ -64,8 +70,7 @@ def test_six_boards_in_parallel(
     for name in BOARDS:  # once here, rather than in both workers at a time
         build(load_board(name), None, needed_options(commands))
     lines = ["schema = 1", "[run]", f'bundle = "{commands_file}"']
-    for number in range(6):
-        board = BOARDS[number % 3]
+    for number, board in enumerate(BOARDS):
         lines += ["[[desk]]", f'name = "desk-{number}"', f'board = "{board}"', 'port = "emulated"']
     (tmp_path / "bench.toml").write_text("\n".join(lines))
     clips = repository / "examples" / "commands" / "clips"
@@ -83,7 +88,7 @@ def test_six_boards_in_parallel(
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert finished.returncode == 1, finished.stdout + finished.stderr
@@ -103,5 +108,4 @@ def _check_words(facts: list[dict[str, str]]) -> None:
     assert len(facts) == 6
     assert all((it["verdict"], it["wer"]) == ("passed", "0") for it in facts)
     timed = [float(it["latency_p95_us"]) for it in facts if "latency_p95_us" in it]
-    assert len(timed) == 4 and min(timed) > 1000  # the host's process counts nothing
-    assert len(set(timed)) == 2  # exact counts: the same on both desks of a board
+    assert len(timed) == 5 and min(timed) > 1000  # the host's process counts nothing
