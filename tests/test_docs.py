@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from edgesdk.board import TIERS, load_boards
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = (
@@ -40,3 +41,11 @@ def test_index_names_every_page() -> None:
     index = (REPOSITORY / "docs" / "index.md").read_text(encoding="utf-8")
     unnamed = [page.name for page in PAGES[1:] if f"({page.name})" not in index]
     assert [name for name in unnamed if name != "index.md"] == []
+
+
+def test_readme_lists_every_board_at_its_tier() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    rows = {tier: re.findall(rf"^\| `{tier}`[^|]*\|(.*)\|$", text, re.MULTILINE) for tier in TIERS}
+    listed = {tier: set(re.findall(r"`([^`]+)`", "".join(rows[tier]))) for tier in TIERS}
+    boards = load_boards()
+    assert listed == {tier: {it.name for it in boards if it.tier == tier} for tier in TIERS}
