@@ -85,6 +85,7 @@ def test_desks_are_chosen_by_name_and_label(tmp_path: Path) -> None:
         ('board = "qemu-mps2-an386"', 'board = "own.toml"', "own.toml: cannot be read"),
         ('board = "qemu-mps2-an386"', "", "desk 'soft': board is missing; add it (docs/bench.md)"),
         ('port = "emulated"', 'prot = "emulated"', "key 'prot' is unknown; did you mean 'port'?"),
+        ('port = "emulated"', 'port = "emulatd"', "'emulatd' is no port; did you mean 'emulated'"),
         ('port = "emulated"', "port = 4", "port = 4 is a int, not a str"),
         ('port = "emulated"', 'port = "rfc2217://lab:4000"', "share the port rfc2217://lab:4000"),
         ('port = "emulated"', 'port = "emulated"\nreset = ["x"]', "takes no flash, reset or power"),

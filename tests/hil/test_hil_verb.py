@@ -185,6 +185,11 @@ def test_devices_shows_a_bench_and_stops_at_two_candidates(
     assert main(["devices", "--bench", str(bench), "--json"]) == 0
     (desk,) = json.loads(capsys.readouterr().out)["desks"]
     assert (desk["matches"], desk["problem"], desk["held_by"]) == (["/dev/ttyX0"], None, None)
+    absent = tmp_path / "unplugged"
+    bench.write_text(f'schema = 1\n[[desk]]\nname = "a"\nboard = "host"\nport = "{absent}"\n')
+    assert main(["devices", "--bench", str(bench), "--json"]) == 0
+    (desk,) = json.loads(capsys.readouterr().out)["desks"]
+    assert desk["problem"] == f"{absent} is not there; plug it in, see `edgesdk devices`"
     two = '[[desk]]\nname = "b"\nboard = "host"\nport = { vid = 0x0483 }\n'
     bench.write_text(f"schema = 1\n{one}{two}")
     assert main(["devices", "--bench", str(bench)]) == 3

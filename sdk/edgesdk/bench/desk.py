@@ -5,6 +5,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +237,10 @@ def _read_board(table: Table, path: Path) -> Board:
 def _read_port(table: Table) -> str | UsbPort | LabgridPort:
     value = table.values.get("port")
     if not isinstance(value, dict):
-        return table.take("port", str)
+        port = str(table.take("port", str))
+        if port != EMULATED and get_close_matches(port, [EMULATED], cutoff=0.8):
+            table.fault("port", f"port = {port!r} is no port; did you mean {EMULATED!r}?")
+        return port
     inner = table.table("port")
     if "labgrid" in value:
         place = LabgridPort(

@@ -15,6 +15,15 @@ from edgesdk.errors import DeviceError
 from edgesdk.flash.store import flashed_boards
 
 
+def _problem(found: Match) -> str | None:
+    """Why a desk cannot be used now; a port's file that is absent may still come with power."""
+    port = found.desk.port
+    if found.problem is None and isinstance(port, str) and port.startswith("/"):
+        absent = f"{port} is not there; plug it in, see `edgesdk devices`"
+        return None if Path(port).exists() else absent
+    return found.problem
+
+
 def _desk_document(found: Match) -> dict[str, Any]:
     desk = found.desk
     return {
@@ -22,7 +31,7 @@ def _desk_document(found: Match) -> dict[str, Any]:
         "board": desk.board.name,
         "port": str(desk.port),
         "matches": list(found.ports),
-        "problem": found.problem,
+        "problem": _problem(found),
         "probe": desk.probe,
         "labels": list(desk.labels),
         "disabled": desk.disabled,
