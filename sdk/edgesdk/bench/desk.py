@@ -237,10 +237,10 @@ def _read_board(table: Table, path: Path) -> Board:
 def _read_port(table: Table) -> str | UsbPort | LabgridPort:
     value = table.values.get("port")
     if not isinstance(value, dict):
-        port = str(table.take("port", str))
-        if port != EMULATED and get_close_matches(port, [EMULATED], cutoff=0.8):
-            table.fault("port", f"port = {port!r} is no port; did you mean {EMULATED!r}?")
-        return port
+        text = str(table.take("port", str))
+        if text != EMULATED and get_close_matches(text, [EMULATED], cutoff=0.8):
+            table.fault("port", f"port = {text!r} is no port; did you mean {EMULATED!r}?")
+        return text
     inner = table.table("port")
     if "labgrid" in value:
         place = LabgridPort(
