@@ -41,7 +41,6 @@ MAY_CONVERT = {
 CONVERTERS_MAY_IMPORT = (
     "edgesdk.__version__",
     "edgesdk.board",
-    "edgesdk.board_npu",
     "edgesdk.bundle",
     "edgesdk.errors",
     "edgesdk.npu",

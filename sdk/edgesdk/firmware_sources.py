@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from edgesdk.board import Board
-from edgesdk.board_files import render_header, render_linker_script
-from edgesdk.board_setup import c_path
+from edgesdk.board.files import render_header, render_linker_script
+from edgesdk.board.setup import c_path
 from edgesdk.errors import BuildError
 from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
 from edgesdk.resources import resource_dir

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from edgesdk.board_setup import Step
+from edgesdk.board.setup import Step
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import Board, load_board
-from edgesdk.board_setup import Setup, Step
+from edgesdk.board.setup import Setup, Step
 from edgesdk.build import BuildOptions, build
 from edgesdk.errors import NoAnswerError
 from edgesdk.flash.store import store

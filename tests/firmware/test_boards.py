@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edgesdk.board import load_board
-from edgesdk.board_setup import Setup, Step
+from edgesdk.board.setup import Setup, Step
 from edgesdk.build import build
 from edgesdk.bundle import Bundle
 from edgesdk.core import EndpointKind, EndpointMode, Image, Recogniser, TokenEvent

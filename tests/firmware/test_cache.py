@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from edgesdk.board_cache import cache_macros, check_caches
+from edgesdk.board.cache import cache_macros, check_caches
 
 HERE = Path(__file__).parent
 PORT = HERE.parents[1] / "firmware_templates/ports/cortex_m"

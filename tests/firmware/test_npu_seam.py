@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import Board, load_board
-from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.board.files import render_header, render_linker_script
 from edgesdk.errors import NoAnswerError
 from edgesdk.flash.store import Flashed
 from edgesdk.link import power

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import load_boards
-from edgesdk.board_setup import Uart
+from edgesdk.board.setup import Uart
 from uart_model import BARE, Driver, UartModel, compile_driver
 from uart_model_16550 import DwApb, Ns16550
 from uart_model_esp32c3 import Esp32C3

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import CHECKS, faults_of, load_board, load_boards, validate
-from edgesdk.board_files import render_header
-from edgesdk.board_setup import setup_macro
+from edgesdk.board.files import render_header
+from edgesdk.board.setup import setup_macro
 from edgesdk.errors import BoardError
 from edgesdk.resources import resource_dir
 

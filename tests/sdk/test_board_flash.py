@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
-from edgesdk.board_flash import METHODS, Flash, check_flash, read_flash
+from edgesdk.board.flash import METHODS, Flash, check_flash, read_flash
 from edgesdk.errors import BoardError
 from edgesdk.toml_table import Table
 

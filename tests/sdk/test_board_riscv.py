@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import faults_of, load_board
-from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.board.files import render_header, render_linker_script
 from edgesdk.link.messages import Boot
 from edgesdk.resources import resource_dir
 

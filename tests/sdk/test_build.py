@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from edgesdk import build as build_module
 from edgesdk.board import load_board
-from edgesdk.board_files import render_header, render_linker_script
+from edgesdk.board.files import render_header, render_linker_script
 from edgesdk.build import BuildOptions, build, build_commands
 from edgesdk.cli.flash import Link
 from edgesdk.elf import read_sizes

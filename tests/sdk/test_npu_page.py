@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from edgesdk.board_npu import PAGE_BYTES
+from edgesdk.board.npu import PAGE_BYTES
 from edgesdk.errors import NoAnswerError
 from edgesdk.link.npu_page import ENTRIES, NpuPage, NpuThread, NpuTransport
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgesdk.board_npu import Npu
+from edgesdk.board.npu import Npu
 from edgesdk.errors import ConvertError
 
 VELA_VERSION = "5.2.0"

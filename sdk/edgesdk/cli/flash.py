@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from edgesdk.board import Board, load_board
-from edgesdk.board_flash import METHODS
+from edgesdk.board.flash import METHODS
 from edgesdk.build import BuildOptions, Image, build, build_commands
 from edgesdk.bundle import Bundle, load_bundle
 from edgesdk.cli.flash_hardware import (

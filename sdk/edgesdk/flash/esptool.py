@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serial.tools.list_ports import comports
 
-from edgesdk.board_flash import EspTool, Flash
+from edgesdk.board.flash import EspTool, Flash
 from edgesdk.errors import DeviceError, FlashError
 from edgesdk.flash.job import FlashJob, Piece, piece_files
 from edgesdk.flash.programs import python_module

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgesdk.board import Board
-from edgesdk.board_setup import c_path
+from edgesdk.board.setup import c_path
 from edgesdk.bundle import Bundle, load_bundle, save_bundle
 from edgesdk.errors import BuildError, BundleError, DeviceError
 from edgesdk.flash.store import Flashed

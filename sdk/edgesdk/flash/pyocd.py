@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgesdk.board_flash import Flash
+from edgesdk.board.flash import Flash
 from edgesdk.flash.job import FlashJob, piece_files
 from edgesdk.flash.programs import python_module
 from edgesdk.flash.tool import Choice, Fault, Plan, Step, Tool

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from edgesdk.board_flash import Flash
+from edgesdk.board.flash import Flash
 from edgesdk.flash.job import FlashJob, hex_file, piece_files
 from edgesdk.flash.programs import find_program
 from edgesdk.flash.tool import Choice, Fault, Plan, Step, Tool

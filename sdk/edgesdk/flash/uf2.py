@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from edgesdk.board_flash import Flash
+from edgesdk.board.flash import Flash
 from edgesdk.errors import FlashError
 from edgesdk.flash.job import FlashJob
 from edgesdk.flash.programs import python_module

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edgesdk.board_flash import Flash
+from edgesdk.board.flash import Flash
 from edgesdk.flash.job import FlashJob, hex_file, piece_files
 from edgesdk.flash.uf2_file import UF2, uf2_file
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from edgesdk.board import Board
-from edgesdk.board_flash import Flash
+from edgesdk.board.flash import Flash
 from edgesdk.errors import EdgeError, FlashError
 from edgesdk.flash import esptool, jlink, openocd, picotool, pyocd, stm32, uf2
 from edgesdk.flash.job import FlashJob

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from edgesdk.board_npu import PAGE_BYTES
+from edgesdk.board.npu import PAGE_BYTES
 from edgesdk.errors import EdgeError, NoAnswerError
 from edgesdk.link.transport import MailboxTransport, OwnedSerialTransport
 

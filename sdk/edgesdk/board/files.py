@@ -3,11 +3,11 @@
 import re
 
 from edgesdk import __version__
-from edgesdk.board import Board
-from edgesdk.board_cache import cache_macros
-from edgesdk.board_npu import Npu, axi_registers
-from edgesdk.board_riscv import riscv_macros
-from edgesdk.board_setup import counter_macros, setup_macro
+from edgesdk.board.cache import cache_macros
+from edgesdk.board.facts import Board
+from edgesdk.board.npu import Npu, axi_registers
+from edgesdk.board.riscv import riscv_macros
+from edgesdk.board.setup import counter_macros, setup_macro
 from edgesdk.npu.accelerators import ACCELERATORS
 
 

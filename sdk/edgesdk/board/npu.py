@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgesdk.board_setup import INTERRUPTS
+from edgesdk.board.setup import INTERRUPTS
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.toml_table import Table
 
