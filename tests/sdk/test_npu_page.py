@@ -150,6 +150,7 @@ class Answering:
     """A link whose device answers once its NPU's thread is gone."""
 
     where, process = "board (QEMU)", None
+    remedy, interrupts = "start it again", False
 
     def __init__(self, bell: socket.socket) -> None:
         self.bell = bell
