@@ -1,7 +1,8 @@
 """The caches of a board's processor: [cpu] caches, and the checks on them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+
+from edgesdk.board.memory import Memory
 
 CACHES = ("instruction", "data")
 CACHED_CORES = ("cortex-m7", "cortex-m55", "cortex-m85")  # which a chip may give caches
@@ -9,18 +10,7 @@ LINE_BYTES = 32  # of all of them (Arm DDI 0489, 101273, 101924)
 SHARED = frozenset({"model", "workspace"})  # what an NPU works on too
 
 
-class _Memory(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def base(self) -> int | None: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def holds(self) -> tuple[str, ...]: ...
-
-
-def check_caches(core: str, caches: Sequence[str], memories: Sequence[_Memory]) -> Iterator[str]:
+def check_caches(core: str, caches: Sequence[str], memories: Sequence[Memory]) -> Iterator[str]:
     """All that is wrong with caches, one sentence each."""
     for cache in caches:
         if cache not in CACHES:

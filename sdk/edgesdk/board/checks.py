@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.board.cache import check_caches
-from edgesdk.board.facts import CORES, ROLES, Board
+from edgesdk.board.facts import CORES, Board
 from edgesdk.board.flash import check_flash
+from edgesdk.board.memory import ROLES
 from edgesdk.board.npu import Surroundings, check_npu
 from edgesdk.board.riscv import check_riscv
 from edgesdk.board.setup import c_path, check_counter, check_uart

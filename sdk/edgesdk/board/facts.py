@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.board.flash import Flash, read_flash
+from edgesdk.board.memory import Memory, read_memory
 from edgesdk.board.npu import Npu, read_npu
 from edgesdk.board.riscv import Riscv, read_riscv
 from edgesdk.board.setup import (
@@ -20,14 +21,12 @@ from edgesdk.board.setup import (
     read_uart,
 )
 from edgesdk.errors import BoardError
-from edgesdk.toml_table import Table, did_you_mean
+from edgesdk.toml_table import Table
 
 SCHEMA = 1
 TIERS = ("hardware", "builds", "emulated", "host")
-ROLES = ("code", "data", "stack", "workspace", "model", "mailbox")
 COMPILERS = ("gcc", "clang")
 LINKS = ("mailbox", "uart", "stdio")
-KINDS = ("ram", "flash")
 
 
 @dataclass(frozen=True)
@@ -73,24 +72,6 @@ class Compiler:
     optimise: tuple[str, ...]
     target: tuple[str, ...]
     source: str
-
-
-@dataclass(frozen=True)
-class Memory:
-    """One region; `base` is None where the operating system chooses (the host)."""
-
-    name: str
-    kind: str  # ram, or flash, which the firmware does not write
-    base: int | None
-    size_bytes: int
-    holds: tuple[str, ...]
-    npu_base: int | None  # where the NPU sees it, if elsewhere than the processor
-    source: str
-
-    @property
-    def end(self) -> int:
-        """First address behind the region."""
-        return (self.base or 0) + self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -193,26 +174,6 @@ def _read_compiler(table: Table) -> Compiler:
     return compiler
 
 
-def _read_memory(table: Table) -> Memory:
-    memory = Memory(
-        name=table.take("name", str),
-        kind=table.choice("kind", KINDS) if "kind" in table.values else KINDS[0],
-        base=table.maybe("base", int),
-        size_bytes=table.positive("size_bytes"),
-        holds=table.texts("holds"),
-        npu_base=table.maybe("npu_base", int),
-        source=table.text("source"),
-    )
-    for role in memory.holds:
-        if role not in ROLES:
-            table.fault(
-                "holds",
-                f"holds {role!r} is none of {', '.join(ROLES)}{did_you_mean(role, ROLES)}",
-            )
-    table.finish()
-    return memory
-
-
 def _read_link(table: Table) -> Link:
     link = Link(table.choice("default", LINKS), table.positive("payload_bytes"))
     table.finish()
@@ -241,7 +202,7 @@ def read_board(
         source=top.text("source"),
         cpu=_read_cpu(top.table("cpu")),
         compiler=_read_compiler(top.table("compiler")),
-        memories=tuple(_read_memory(table) for table in top.tables("memory")),
+        memories=tuple(read_memory(table) for table in top.tables("memory")),
         stack_bytes=stack.positive("size_bytes"),
         link=_read_link(top.table("link")),
         uart=top.optional("uart", read_uart),

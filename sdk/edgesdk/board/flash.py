@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
 
+from edgesdk.board.memory import Memory
 from edgesdk.toml_table import Table, did_you_mean
 
 RESETS = ("hardware", "software", "none")
@@ -227,19 +227,8 @@ def _read_vendor(table: Table) -> Vendor:
     return found
 
 
-class _Memory(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def base(self) -> int | None: ...
-    @property
-    def end(self) -> int: ...
-
-
 def check_flash(
-    flash: Flash | None, memories: Sequence[_Memory], *, emulated: bool
+    flash: Flash | None, memories: Sequence[Memory], *, emulated: bool
 ) -> Iterator[str]:
     """All that is wrong with how a board is flashed, one sentence each."""
     if flash is None:
@@ -265,6 +254,6 @@ def check_flash(
             )
 
 
-def _seen(windows: Sequence[Window], memory: _Memory) -> bool:
+def _seen(windows: Sequence[Window], memory: Memory) -> bool:
     base = memory.base or 0
     return any(w.base <= base <= memory.end <= w.base + w.size_bytes for w in windows)

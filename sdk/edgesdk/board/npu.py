@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from edgesdk.board.memory import Memory
 from edgesdk.board.setup import INTERRUPTS
 from edgesdk.npu.accelerators import ACCELERATORS
 from edgesdk.toml_table import Table
@@ -42,24 +42,13 @@ class Npu:
     source: str
 
 
-class _Memory(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def base(self) -> int | None: ...
-    @property
-    def end(self) -> int: ...
-    @property
-    def holds(self) -> tuple[str, ...]: ...
-
-
 @dataclass(frozen=True)
 class Surroundings:
     """What the NPU's checks need to know of its board."""
 
     emulator: str | None  # kind; None for hardware
     ram: range | None  # addresses that a file backs
-    memories: Sequence[_Memory]
+    memories: Sequence[Memory]
     uart_base: int | None
     uart_interrupt: int | None
 
