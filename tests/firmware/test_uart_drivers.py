@@ -98,13 +98,22 @@ def test_overrun_is_counted_and_ends(driver: Driver) -> None:
     assert (len(driver.received), driver.lost) == (model.HOLDS + 1, model.TELLS_LOST)
 
 
-def test_a_byte_that_comes_during_the_interrupt_is_not_forgotten(driver: Driver) -> None:
+@pytest.mark.parametrize("reads", range(6))
+def test_a_byte_that_comes_during_the_interrupt_is_not_forgotten(
+    driver: Driver, reads: int
+) -> None:
+    """Between whichever of its reads; behind the last one it asks for the next interrupt."""
     model = driver.model
     driver.received.clear()
     driver.lost = 0
     model.arrive(5)
-    driver.meanwhile = [6]
+    driver.meanwhile, driver.meanwhile_at = 6, reads
     driver.interrupt()
+    if driver.meanwhile is not None:  # the driver has read less
+        model.arrive(6)
+        driver.meanwhile = None
+    if model.pending():
+        driver.interrupt()
     assert bytes(driver.received) in (b"\5\6", b"\5")
     assert len(driver.received) + driver.lost == 2
     assert not model.pending()

@@ -67,7 +67,8 @@ class Driver:
         self.received = bytearray()
         self.lost = 0
         self._base = base
-        self.meanwhile: list[int] = []  # bytes that come right after the next read of a register
+        self.meanwhile: int | None = None  # a byte that comes right after
+        self.meanwhile_at = 0  # so many reads of registers and the next one
         self._error: Exception | None = None
         self._library = ctypes.CDLL(str(library))
         self._hooks = (READ(self._read), WRITE(self._write), BYTE(self._byte), COUNT(self._count))
@@ -97,8 +98,10 @@ class Driver:
     def _read(self, address: int, width: int) -> int:
         try:
             value = self.model.read(self._offset(address), width)
-            while self.meanwhile:
-                self.model.arrive(self.meanwhile.pop(0))
+            if self.meanwhile is not None and self.meanwhile_at == 0:
+                self.model.arrive(self.meanwhile)
+                self.meanwhile = None
+            self.meanwhile_at -= 1
             return value
         except Exception as error:  # cannot pass through C: _call raises it
             self._error = self._error or error

@@ -57,7 +57,7 @@ class _Nordic(UartModel):
     def read(self, offset: int, width: int) -> int:
         if offset == self.SENT and self.shifting:
             self.shifting -= 1
-            self.events[self.SENT] = 0 if self.shifting else 1
+            self.events[self.SENT] |= not self.shifting
         return self.events[offset] if offset in self.events else self.registers[offset]
 
     def write(self, offset: int, width: int, value: int) -> None:
