@@ -1,6 +1,7 @@
 // cortex_m/core.c in a process: its registers are memory, and of what it says to the processor
 // itself the sleep and the interrupts around it are noted. The source is the file SOURCE.
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t registers[0x1000]; // of the system control space
@@ -24,15 +25,14 @@ static void model_tell(const char *code) {
 
 #include SOURCE
 
-uint32_t edge_stack_limit[64], edge_stack_top[1], edge_data_load[1], edge_data_start[1];
-uint32_t edge_data_end[1], edge_bss_start[1], edge_bss_end[1];
-uint8_t edge_model_start[1], edge_model_end[1], edge_workspace_start[1], edge_workspace_end[1];
+uint32_t edge_stack_limit[1], edge_stack_top[1];
 
 void edge_setup_run(void) {}
-void edge_session_run(edge_session_t *served) {
-  (void)served;
-  for (;;) {
-  }
+void edge_bare_start(void) {}
+void edge_bare_run(void) { abort(); }
+void edge_bare_fault(const edge_fault_t *fault) {
+  (void)fault;
+  abort();
 }
 
 static bool model_has;

@@ -31,7 +31,7 @@ def _rests(folder: Path, text: str) -> dict[int, str]:
     shutil.copyfile(PORTS / "cortex_m/cache.h", folder / "cache.h")
     facts = "".join(f"#define {name} {value}\n" for name, value in FACTS.items())
     (folder / "edge_board.h").write_text(facts, encoding="utf-8")
-    includes = [folder, PORTS / "bare", FIRMWARE / "app", FIRMWARE / "runtime/include"]
+    includes = [folder, PORTS / "bare", FIRMWARE / "runtime/include"]
     command = ["gcc", "-std=gnu11", "-O1", "-w", "-shared", "-fPIC", f'-DSOURCE="{source}"']
     command += [*(f"-I{include}" for include in includes), str(HERE / "core_model.c")]
     subprocess.run([*command, "-o", str(folder / "core.so")], check=True)

@@ -97,6 +97,7 @@ def _flashed(folder: Path, board: Board, link: str, npu: str = "bare/npu_page.c"
         "cortex_m/cache.c",
         "bare/port.c",
         "bare/setup.c",
+        "bare/start.c",
         f"bare/link_{link}.c",
         npu,
     ]

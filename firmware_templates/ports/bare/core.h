@@ -1,4 +1,4 @@
-/* What a processor gives its port: start-up, faults, the stack, rest. (cortex_m, riscv) */
+/* What a processor gives its port: registers, rest, interrupts. (cortex_m, riscv) */
 #ifndef EDGE_BARE_CORE_H
 #define EDGE_BARE_CORE_H
 
@@ -19,17 +19,6 @@ static inline void edge_core_barrier(void) {
   __asm__ volatile("dmb" ::: "memory");
 #endif
 }
-
-/* Cause of this start and, after a fault, its registers. */
-void edge_core_boot(edge_port_info_t *info);
-
-/* The host has spoken: a fault may start the device again. */
-void edge_core_heard(void);
-
-/* Regions of the linker script. */
-void edge_core_regions(edge_port_info_t *info);
-
-void edge_core_stack(edge_port_usage_t *usage);
 
 /* Sleep for at most a millisecond, or, where the sleep stops the core's timer, until an interrupt;
  * any interrupt ends it. Not at all where `over` says, once nothing can come between, that what the

@@ -7,6 +7,7 @@
 #include "edge_board.h"
 #include "link.h"
 #include "npu.h"
+#include "start.h"
 
 /* Polls before sleeping: an answer to an answer comes within microseconds on a fast link. */
 #define POLLS_BEFORE_REST 2000u
@@ -101,8 +102,8 @@ void edge_port_init(edge_port_info_t *info) {
       .clock_hz = CLOCK_HZ,
       .model_read_only = EDGE_MODEL_READ_ONLY,
   };
-  edge_core_boot(info);
-  edge_core_regions(info);
+  edge_bare_boot(info);
+  edge_bare_regions(info);
   calibrate();
 #ifdef EDGE_NPU_BASE
   info->npu = edge_core_npu();
@@ -114,7 +115,7 @@ uint32_t edge_port_read(uint8_t *data, uint32_t capacity) {
   const uint32_t size = edge_link_read(data, capacity);
   if (size > 0) {
     idle_polls = 0;
-    edge_core_heard();
+    edge_bare_heard();
   }
   return size;
 }
@@ -128,6 +129,6 @@ void edge_port_idle(void) {
 }
 
 void edge_port_usage(edge_port_usage_t *usage) {
-  edge_core_stack(usage);
+  edge_bare_stack(usage);
   edge_link_usage(usage);
 }

@@ -7,8 +7,8 @@
 
 #include "cache.h"
 #include "edge_board.h"
-#include "session.h"
 #include "setup.h"
+#include "start.h"
 #include "uart.h"
 
 #define SYST_CSR EDGE_REG(0xE000E010u)
@@ -50,54 +50,23 @@
 #define SYSTICK_LONGEST (EDGE_CPU_CLOCK_HZ / 1000u)
 #define REST_CYCLES 64u /* at least, of a rest that ends at once */
 
-#define STACK_PAINT 0xA5A5A5A5u
-#define RECORD_MAGIC 0x45424F54u
-
 extern uint32_t edge_stack_limit[], edge_stack_top[];
-extern uint32_t edge_data_load[], edge_data_start[], edge_data_end[];
-extern uint32_t edge_bss_start[], edge_bss_end[];
-extern uint8_t edge_model_start[], edge_model_end[];
-extern uint8_t edge_workspace_start[], edge_workspace_end[];
-
-/* Survives a reset, unlike .bss: what the next start reports. */
-typedef struct boot_record {
-  uint32_t magic, cause;
-  edge_fault_t fault;
-} boot_record_t;
-static boot_record_t record __attribute__((section(".noinit")));
-static boot_record_t this_boot;
-static bool heard_any; /* a host has spoken since this start */
 static uint32_t fault_stack[128] __attribute__((aligned(8), used));
-static edge_session_t session;
 
 void edge_reset(void) __attribute__((noreturn, used));
 void edge_fault(const uint32_t *frame, uint32_t kind) __attribute__((noreturn, used));
 void edge_fault_entry(void);
 
-/* The next start empties the caches. */
-static void keep_record(void) { edge_cache_clean(&record, sizeof record); }
-
-static _Noreturn void reset_system(void) {
-  keep_record();
-#if __ARM_ARCH >= 7
-  DEMCR &= ~DEMCR_TRCENA; /* with it, an Alif Ensemble does not reset */
-#endif
-  for (;;) { /* a Cortex-M55 may refuse while somebody uses the bus, and forgets the wish */
-    __asm__ volatile("dsb" ::: "memory");
-    SCB_AIRCR = AIRCR_RESET;
+_Noreturn void edge_core_restart(const void *kept, uint32_t bytes) {
+  edge_cache_clean(kept, bytes);
+  __asm__ volatile("dsb" ::: "memory");
+  SCB_AIRCR = AIRCR_RESET;
+  for (;;) {
   }
 }
 
-_Noreturn void edge_port_reboot(void) {
-  record = (boot_record_t){.magic = RECORD_MAGIC, .cause = EDGE_BOOT_REQUESTED};
-  reset_system();
-}
-
-void edge_core_heard(void) { heard_any = true; }
-
-/* Wait for a power cycle or a debugger; `record` says what happened. */
-static _Noreturn void stop(void) {
-  keep_record();
+_Noreturn void edge_core_stop(const void *kept, uint32_t bytes) {
+  edge_cache_clean(kept, bytes);
   for (;;) {
     __asm__ volatile("cpsid i\n wfi" ::: "memory");
   }
@@ -119,32 +88,18 @@ static void tell_cause(edge_fault_t *fault) { (void)fault; }
 static void enable_faults(void) {}
 #endif
 
-/* A fault before any message since one, which may come before variables have values, too. */
-static bool repeats(void) {
-  return record.magic == RECORD_MAGIC ? record.cause == EDGE_BOOT_FAULT
-                                      : this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
-}
-
 /* `frame` is the stack pointer at exception entry; after a stack overflow it points anywhere. */
 void edge_fault(const uint32_t *frame, uint32_t kind) {
   const uint32_t at = (uint32_t)(uintptr_t)frame;
   const bool readable = at >= (uint32_t)(uintptr_t)edge_stack_limit &&
                         at + 32u <= (uint32_t)(uintptr_t)edge_stack_top;
-  const bool again = repeats();
-  record = (boot_record_t){
-      .magic = RECORD_MAGIC,
-      .cause = EDGE_BOOT_FAULT,
-      .fault = {.kind = kind & 0x1FFu,
-                .pc = readable ? frame[6] : 0,
-                .lr = readable ? frame[5] : 0,
-                .sp = at,
-                .xpsr = readable ? frame[7] : 0},
-  };
-  tell_cause(&record.fault);
-  if (again) { /* it would only come once more */
-    stop();
-  }
-  reset_system();
+  edge_fault_t fault = {.kind = kind & 0x1FFu,
+                        .pc = readable ? frame[6] : 0,
+                        .lr = readable ? frame[5] : 0,
+                        .sp = at,
+                        .xpsr = readable ? frame[7] : 0};
+  tell_cause(&fault);
+  edge_bare_fault(&fault);
 }
 
 /* The stack may be what failed: take another one before any C code runs. */
@@ -207,45 +162,8 @@ void edge_reset(void) {
   enable_core();
   edge_setup_run();
   edge_cache_enable();
-  volatile uint32_t *paint = edge_stack_limit;
-  uint32_t here;
-  __asm__ volatile("mov %0, sp" : "=r"(here));
-  while ((uint32_t)(uintptr_t)paint < here) {
-    *paint++ = STACK_PAINT;
-  }
-  volatile uint32_t *to = edge_data_start;
-  for (const uint32_t *from = edge_data_load; to < edge_data_end;) {
-    *to++ = *from++;
-  }
-  for (to = edge_bss_start; to < edge_bss_end;) {
-    *to++ = 0;
-  }
-  if (record.magic == RECORD_MAGIC) {
-    this_boot = record;
-  }
-  record.magic = 0;
-  edge_session_run(&session);
-}
-
-void edge_core_boot(edge_port_info_t *info) {
-  info->boot_cause = (edge_boot_cause_t)this_boot.cause;
-  info->fault = this_boot.fault;
-}
-
-void edge_core_regions(edge_port_info_t *info) {
-  info->model = edge_model_start;
-  info->model_bytes = (uint32_t)(edge_model_end - edge_model_start);
-  info->workspace = edge_workspace_start;
-  info->workspace_bytes = (uint32_t)(edge_workspace_end - edge_workspace_start);
-}
-
-void edge_core_stack(edge_port_usage_t *usage) {
-  const uint32_t *untouched = edge_stack_limit;
-  while (untouched < edge_stack_top && *untouched == STACK_PAINT) {
-    untouched++;
-  }
-  usage->stack_bytes = 4u * (uint32_t)(edge_stack_top - edge_stack_limit);
-  usage->stack_high_water = 4u * (uint32_t)(edge_stack_top - untouched);
+  edge_bare_start();
+  edge_bare_run();
 }
 
 /* WFI wakes on a pending interrupt even while PRIMASK keeps it from being taken (DDI 0403

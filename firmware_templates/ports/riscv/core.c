@@ -6,8 +6,8 @@
 #include "csr.h"
 #include "edge_board.h"
 #include "interrupts.h"
-#include "session.h"
 #include "setup.h"
+#include "start.h"
 #include "uart.h"
 
 #define MSTATUS_MIE 8u
@@ -16,29 +16,11 @@
 #define PMP_GUARD 0x8800u /* entry 1; entry 0 is off and only the lower end */
 #define INTERRUPT (1u << 31)
 
-#define STACK_PAINT 0xA5A5A5A5u
-#define RECORD_MAGIC 0x45424F54u
-
-extern uint32_t edge_stack_guard[], edge_stack_limit[], edge_stack_top[];
-extern const uint32_t edge_data_load[];
-extern uint32_t edge_data_start[], edge_data_end[];
-extern uint32_t edge_bss_start[], edge_bss_end[];
-extern uint8_t edge_model_start[], edge_model_end[];
-extern uint8_t edge_workspace_start[], edge_workspace_end[];
-
-/* Survives a restart, unlike .bss: what the next start reports. */
-typedef struct boot_record {
-  uint32_t magic, cause;
-  edge_fault_t fault;
-} boot_record_t;
-static boot_record_t record __attribute__((section(".noinit")));
-static boot_record_t this_boot;
-static bool heard_any; /* a host has spoken since this start */
+extern uint32_t edge_stack_guard[], edge_stack_limit[];
 static uint32_t fault_stack[64] __attribute__((aligned(16), used));
-static edge_session_t session;
 
 void edge_reset(void) __attribute__((noreturn));
-void edge_start(uint32_t sp) __attribute__((noreturn, used));
+void edge_start(void) __attribute__((noreturn, used));
 void edge_fault(uint32_t sp, uint32_t ra) __attribute__((noreturn, used));
 void edge_interrupt(void) __attribute__((used));
 void edge_vectors(void);
@@ -57,7 +39,6 @@ __attribute__((naked, section(".start"), used)) void edge_reset(void) {
                                   ".option norelax\n"
                                   "la gp, __global_pointer$\n"
                                   "la sp, edge_stack_top\n"
-                                  "mv a0, sp\n"
                                   "j edge_start" EDGE_CSR_END);
 }
 
@@ -113,7 +94,9 @@ void edge_interrupt(void) {
 
 /* By the board's reset, or by starting over: then devices stay as they are until they are set up
  * again, and the guard, which is where it was. */
-static _Noreturn void restart(void) {
+_Noreturn void edge_core_restart(const void *kept, uint32_t bytes) {
+  (void)kept;
+  (void)bytes;
 #ifdef EDGE_RESTART_ADDRESS
   __asm__ volatile("fence" ::: "memory");
   EDGE_REG(EDGE_RESTART_ADDRESS) |= EDGE_RESTART_BITS;
@@ -124,47 +107,26 @@ static _Noreturn void restart(void) {
 #endif
 }
 
-_Noreturn void edge_port_reboot(void) {
-  record = (boot_record_t){.magic = RECORD_MAGIC, .cause = EDGE_BOOT_REQUESTED};
-  restart();
-}
-
-void edge_core_heard(void) { heard_any = true; }
-
-/* Wait for a power cycle or a debugger; `record` says what happened. */
-static _Noreturn void stop(void) {
+_Noreturn void edge_core_stop(const void *kept, uint32_t bytes) {
+  (void)kept;
+  (void)bytes;
   for (;;) {
     __asm__ volatile("wfi" ::: "memory");
   }
 }
 
-/* A fault before any message since one, which may come before variables have values, too. */
-static bool repeats(void) {
-  return record.magic == RECORD_MAGIC ? record.cause == EDGE_BOOT_FAULT
-                                      : this_boot.cause == EDGE_BOOT_FAULT && !heard_any;
-}
-
 void edge_fault(uint32_t sp, uint32_t ra) {
-  const bool again = repeats();
   uint32_t mcause, mepc, mstatus, mtval;
   EDGE_CSR_READ("mcause", mcause);
   EDGE_CSR_READ("mepc", mepc);
   EDGE_CSR_READ("mstatus", mstatus);
   EDGE_CSR_READ("mtval", mtval);
-  record = (boot_record_t){
-      .magic = RECORD_MAGIC,
-      .cause = EDGE_BOOT_FAULT,
-      .fault = {.kind = EDGE_FAULT_RISCV + mcause,
-                .pc = mepc,
-                .lr = ra,
-                .sp = sp,
-                .xpsr = mstatus,
-                .address = mtval},
-  };
-  if (again) { /* it would only come once more */
-    stop();
-  }
-  restart();
+  edge_bare_fault(&(edge_fault_t){.kind = EDGE_FAULT_RISCV + mcause,
+                                  .pc = mepc,
+                                  .lr = ra,
+                                  .sp = sp,
+                                  .xpsr = mstatus,
+                                  .address = mtval});
 }
 
 static void guard_stack(void) {
@@ -173,47 +135,13 @@ static void guard_stack(void) {
   EDGE_CSR_WRITE("pmpcfg0", PMP_GUARD);
 }
 
-void edge_start(uint32_t sp) {
+void edge_start(void) {
   edge_setup_run();
   edge_interrupts_init();
-  for (volatile uint32_t *paint = edge_stack_limit; (uint32_t)(uintptr_t)(paint + 64) < sp;) {
-    *paint++ = STACK_PAINT;
-  }
-  volatile uint32_t *to = edge_data_start;
-  for (const uint32_t *from = edge_data_load; to < edge_data_end;) {
-    *to++ = *from++;
-  }
-  for (to = edge_bss_start; to < edge_bss_end;) {
-    *to++ = 0;
-  }
-  if (record.magic == RECORD_MAGIC) {
-    this_boot = record;
-  }
-  record.magic = 0;
+  edge_bare_start();
   guard_stack();
   EDGE_CSR_SET("mstatus", MSTATUS_MIE);
-  edge_session_run(&session);
-}
-
-void edge_core_boot(edge_port_info_t *info) {
-  info->boot_cause = (edge_boot_cause_t)this_boot.cause;
-  info->fault = this_boot.fault;
-}
-
-void edge_core_regions(edge_port_info_t *info) {
-  info->model = edge_model_start;
-  info->model_bytes = (uint32_t)(edge_model_end - edge_model_start);
-  info->workspace = edge_workspace_start;
-  info->workspace_bytes = (uint32_t)(edge_workspace_end - edge_workspace_start);
-}
-
-void edge_core_stack(edge_port_usage_t *usage) {
-  const uint32_t *untouched = edge_stack_limit;
-  while (untouched < edge_stack_top && *untouched == STACK_PAINT) {
-    untouched++;
-  }
-  usage->stack_bytes = 4u * (uint32_t)(edge_stack_top - edge_stack_limit);
-  usage->stack_high_water = 4u * (uint32_t)(edge_stack_top - untouched);
+  edge_bare_run();
 }
 
 /* What comes before the WFI, a tick too, does not end it, but the next tick does. */
