@@ -1,7 +1,9 @@
-"""Where edgesdk keeps what it makes for itself: compiled firmware, what lies on boards."""
+"""Where edgesdk keeps what it makes for itself, and whether a user's folder can be made."""
 
 import os
 from pathlib import Path
+
+from edgesdk.errors import EdgeError
 
 
 def _folder(variable: str, default: str, name: str) -> Path:
@@ -35,3 +37,16 @@ def locks_dir() -> Path:
 def devices_dir() -> Path:
     """One folder per flashed board: an emulated one's flash, what is known of a real one's."""
     return _folder("XDG_STATE_HOME", ".local/state", "devices")
+
+
+def check_can_be_made(path: Path, otherwise: str) -> None:
+    """Refuse a file or folder that could not be written, before the long work whose result it is.
+
+    Raises:
+        EdgeError: what is above it is no folder, or may not be written to; ends with `otherwise`.
+    """
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise EdgeError(f"{path}: cannot be written ({above} is no folder); {otherwise}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise EdgeError(f"{path}: cannot be written ({above} is read-only); {otherwise}")

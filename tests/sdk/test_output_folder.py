@@ -1,10 +1,12 @@
 """A folder of results is the old one or the new one, whatever happens in between."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from edgesdk.cli.output_folder import write_folder
+from edgesdk.cli.output_folder import check_replaceable, write_folder
 from edgesdk.errors import EdgeError
+from edgesdk.report.manifest import check_run_folder
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -38,3 +40,17 @@ def test_failure_between_the_renames_keeps_the_old_result(
     with pytest.raises((EdgeError, KeyboardInterrupt)):
         write_folder(tmp_path / "made", {"a.bin": b"new"}, {})
     assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize("check", [check_replaceable, check_run_folder])
+def test_place_that_cannot_be_written_is_refused_before_the_work(
+    check: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check(tmp_path / "new" / "made")
+    (tmp_path / "file").touch()
+    with pytest.raises(EdgeError, match=r"cannot be written \(.*file is no folder\); .* another"):
+        check(tmp_path / "file" / "made")
+    # As root every folder can be written, so the answer of the system stands in.
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(EdgeError, match=rf"cannot be written \({tmp_path} is read-only\)"):
+        check(tmp_path / "new" / "made")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.errors import EdgeError
+from edgesdk.folders import check_can_be_made
 
 MANIFEST = "manifest.json"
 SCHEMA, VERSION = "edgesdk.bundle-folder", 1
@@ -27,8 +28,9 @@ def check_replaceable(folder: Path, schema: str = SCHEMA) -> None:
     """Refuse a folder that holds something else, before the long work whose result goes there.
 
     Raises:
-        EdgeError: it is a file, or a folder with other content.
+        EdgeError: it is a file, or a folder with other content, or cannot be made there.
     """
+    check_can_be_made(folder, "choose another folder with -o")
     if folder.is_dir() and (_manifest_of(folder, schema) or not any(folder.iterdir())):
         return
     if folder.exists():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesdk.errors import EdgeError
+from edgesdk.folders import check_can_be_made
 
 MANIFEST = "manifest.json"
 SCHEMA, VERSION = "edgesdk.run", 1
@@ -156,9 +157,10 @@ def check_run_folder(folder: Path) -> None:
     """Refuse a folder whose manifest is of something else, before the long work of a run.
 
     Raises:
-        EdgeError: writing there would replace a manifest that is no run's.
+        EdgeError: writing there would replace a manifest that is no run's, or cannot be.
     """
     path = folder / MANIFEST
+    check_can_be_made(path, "give --report another folder")
     if not path.exists():
         return
     try:
