@@ -13,6 +13,7 @@
 #define STEP(opcode, lines, operand)                                                               \
   ((uint32_t)(opcode) << 10 | (uint32_t)(lines) << 8 | (uint32_t)(operand))
 #define STEPS(first, second) ((first) | (second) << 16)
+#define ERASE(command) {STEPS(STEP(COMMAND, ONE, command), STEP(ADDRESS, ONE, 24))}
 #define COMMAND 1
 #define ADDRESS 2
 #define WRITE 8
@@ -63,44 +64,35 @@ typedef struct header {
 _Static_assert(sizeof(memory_t) == 448 && sizeof(nor_t) == 512, "as the ROM reads it");
 _Static_assert(sizeof(header_t) == VECTORS_AT, "vectors follow");
 
-__attribute__((section(".boot"), used)) static const header_t header =
-    {
-        .nor = {.memory = {.tag = 0x42464346u,     /* FCFB */
-                           .version = 0x56010400u, /* V1.4.0 */
-                           .sample_clock =
-                               1, /* looped back from the DQS pad, which nothing else drives */
-                           .hold = 3,
-                           .set_up = 3,
-                           .options = 1u << 4, /* a safe clock for whatever configures the flash */
-                           .device = 1,        /* serial NOR */
-                           .lines = 4,
-                           .clock = 7, /* 120 MHz */
-                           .bytes = {FLASH_BYTES},
-                           .commands =
-                               {
-                                   [0] = {STEPS(STEP(COMMAND, ONE, 0xEB), STEP(ADDRESS, FOUR, 24)),
-                                          STEPS(STEP(DUMMY, FOUR, 6), STEP(READ, FOUR, 4))},
-                                   [1] = {STEPS(STEP(COMMAND, ONE, 0x05),
-                                                STEP(READ, ONE, 4))}, /* status */
-                                   [3] = {STEP(COMMAND, ONE, 0x06)},  /* write enable */
-                                   [5] = {STEPS(STEP(COMMAND, ONE, 0x20),
-                                                STEP(ADDRESS, ONE, 24))}, /* sector */
-                                   [8] = {STEPS(STEP(COMMAND, ONE, 0xD8),
-                                                STEP(ADDRESS, ONE, 24))}, /* block */
-                                   [9] = {STEPS(STEP(COMMAND, ONE, 0x02), STEP(ADDRESS, ONE, 24)),
-                                          STEPS(STEP(WRITE, ONE, 4), STEP(STOP,
-                                                                          ONE, 0))}, /* page program
-                                                                                      */
-                                   [11] = {STEP(COMMAND, ONE, 0x60)}, /* chip erase */
-                               }},
-                .page_bytes = 256,
-                .sector_bytes = 4096,
-                .command_clock = 1, /* 30 MHz */
-                .block_bytes = 65536},
-        .vector_table = {.header = 0x412000D1u, /* tag D1h, 32 bytes, version 4.1 */
-                         .entry = FLASH_BASE + VECTORS_AT,
-                         .boot_data = FLASH_BASE + IVT_AT + sizeof(vector_table_t),
-                         .self = FLASH_BASE + IVT_AT},
-        .start = FLASH_BASE,
-        .size = FLASH_BYTES,
+__attribute__((section(".boot"), used)) static const header_t header = {
+    .nor.memory.tag = 0x42464346u,     /* FCFB */
+    .nor.memory.version = 0x56010400u, /* V1.4.0 */
+    .nor.memory.sample_clock = 1,      /* back from the DQS pad, which nothing else drives */
+    .nor.memory.hold = 3,
+    .nor.memory.set_up = 3,
+    .nor.memory.options = 1u << 4, /* a safe clock for whatever configures the flash */
+    .nor.memory.device = 1,        /* serial NOR */
+    .nor.memory.lines = 4,
+    .nor.memory.clock = 7, /* 120 MHz */
+    .nor.memory.bytes = {FLASH_BYTES},
+    .nor.memory.commands = {[0] = {STEPS(STEP(COMMAND, ONE, 0xEB), STEP(ADDRESS, FOUR, 24)),
+                                   STEPS(STEP(DUMMY, FOUR, 6), STEP(READ, FOUR, 4))},
+                            [1] = {STEPS(STEP(COMMAND, ONE, 0x05),
+                                         STEP(READ, ONE, 4))}, /* status */
+                            [3] = {STEP(COMMAND, ONE, 0x06)},  /* write enable */
+                            [5] = ERASE(0x20),                 /* of a sector */
+                            [8] = ERASE(0xD8),                 /* of a block */
+                            [9] = {STEPS(STEP(COMMAND, ONE, 0x02), STEP(ADDRESS, ONE, 24)),
+                                   STEPS(STEP(WRITE, ONE, 4), STEP(STOP, ONE, 0))}, /* a page */
+                            [11] = {STEP(COMMAND, ONE, 0x60)}},                     /* erase all */
+    .nor.page_bytes = 256,
+    .nor.sector_bytes = 4096,
+    .nor.command_clock = 1, /* 30 MHz */
+    .nor.block_bytes = 65536,
+    .vector_table.header = 0x412000D1u, /* tag D1h, 32 bytes, version 4.1 */
+    .vector_table.entry = FLASH_BASE + VECTORS_AT,
+    .vector_table.boot_data = FLASH_BASE + IVT_AT + sizeof(vector_table_t),
+    .vector_table.self = FLASH_BASE + IVT_AT,
+    .start = FLASH_BASE,
+    .size = FLASH_BYTES,
 };
