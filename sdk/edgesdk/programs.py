@@ -16,6 +16,7 @@ def program_version(name: str) -> str | None:
             [path, "--version"],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=VERSION_TIMEOUT_S,
             check=True,
         )

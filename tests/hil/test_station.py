@@ -1,11 +1,11 @@
 """A desk in use: what it puts on a board, what it leaves alone, and how it measures."""
 
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
 import numpy as np
 import pytest
-from edgesdk.bench.desk import Desk, emulated_bench
+from edgesdk.bench.desk import Commands, Desk, emulated_bench
 from edgesdk.bench.recogniser import Oracle, Recogniser, check_budgets, percentile
 from edgesdk.bench.station import LimitedTransport, Station
 from edgesdk.bench.verdict import Verdict, WrongResultError, is_retried, one_line, verdict_of
@@ -123,6 +123,39 @@ def test_recogniser_needs_a_judge_and_a_recogniser(
             recogniser.hear_clips([clip])
         recogniser.hear_clips([Clip("noise", clip.samples, "")])
         assert set(recogniser.figures()) == {"arena_bytes", "wer"}
+
+
+def _command(
+    tmp_path: Path, script: str, stop: Event | None = None, limit_s: float = 20
+) -> Station:
+    """A desk whose reset is a script; the file `child` names what the script starts."""
+    text = script.replace("CHILD", f"echo $! >{tmp_path}/child")
+    commands = Commands(reset=("sh", "-c", text))
+    return Station(Desk("x", HOST, "/dev/null", commands=commands, limit_s=limit_s), "test", stop)
+
+
+def _lives(path: Path) -> bool:
+    stat = Path(f"/proc/{path.read_text().strip()}/stat")
+    return stat.is_file() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_command_ends_in_time_with_what_it_started(tmp_path: Path) -> None:
+    slow = "sleep 60 & CHILD; wait"
+    with pytest.raises(DeviceError, match=r"^sh did not end within 0\.3 s; it was ended$"):
+        _command(tmp_path, slow, limit_s=0.3)._recover()
+    assert not _lives(tmp_path / "child")
+    stop = Event()
+    Timer(0.3, stop.set).start()
+    with pytest.raises(DeviceError, match=r"^sh was interrupted"):
+        _command(tmp_path, slow, stop)._recover()
+    assert not _lives(tmp_path / "child")
+
+
+def test_command_may_leave_something_running_and_says_why_it_fails(tmp_path: Path) -> None:
+    _command(tmp_path, "sleep 3 & CHILD")._recover()  # a supply that is switched by a program
+    assert _lives(tmp_path / "child")
+    with pytest.raises(DeviceError, match=r"^sh failed \(exit code 7: no \ufffd relay\)$"):
+        _command(tmp_path, "echo 'no \\377 relay' >&2; echo done; exit 7")._recover()
 
 
 @pytest.mark.parametrize("interrupts", [False, True])

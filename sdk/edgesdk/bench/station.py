@@ -7,7 +7,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
+from typing import IO
 
 from edgesdk.bench.desk import EMULATED, Desk, LabgridPort
 from edgesdk.bench.lock import DeskLock
@@ -28,7 +30,7 @@ from edgesdk.errors import (
 from edgesdk.fit import check_npu
 from edgesdk.flash.job import make_job, planned_job
 from edgesdk.flash.store import store
-from edgesdk.flash.tool import Choice
+from edgesdk.flash.tool import Choice, end_with_children
 from edgesdk.flash.write import make_plan, write_board
 from edgesdk.folders import desks_dir
 from edgesdk.link.device import ANSWER_TIMEOUT_S, HELLO_TIMEOUT_S, Device, open_device
@@ -37,6 +39,7 @@ from edgesdk.link.transport import Transport
 from edgesdk.needed import needed_options
 
 COMMAND_LIMIT_S = 300
+POLL_S = 0.05
 
 
 class LimitedTransport:
@@ -232,23 +235,48 @@ class Station:
             return values.get(match[1], match[0])
 
         program, *arguments = [re.sub(r"\{(\w+)\}", put, word) for word in command]
+        environment = {**os.environ, **(self._place.environment() if self._place else {})}
+        # Files and not pipes: what a command leaves running may keep them open.
+        with TemporaryFile() as out, TemporaryFile() as err:
+            try:
+                process = subprocess.Popen(
+                    [_find_program(program), *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    env=environment,
+                    start_new_session=True,  # so that its children end with it
+                )
+            except OSError as error:
+                raise BuildError(f"{program} does not start ({error.strerror})") from error
+            code = self._await(process, program)
+            if code != 0:
+                raise BuildError(f"{program} failed (exit code {code}: {_last_words(err, out)})")
+
+    def _await(self, process: subprocess.Popen[bytes], program: str) -> int:
+        """The exit code of a command; one that does not end in time is ended."""
+        limit_s = min(COMMAND_LIMIT_S, self.desk.limit_s)
+        deadline = time.monotonic() + limit_s
         try:
-            done = subprocess.run(
-                [_find_program(program), *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=min(COMMAND_LIMIT_S, self.desk.limit_s),
-                check=False,
-                env={**os.environ, **(self._place.environment() if self._place else {})},
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(f"{program} did not end within {error.timeout:g} s; end it") from error
-        except OSError as error:
-            raise BuildError(f"{program} does not start ({error.strerror})") from error
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-            last = said.splitlines()[-1].strip() if said else "no word"
-            raise BuildError(f"{program} failed (exit code {done.returncode}: {last})")
+            while (code := process.poll()) is None:
+                if self.stop.wait(POLL_S):
+                    raise BuildError(f"{program} was interrupted; run it again")
+                if time.monotonic() >= deadline:
+                    raise BuildError(f"{program} did not end within {limit_s:g} s; it was ended")
+        except BaseException:
+            end_with_children(process)
+            raise
+        return code
+
+
+def _last_words(*files: IO[bytes]) -> str:
+    """The last line of the first file that has one."""
+    for file in files:
+        file.seek(0)
+        said = file.read().decode("utf-8", "replace").strip()
+        if said:
+            return said.splitlines()[-1].strip()
+    return "no word"
 
 
 def _find_program(name: str) -> str:

@@ -78,6 +78,7 @@ def _has_headers(compiler: str, flags: tuple[str, ...]) -> str | None:
         input="#include <string.h>\n#include <stdint.h>\n",
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=20,
         check=False,
     )

@@ -227,7 +227,7 @@ def run_step(
         interrupt.add_note(f"{board}: {HALF}")
         raise
     finally:
-        _end(process)
+        end_with_children(process)
     if code != 0:
         raise run.sorted_fault(code)
     said = sum(1 for line in run.lines if re.search(tool.done, line))
@@ -272,8 +272,8 @@ def _lines(process: subprocess.Popen[bytes], deadline: float, stop: Event) -> It
                 return
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that neither the tool nor what it started is left."""
+def end_with_children(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that nothing is left of a program with its own session, nor of its children."""
     try:
         if process.poll() is None:
             _signal(process, signal.SIGTERM)
