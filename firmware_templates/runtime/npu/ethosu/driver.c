@@ -66,7 +66,9 @@ static edge_status_t make_ready(const edge_npu_t *npu) {
     return EDGE_OK;
   }
   const edge_status_t status = edge_ethosu_reset(npu);
-  stay_awake(npu);
+  if (status == EDGE_OK) { /* else there is no job that would let it rest again */
+    stay_awake(npu);
+  }
   return status;
 }
 
