@@ -43,11 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the markers."""
+    """Name the markers; stop in one line at a bench that is wrong, before any test is looked at."""
     for name, about in BUDGETS.items():
         config.addinivalue_line(
             "markers", f"{name}(most, board='*'): budget of a test on a matching board: {about}"
         )
+    _bench(config)
 
 
 def _bench(config: pytest.Config) -> "Bench | None":

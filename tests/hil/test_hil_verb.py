@@ -172,6 +172,18 @@ def test_ctrl_c_ends_all_waiting(commands_file: Path, bare: Flashed, tmp_path: P
     assert b"Traceback" not in rest and time.monotonic() - begin < 20
 
 
+def test_junit_file_that_cannot_be_written_is_refused_before_any_desk_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = tmp_path / "bench.toml"
+    desk = '[[desk]]\nname = "a"\nboard = "host"\nport = "emulated"\n'
+    bench.write_text(f'schema = 1\n{desk}run = {{ bundle = "none.edge", clips = ["none"] }}\n')
+    assert main(["hil", "--bench", str(bench), "--junit", str(bench / "out.xml")]) == 2
+    captured = capsys.readouterr()
+    assert "bench.toml is no folder); name another file with --junit" in captured.err
+    assert "bad_input" not in captured.err and captured.err.count("\n") == 1
+
+
 def test_devices_shows_a_bench_and_stops_at_two_candidates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

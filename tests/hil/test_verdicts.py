@@ -234,3 +234,22 @@ def test_without_a_bench_nothing_passes(bench: Bench) -> None:
     outcome = bench.pytester.runpytest_inprocess("-p", "edgesdk.pytest_plugin")
     outcome.assert_outcomes(errors=3)
     outcome.stdout.fnmatch_lines(["*no board to test on; give --edge-bench*"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--edge-boards", "hst"), "board 'hst' is unknown; did you mean 'host'?"),
+        (("--edge-bench", "none.toml"), "none.toml: cannot be read"),
+        (("--edge-bench", "a", "--edge-boards", "host"), "exclude each other; give one"),
+    ],
+)
+def test_wrong_bench_stops_pytest_in_one_line(
+    options: tuple[str, ...], said: str, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_desk="def test_board(board): pass")
+    outcome = pytester.runpytest_subprocess("-p", "edgesdk.pytest_plugin", *options)
+    assert outcome.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in outcome.errlines if line]
+    assert line.startswith("ERROR: ") and said in line
+    assert not any("Traceback" in line or "Error" in line for line in outcome.outlines)

@@ -13,6 +13,7 @@ from edgesdk.bench.junit import write_junit
 from edgesdk.bench.recogniser import Oracle
 from edgesdk.bench.verdict import Verdict
 from edgesdk.cli.options import JsonOption, terminal
+from edgesdk.folders import check_can_be_made
 
 
 def _exit_code(results: Sequence[DeskResult]) -> int:
@@ -50,6 +51,8 @@ def command(
     """Run every desk's bundle and clips, all desks at once; exit 1 where a result is wrong."""
     term = terminal(context, as_json)
     chosen = load_bench(bench).choose(desk or (), label or ())
+    if junit is not None:
+        check_can_be_made(junit, "name another file with --junit")
     with term.progress(f"{len(chosen.desks)} desks at work"):
         results = examine(chosen, Oracle(), term.note)
     if junit is not None:
