@@ -8,6 +8,7 @@
 #define PLIC_PRIORITY(number) EDGE_REG(EDGE_PLIC_BASE + 4u * (number))
 #define PLIC_ENABLE(word)                                                                          \
   EDGE_REG(EDGE_PLIC_BASE + 0x2000u + 0x80u * EDGE_PLIC_CONTEXT + 4u * (word))
+#define ENABLE_WORDS 32u /* 1024 sources at most; those that a chip lacks ignore it */
 #define PLIC_THRESHOLD EDGE_REG(EDGE_PLIC_BASE + 0x200000u + 0x1000u * EDGE_PLIC_CONTEXT)
 #define PLIC_CLAIM EDGE_REG(EDGE_PLIC_BASE + 0x200004u + 0x1000u * EDGE_PLIC_CONTEXT)
 #define CLINT_MTIMECMP_LOW EDGE_REG(EDGE_CLINT_BASE + 0x4000u)
@@ -43,7 +44,7 @@ static void next_tick(void) {
 
 void edge_interrupts_init(void) {
   EDGE_CSR_WRITE("mie", 0);
-  for (uint32_t word = 0; word <= EDGE_UART_INTERRUPT / 32u; word++) {
+  for (uint32_t word = 0; word < ENABLE_WORDS; word++) {
     PLIC_ENABLE(word) = 0;
   }
   PLIC_THRESHOLD = 0;
