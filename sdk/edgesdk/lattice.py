@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgesdk.link.messages import Cursor, PayloadError
+from edgesdk.link.payload import Cursor, PayloadError
 
 WORD_MARK = "▁"
 Q16 = 1 << 16

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from edgesdk.board import faults_of, load_board
 from edgesdk.board.files import render_header, render_linker_script
-from edgesdk.link.messages import Boot
+from edgesdk.link.boot import Boot
 from edgesdk.resources import resource_dir
 
 VIRT = (resource_dir("boards") / "qemu-riscv-virt.toml").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from edgesdk.lattice import (
     posteriors,
     read_results,
 )
-from edgesdk.link.messages import PayloadError
+from edgesdk.link.payload import PayloadError
 from hypothesis import given
 from hypothesis import strategies as st
 

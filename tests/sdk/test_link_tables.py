@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from edgesdk.biasing.stored import StoredTable, StoredTables, encode_names
-from edgesdk.link.messages import PayloadError
+from edgesdk.link.payload import PayloadError
 from edgesdk.link.tables import read_bias_tables
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,19 +9,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from edgesdk.errors import IdentityError, NoAnswerError, WireError
+from edgesdk.link.boot import Boot, read_boot
 from edgesdk.link.frames import Console, Damage, Decoder, Frame, encode
 from edgesdk.link.messages import (
     FIRST_EVENT,
     PROTOCOL_VERSION,
-    Boot,
     Identity,
     Message,
-    PayloadError,
-    VersionError,
-    read_boot,
     read_identity,
     read_status,
 )
+from edgesdk.link.payload import PayloadError, VersionError
 from edgesdk.link.status import Status, next_step, status_text
 from edgesdk.link.transport import Transport
 

@@ -18,6 +18,7 @@ from edgesdk.endpoints import Endpoint
 from edgesdk.errors import DeviceError, IdentityError, WireError
 from edgesdk.flash import store
 from edgesdk.lattice import Results, read_results
+from edgesdk.link.boot import Boot
 from edgesdk.link.channel import Channel, Handler
 from edgesdk.link.listener import Listener, TokenHandler
 from edgesdk.link.mending import MendingChannel
@@ -25,7 +26,6 @@ from edgesdk.link.messages import (
     START_ENDPOINT_SHIFT,
     START_LOGITS,
     START_PROFILE,
-    Boot,
     ClockKind,
     Content,
     Final,

@@ -8,15 +8,14 @@ from edgesdk.endpoints import Endpoint, make_endpoint
 from edgesdk.errors import WireError
 from edgesdk.lattice import read_results
 from edgesdk.link.messages import (
-    Cursor,
     Message,
-    PayloadError,
     ResultsPart,
     Token,
     read_logits,
     read_results_part,
     read_token,
 )
+from edgesdk.link.payload import Cursor, PayloadError
 
 TokenHandler = Callable[[Token], None]
 

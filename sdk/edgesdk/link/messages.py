@@ -1,10 +1,10 @@
 """Messages of the link: numbers as in edge/wire.h (held by a test), payloads as values."""
 
-import struct
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from edgesdk.errors import WireError
+from edgesdk.link.boot import Boot, take_boot
+from edgesdk.link.payload import Cursor, VersionError
 
 PROTOCOL_VERSION = 2
 IMAGE_DIGEST_BYTES = 8
@@ -107,120 +107,6 @@ class TensorKind(IntEnum):
     OPERATOR = 2
 
 
-class PayloadError(WireError):
-    """A payload does not have its form; the channel adds which device sent it."""
-
-
-class VersionError(PayloadError):
-    """An identity in another version of the protocol."""
-
-
-class Cursor:
-    """Reads a payload field by field; short or long payloads are protocol errors."""
-
-    def __init__(self, payload: bytes, message: str) -> None:
-        """`message` names the payload in errors."""
-        self.payload = payload
-        self.at = 0
-        self.message = message
-
-    def take(self, count: int) -> bytes:
-        """The next bytes."""
-        if self.at + count > len(self.payload):
-            raise PayloadError(
-                f"the device's {self.message} message ends after {len(self.payload)} bytes; "
-                "flash the firmware of this edgesdk version"
-            )
-        self.at += count
-        return self.payload[self.at - count : self.at]
-
-    def numbers(self, layout: str) -> tuple[int, ...]:
-        """Fields of a struct layout, little-endian."""
-        layout = "<" + layout
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))
-
-    def text(self) -> str:
-        """A counted text."""
-        return self.take(self.take(1)[0]).decode("utf-8", "replace")
-
-    def rest(self) -> bytes:
-        """All that is left."""
-        return self.take(len(self.payload) - self.at)
-
-    def end(self) -> None:
-        """Refuse left-over bytes."""
-        if self.at != len(self.payload):
-            raise PayloadError(
-                f"the device's {self.message} message is {len(self.payload)} bytes long, "
-                f"{self.at} expected; flash the firmware of this edgesdk version"
-            )
-
-
-RISCV_FAULT = 0x10000  # edge/port.h: EDGE_FAULT_RISCV; the rest of `kind` is mcause
-TRAPS = {
-    0: "misaligned instruction",
-    1: "instruction access fault",
-    2: "illegal instruction",
-    3: "breakpoint",
-    4: "misaligned load",
-    5: "load access fault",
-    6: "misaligned store",
-    7: "store access fault",
-}
-
-
-@dataclass(frozen=True)
-class Boot:
-    """Why a device started: 0 power, 1 requested, 2 fault with its registers."""
-
-    cause: int
-    kind: int
-    pc: int
-    lr: int
-    sp: int
-    xpsr: int
-    cfsr: int
-    hfsr: int
-    address: int
-
-    @property
-    def faulted(self) -> bool:
-        """Whether a fault was the cause."""
-        return self.cause == 2
-
-    def describe(self) -> str:
-        """One line for people."""
-        if not self.faulted:
-            return "power-on" if self.cause == 0 else "restart on request"
-        if self.kind >= RISCV_FAULT:
-            cause = self.kind - RISCV_FAULT
-            return (
-                f"fault: {TRAPS.get(cause, f'mcause {cause}')} at pc 0x{self.pc:08x}, "
-                f"ra 0x{self.lr:08x}, sp 0x{self.sp:08x}, mstatus 0x{self.xpsr:08x}, "
-                f"mtval 0x{self.address:08x}"
-            )
-        if self.pc == 0 and self.cfsr == 0:
-            return f"fault: signal {self.kind}, address 0x{self.address:08x}"
-        names = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
-        return (
-            f"fault: {names.get(self.kind, f'exception {self.kind}')} at pc 0x{self.pc:08x}, "
-            f"lr 0x{self.lr:08x}, sp 0x{self.sp:08x}, CFSR 0x{self.cfsr:08x}, "
-            f"HFSR 0x{self.hfsr:08x}, address 0x{self.address:08x}"
-        )
-
-
-def _read_boot(cursor: Cursor) -> Boot:
-    return Boot(*cursor.numbers("9I"))
-
-
-def read_boot(payload: bytes) -> Boot:
-    """Payload of BOOT."""
-    cursor = Cursor(payload, "BOOT")
-    boot = _read_boot(cursor)
-    cursor.end()
-    return boot
-
-
 @dataclass(frozen=True)
 class Identity:
     """Who a device is and what it can take; sizes in bytes."""
@@ -254,7 +140,7 @@ def read_identity(payload: bytes) -> Identity:
     clock, clock_hz, payload_max, receive, model, workspace, content = cursor.numbers("7I")
     content_status, image_bytes = cursor.numbers("iI")
     digest = cursor.take(IMAGE_DIGEST_BYTES).hex()
-    boot = _read_boot(cursor)
+    boot = take_boot(cursor)
     board, firmware_id = cursor.text(), cursor.text()
     kernels = tuple(cursor.take(cursor.take(1)[0]))
     cursor.end()

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from edgesdk.biasing.stored import Kind, StoredTable, StoredTables, encode_names
 from edgesdk.link.channel import Channel, RefusedError
-from edgesdk.link.messages import Cursor, Message
+from edgesdk.link.messages import Message
+from edgesdk.link.payload import Cursor
 from edgesdk.link.status import Status
 
 ACTIVE, IN_ROOM, ROWS = 1, 2, 4
