@@ -168,11 +168,13 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
             "this firmware runs under `edgesdk flash` and `edgesdk run`. For QEMU alone, write the "
             "project with `--link uart`."
         )
-    qemu = [QEMU[board.architecture], "-M", str(emulator.machine), *emulator.options]
+    qemu = [QEMU[board.architecture], "-M", str(emulator.machine)]
+    qemu += [] if emulator.cpu is None else ["-cpu", emulator.cpu]
+    others = "-serial null " * emulator.serial
     return (
         "```\n"
-        f"{' '.join(qemu)} -display none -monitor none \\\n"
-        "    -serial tcp::4000,server=on,wait=off -kernel build/firmware.elf \\\n"
+        f"{' '.join([*qemu, *emulator.options])} -display none -monitor none \\\n"
+        f"    {others}-serial tcp::4000,server=on,wait=off -kernel build/firmware.elf \\\n"
         f"    -device loader,file={image},addr=0x{base or 0:X},force-raw=on\n```"
     )
 

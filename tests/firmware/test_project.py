@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from edgesdk.board import load_board
-from edgesdk.build import build
+from edgesdk.build import BuildOptions, build
 from edgesdk.bundle import load_bundle, save_bundle
 from edgesdk.cli.main import main
 from edgesdk.elf import read_sizes
@@ -137,3 +137,14 @@ def test_folder_that_somebody_worked_in_is_not_replaced(
     assert "app/speech.c was changed" in capsys.readouterr().err
     assert main([*arguments[:-1], str(tmp_path)]) == 2
     assert "is no result of edgesdk" in capsys.readouterr().err
+
+
+def test_readme_starts_qemu_with_all_that_the_board_needs() -> None:
+    board = load_board("qemu-riscv-virt")
+    assert board.emulator is not None
+    emulator = replace(board.emulator, cpu="rv32", serial=2)
+    board = replace(board, emulator=emulator)
+    text = project_files(board, None, BuildOptions(link="uart"))["README.md"].decode()
+    said = " ".join(text.replace("\\\n", " ").split())
+    assert "qemu-system-riscv32 -M virt -cpu rv32 -bios none -display none" in said
+    assert "-serial null -serial null -serial tcp::4000," in said
