@@ -169,6 +169,11 @@ def test_doctor_asks_for_the_tool_that_the_board_names_first(
     main.main(["doctor", "--json"])
     tools = {tool["purpose"]: tool for tool in json.loads(capsys.readouterr().out)["tools"]}
     assert tools["flash --with stm32"]["found"] == str(tmp_path / "st-flash")
+    new = '[flash.stm32]\nexternal_loader = "MT25.stldr"\n'
+    make_board(tmp_path, old="[flash.stm32]\n", new=new)
+    main.main(["doctor", "--board", board, "--json"])
+    tools = {tool["purpose"]: tool for tool in json.loads(capsys.readouterr().out)["tools"]}
+    assert tools["flash --with stm32"]["found"] is None  # st-flash takes no loader
 
 
 @pytest.mark.parametrize(

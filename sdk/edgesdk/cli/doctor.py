@@ -17,6 +17,7 @@ from edgesdk.core.compile import compiler_version, find_compiler
 from edgesdk.errors import BuildError
 from edgesdk.firmware_sources import COMPILERS, HEADERS
 from edgesdk.flash.programs import PACKAGES, PROGRAMS
+from edgesdk.flash.stm32 import offered
 from edgesdk.link.power import QEMU, QEMU_PACKAGES
 from edgesdk.programs import program_version
 
@@ -143,8 +144,11 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
 
 def _flash_tools(board: Board | None) -> Iterator[Tool]:
     """Programs that write real boards; asking some for their version would start them."""
-    default = board.flash.default if board is not None and board.flash is not None else None
+    flash = None if board is None else board.flash
+    default = None if flash is None else flash.default
     for method, (names, install) in PROGRAMS.items():
+        if method == "stm32" and flash is not None and flash.stm32 is not None:
+            names = offered(flash.stm32) or names
         found = next(filter(None, map(shutil.which, names)), None)
         required = method == default
         yield Tool(" or ".join(names), f"flash --with {method}", found, required, install)

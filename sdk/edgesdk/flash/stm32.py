@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from edgesdk.board.flash import Flash
+from edgesdk.board.flash import Flash, Stm32
 from edgesdk.flash.job import FlashJob, hex_file, piece_files
 from edgesdk.flash.programs import find_program
 from edgesdk.flash.tool import Choice, Fault, Plan, Step, Tool
@@ -48,6 +48,11 @@ OPEN_TOOL = Tool(
 )
 
 
+def offered(facts: Stm32) -> tuple[str, ...] | None:
+    """The programs that can write the board, where not all can: only ST's own takes loaders."""
+    return (CUBE,) if facts.external_loader else None
+
+
 def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """Write and verify with STM32_Programmer_CLI, else with st-flash.
 
@@ -56,8 +61,7 @@ def plan(job: FlashJob, flash: Flash, choice: Choice, folder: Path) -> Plan:
     """
     facts = flash.stm32
     assert facts is not None
-    offered = (CUBE,) if facts.external_loader else None
-    name, program = find_program("stm32", offered, dry_run=choice.dry_run)
+    name, program = find_program("stm32", offered(facts), dry_run=choice.dry_run)
     if name == CUBE:
         return _cube(program, job, flash, choice, folder)
     return _open(program, job, flash, choice, folder)
