@@ -16,7 +16,8 @@ import pytest
 from chip import Chip, DebugPort
 from edgesdk.board import Board
 from edgesdk.errors import DeviceError, EdgeError, FlashError, HopelessError
-from edgesdk.flash.tool import Choice
+from edgesdk.flash.pyocd import TOOL as PYOCD
+from edgesdk.flash.tool import Choice, Step, run_step
 from edgesdk.flash.write import Written, write_board
 from esp_peer import EspPeer
 from jtag_peer import JtagPeer
@@ -171,6 +172,13 @@ def test_pyocd_without_a_probe(tmp_path: Path) -> None:
     closed.close()
     with pytest.raises(DeviceError, match=r"no probe is connected .*Connection refused"):
         bench.write()
+
+
+def test_cause_that_a_tool_says_in_the_same_words_is_said_once() -> None:
+    words = "import sys; print('no probe is connected'); sys.exit(1)"
+    step = Step("writing", (sys.executable, "-c", words))
+    with pytest.raises(DeviceError, match="^b: pyocd: no probe is connected; connect it"):
+        run_step(step, PYOCD, "b", 10.0, lambda *_: None)
 
 
 def test_pyocd_names_the_pack_of_a_target_that_it_lacks(tmp_path: Path) -> None:

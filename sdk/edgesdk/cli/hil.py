@@ -53,7 +53,8 @@ def command(
     chosen = load_bench(bench).choose(desk or (), label or ())
     if junit is not None:
         check_can_be_made(junit, "name another file with --junit")
-    with term.progress(f"{len(chosen.desks)} desks at work"):
+    count = len(chosen.desks)
+    with term.progress(f"{count} desk{'s' if count > 1 else ''} at work"):
         results = examine(chosen, Oracle(), term.note)
     if junit is not None:
         write_junit(results, chosen.source, junit)

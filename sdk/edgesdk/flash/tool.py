@@ -148,9 +148,9 @@ class _Run:
     def fault(self, fault: Fault, line: str) -> EdgeError:
         # Of a tool that we end, the last words are lost.
         half = f"; {HALF}" if self.begun or fault is Fault.TIMEOUT else ""
+        said = "" if line == fault.means else f" ({line[:LONGEST_LINE]})"
         text = (
-            f"{self.board}: {self.tool.name}: {fault.means} ({line[:LONGEST_LINE]}); "
-            f"{fault.next}{half}; "
+            f"{self.board}: {self.tool.name}: {fault.means}{said}; {fault.next}{half}; "
             f"by hand: {self.step.by_hand}"
         )
         return fault.kind(text)
