@@ -177,7 +177,7 @@ def test_pyocd_without_a_probe(tmp_path: Path) -> None:
 def test_cause_that_a_tool_says_in_the_same_words_is_said_once() -> None:
     words = "import sys; print('no probe is connected'); sys.exit(1)"
     step = Step("writing", (sys.executable, "-c", words))
-    with pytest.raises(DeviceError, match="^b: pyocd: no probe is connected; connect it"):
+    with pytest.raises(DeviceError, match=r"^b: pyocd: no probe is connected; connect it"):
         run_step(step, PYOCD, "b", 10.0, lambda *_: None)
 
 

@@ -340,3 +340,17 @@ def test_process_that_says_much_while_we_send_is_served(tmp_path: Path) -> None:
         came: list[bytes] = []
         device.channel.drain(lambda message, data: came.append(data))
         assert set(came) == {payload}
+
+
+@pytest.mark.parametrize(
+    ("port", "remedy"),
+    [
+        ("/dev/none", "list ports with `edgesdk devices`"),
+        *((f"{scheme}://127.0.0.1:1", transport.SERVER) for scheme in ("socket", "rfc2217")),
+    ],
+)
+def test_port_that_does_not_open_leads_to_what_can_be_looked_at(port: str, remedy: str) -> None:
+    with pytest.raises(DeviceError) as refused:
+        SerialTransport(port, 115_200)
+    assert str(refused.value).startswith(f"{port}: port does not open (")
+    assert str(refused.value).endswith(f"; {remedy}")

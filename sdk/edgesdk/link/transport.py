@@ -15,6 +15,7 @@ POLL_FIRST_S = 20e-6
 POLL_LAST_S = 1e-3
 WAIT_STEP_S = 0.02
 WRITE_TIMEOUT_S = 10.0
+SERVER = "see whether what serves it runs, and whether somebody else has it"
 SILENT_PORT = (
     "check that the board has power and edgesdk firmware, and that nothing else uses the port"
 )
@@ -66,9 +67,8 @@ class SerialTransport:
                 write_timeout=None if url.startswith("rfc2217:") else WRITE_TIMEOUT_S,
             )
         except (serial.SerialException, ValueError, OSError) as error:
-            raise DeviceError(
-                f"{url}: port does not open ({_cause(error)}); list ports with `edgesdk devices`"
-            ) from error
+            remedy = SERVER if "://" in url else "list ports with `edgesdk devices`"
+            raise DeviceError(f"{url}: port does not open ({_cause(error)}); {remedy}") from error
 
     def read(self, timeout_s: float) -> bytes:
         """Some bytes, or none after `timeout_s`."""
