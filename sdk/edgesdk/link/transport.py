@@ -67,7 +67,8 @@ class SerialTransport:
                 write_timeout=None if url.startswith("rfc2217:") else WRITE_TIMEOUT_S,
             )
         except (serial.SerialException, ValueError, OSError) as error:
-            remedy = SERVER if "://" in url else "list ports with `edgesdk devices`"
+            served = url.startswith(("socket:", "rfc2217:"))
+            remedy = SERVER if served else "list ports with `edgesdk devices`"
             raise DeviceError(f"{url}: port does not open ({_cause(error)}); {remedy}") from error
 
     def read(self, timeout_s: float) -> bytes:
