@@ -42,6 +42,7 @@
 #define CPACR_FPU (0xFu << 20)
 #define DEMCR_TRCENA (1u << 24)
 #define ICSR_CLEAR_SYSTICK (1u << 25)
+#define ICSR_CLEAR_PENDSV (1u << 27)
 #define CFSR_MMARVALID (1u << 7)
 #define CFSR_BFARVALID (1u << 15)
 #define SYSTICK_ON 5u /* processor clock, no interrupt */
@@ -134,7 +135,7 @@ __attribute__((section(".vectors"), used)) static const union {
 static void quieten(void) {
   __asm__ volatile("cpsid i" ::: "memory");
   SYST_CSR = 0;
-  SCB_ICSR = ICSR_CLEAR_SYSTICK;
+  SCB_ICSR = ICSR_CLEAR_SYSTICK | ICSR_CLEAR_PENDSV;
   for (uint32_t n = 0; n < INTERRUPT_WORDS; n++) {
     NVIC_ICER(n) = UINT32_MAX;
     NVIC_ICPR(n) = UINT32_MAX;
