@@ -10,6 +10,7 @@ from edgesdk.board import CORES, Board
 from edgesdk.build import BuildOptions
 from edgesdk.bundle import Bundle
 from edgesdk.firmware_sources import SourcePlan, source_plan
+from edgesdk.flash.kept import board_files
 from edgesdk.project_text import cmake_lists, readme, toolchain_file
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
@@ -38,7 +39,7 @@ def project_files(board: Board, bundle: Bundle | None, options: BuildOptions) ->
     if not board.is_host:
         files["toolchain.cmake"] = toolchain_file(board).encode()
     files["board/edge_board.h"] = plan.header.encode()
-    files[f"board/{board.path.name}"] = board.path.read_bytes()
+    files |= {f"board/{name}": data for name, data in board_files(board)}
     if plan.linker_script is not None:
         files["board/memory.ld"] = _own(plan.linker_script, board).encode()
     if bundle is not None:

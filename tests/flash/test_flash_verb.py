@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from chip import Chip, DebugPort
+from edgesdk.build import BuildOptions
 from edgesdk.bundle import Bundle, save_bundle
 from edgesdk.cli import main
 from edgesdk.cli.target import find_target
 from edgesdk.elf import read_parts
+from edgesdk.firmware_project import project_files
 from edgesdk.flash.kept import keep
 from edgesdk.flash.store import flashed_boards, manifest_of
 from jtag_peer import JtagPeer
@@ -205,6 +207,9 @@ def test_kept_board_finds_its_own_driver(bundle: Bundle, tmp_path: Path) -> None
     (there / "mine.c").write_text("/* a UART */\n")
     board = make_board(tmp_path, old='driver = "cmsdk"', new="driver = 'drivers/mine.c'")
     keep(bundle, board)
+    home = project_files(board, None, BuildOptions(link="uart"))  # where it lies alike
+    assert b"driver = 'mine.c'" in home["board/simulated-chip.toml"]
+    assert home["board/mine.c"] == b"/* a UART */\n"
     shutil.rmtree(there)
     board.path.unlink()
     found, kept = find_target("simulated-chip", "/dev/ttyUSB0", None)

@@ -49,7 +49,7 @@ def test_interrupted_flash_leaves_the_old_content(
 ) -> None:
     """The n-th replacement of a file fails, as on a full disk."""
     store(build(HOST, recogniser_bundle()), tmp_path)
-    replace, calls = store_module._replace, []
+    replace, calls = store_module.replace_file, []
 
     def fail(path: Path, data: bytes, mode: int = 0o644) -> None:
         calls.append(path)
@@ -57,7 +57,7 @@ def test_interrupted_flash_leaves_the_old_content(
             raise OSError(28, "No space left on device")
         replace(path, data, mode)
 
-    monkeypatch.setattr(store_module, "_replace", fail)
+    monkeypatch.setattr(store_module, "replace_file", fail)
     if call < 3:
         with pytest.raises(BuildError, match=r"cannot flash \(No space left on device\)"):
             store(build(HOST, single_bundle()), tmp_path)

@@ -11,7 +11,7 @@ from edgesdk.board import Board
 from edgesdk.board.setup import c_path
 from edgesdk.bundle import Bundle, load_bundle, save_bundle
 from edgesdk.errors import BuildError, BundleError, DeviceError
-from edgesdk.flash.store import Flashed
+from edgesdk.flash.store import Flashed, replace_file
 from edgesdk.folders import devices_dir
 
 KEPT = "whole.edge"
@@ -26,17 +26,17 @@ def keep(bundle: Bundle, board: Board, root: Path | None = None) -> None:
     folder = (root or devices_dir()) / board.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files = dict(_board_files(board))
+        files = dict(board_files(board))
         save_bundle(bundle, folder / KEPT)
         for name, data in files.items():
-            (folder / name).write_bytes(data)
+            replace_file(folder / name, data)
     except BundleError as error:
         raise BuildError(str(error)) from error
     except OSError as error:
         raise BuildError(f"{folder}: cannot flash ({error.strerror}); check the folder") from error
 
 
-def _board_files(board: Board) -> Iterator[tuple[str, bytes]]:
+def board_files(board: Board) -> Iterator[tuple[str, bytes]]:
     """The board's file and the user's own drivers, which it then finds beside it."""
     text = board.path.read_text(encoding="utf-8")
     for driver in board.drivers.values():
@@ -94,7 +94,7 @@ def stale_note(board: Board | None, root: Path | None = None) -> str | None:
     folder = None if board is None else (root or devices_dir()) / board.name
     if board is None or folder is None or board.emulator is None or board.path.parent == folder:
         return None
-    for name, data in _board_files(board):
+    for name, data in board_files(board):
         kept = folder / name
         if kept.is_file() and kept.read_bytes() != data:
             return (

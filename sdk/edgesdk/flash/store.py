@@ -50,7 +50,7 @@ def store(image: Image, root: Path | None = None) -> Path:
         files = {"firmware": _put(folder, image.firmware.read_bytes(), "elf", executable=True)}
         if image.bundle is not None:
             files["image"] = _put(folder, image.bundle, "image", executable=False)
-        _replace(folder / MANIFEST, json.dumps(_manifest(image, files), indent=1).encode())
+        replace_file(folder / MANIFEST, json.dumps(_manifest(image, files), indent=1).encode())
         _remove_stale(folder, {entry["file"] for entry in files.values()})
     except OSError as error:
         raise BuildError(f"{folder}: cannot flash ({error.strerror}); check the folder") from error
@@ -66,7 +66,7 @@ def record(image: Image, root: Path | None = None) -> Path:
     path = (root or devices_dir()) / image.board.name / RECORD
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, json.dumps(_manifest(image, {}), indent=1).encode())
+        replace_file(path, json.dumps(_manifest(image, {}), indent=1).encode())
     except OSError as error:
         raise BuildError(f"{path}: cannot be written ({error.strerror}); check it") from error
     return path
@@ -106,11 +106,12 @@ def _put(folder: Path, data: bytes, kind: str, *, executable: bool) -> dict[str,
     digest = hashlib.sha256(data).hexdigest()
     path = folder / f"{digest[:16]}.{kind}"
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-        _replace(path, data, mode=0o755 if executable else 0o644)
+        replace_file(path, data, mode=0o755 if executable else 0o644)
     return {"file": path.name, "sha256": digest}
 
 
-def _replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that it is either the old one or the whole new one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as file:
