@@ -102,7 +102,7 @@ def command(
     for board in boards:
         table.add_row(
             f"--board {board['board']}",
-            f"emulated, by {board['link']}",
+            f"by {board['link']}",
             board["firmware_id"],
             board["bundle_digest"] or "none",
         )
