@@ -1,7 +1,5 @@
 """Every fault of a desk ends in its own verdict, in time, and the next test on the desk works."""
 
-import time
-
 import pytest
 from bad_desk import BadDesk
 from edgesdk.board import load_board
@@ -210,9 +208,8 @@ def test_desk_that_somebody_holds_is_waited_for_and_named(bench: Bench, flashed:
         lock = DeskLock(held, "somebody's test")
         lock.acquire()
         assert "somebody's test" in (who_holds(held) or "")
-        begin = time.monotonic()
         cases = bench.run()
-        assert time.monotonic() - begin < 2 * 1.0  # waited for once, by three tests
+        assert [case.seconds >= 1.0 for case in cases] == [True, False, False]  # waited for once
         assert kinds(cases) == 3 * [("error", "no_device")]
         for case in cases:
             assert "(somebody's test) since" in case.text and "1 s waited" in case.text
