@@ -213,9 +213,20 @@ def test_npu_of_a_real_board_is_its_registers(tmp_path: Path) -> None:
             '[npu.doorbell]\nbase = 1\ninterrupt = 1\nserial = 1\nsource = "none"\n[npu.system]',
             '[npu.doorbell] is for attachment = "emulator" only',
         ),
+        ('tier = "builds"', 'tier = "host"', "'host' and [emulator] disagree"),
+        ('default = "vendor"', 'default = "uf2"', "'uf2' has no [flash.uf2] table"),
+        ('tier = "builds"', 'tier = "hardware"', "somebody tells of a run on the board"),
+        ('tier = "builds"', 'tier = "hardware"\nreports = ["a"]', "'a' is no https address"),
+        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 65536', "must lie in 1..65535"),
+        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 0', "must be above 0"),
+        (
+            'kind = "cycles"',
+            'kind = "instructions"\ntick_ns = 50\nicount_shift = 7',
+            'hardware counts "cycles"',
+        ),
     ],
 )
-def test_each_mistake_about_a_real_npu_is_named(
+def test_each_mistake_about_a_real_board_is_named(
     tmp_path: Path, old: str, new: str, expected: str
 ) -> None:
     text = _hardware(WITH_NPU)
@@ -279,31 +290,6 @@ def test_list_of_no_tables_is_refused(tmp_path: Path) -> None:
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="cannot be read"):
         load_board(tmp_path / "absent.toml")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        ('tier = "builds"', 'tier = "host"', "'host' and [emulator] disagree"),
-        ('default = "vendor"', 'default = "uf2"', "'uf2' has no [flash.uf2] table"),
-        ('tier = "builds"', 'tier = "hardware"', "somebody tells of a run on the board"),
-        ('tier = "builds"', 'tier = "hardware"\nreports = ["a"]', "'a' is no https address"),
-        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 65536', "must lie in 1..65535"),
-        ('kind = "cycles"', 'kind = "cycles"\ncycles_per_tick = 0', "must be above 0"),
-        (
-            'kind = "cycles"',
-            'kind = "instructions"\ntick_ns = 50\nicount_shift = 7',
-            'hardware counts "cycles"',
-        ),
-    ],
-)
-def test_each_mistake_about_a_real_board_is_named(
-    tmp_path: Path, old: str, new: str, expected: str
-) -> None:
-    text = _hardware(WITH_NPU)
-    assert text.count(old) == 1
-    with pytest.raises(BoardError, match=re.escape(expected)):
-        load_board(_file(tmp_path, text.replace(old, new), "qemu-mps3-an547-u55"))
 
 
 def test_own_drivers_of_one_name_are_refused(tmp_path: Path) -> None:
