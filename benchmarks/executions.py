@@ -13,6 +13,7 @@ from pathlib import Path
 from edgesdk.build import find_tool
 from edgesdk.link.power import QEMU
 
+PROGRAM = QEMU["arm"]
 PLUGIN = Path(__file__).with_name("executions.c")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Werror")
 CALLEE = "edge_graph_invoke_until"
@@ -92,9 +93,9 @@ def counted(
     enter, leave = region(instructions)
     plugin, out, path = build_plugin(folder), folder / "executions.txt", os.environ["PATH"]
     option = plugin_option(plugin, enter, leave, out)
-    script = folder / "bin" / QEMU
+    script = folder / "bin" / PROGRAM
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec "{shutil.which(QEMU)}" -plugin "{option}" "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec "{shutil.which(PROGRAM)}" -plugin "{option}" "$@"\n')
     script.chmod(0o755)
     os.environ["PATH"] = f"{script.parent}{os.pathsep}{path}"
     try:

@@ -47,7 +47,7 @@ static void pack_boot(edge_packer_t *p, const edge_port_info_t *port) {
 static void send_boot(edge_session_t *session) {
   edge_packer_t p = {.data = session->payload};
   pack_boot(&p, &session->port);
-  edge_session_send_event(session, EDGE_MSG_BOOT, p.used);
+  edge_session_send(session, EDGE_MSG_BOOT, 0, p.used); /* not to be had again: it was a start */
 }
 
 /* u8 count, then the operator codes that this build can run. */

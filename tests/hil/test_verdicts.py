@@ -242,8 +242,12 @@ def test_without_a_bench_nothing_passes(bench: Bench) -> None:
     ],
 )
 def test_wrong_bench_stops_pytest_in_one_line(
-    options: tuple[str, ...], said: str, pytester: pytest.Pytester
+    options: tuple[str, ...],
+    said: str,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # an installed edgesdk brings it too
     pytester.makepyfile(test_desk="def test_board(board): pass")
     outcome = pytester.runpytest_subprocess("-p", "edgesdk.pytest_plugin", *options)
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
