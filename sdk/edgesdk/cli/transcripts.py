@@ -83,7 +83,7 @@ def transcripts_views(transcripts: Sequence[Transcript]) -> list[RenderableType]
     for clip in transcripts:
         row = [clip.clip, clip.text or "(nothing)"]
         if errors is not None:
-            row.append("" if clip.reference == clip.text else clip.reference or "(nothing)")
+            row.append("as heard" if clip.reference == clip.text else clip.reference or "(nothing)")
         if pointed:
             row.append(describe_endpoints(clip.endpoints or ()))
         table.add_row(*row)
