@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from edgesdk.build import find_tool
-from edgesdk.link.power import QEMU
+from edgesdk.toolchain import TOOLCHAINS
 
-PROGRAM = QEMU["arm"]
+PROGRAM = TOOLCHAINS["arm"].emulator
 PLUGIN = Path(__file__).with_name("executions.c")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wmissing-prototypes", "-Werror")
 CALLEE = "edge_graph_invoke_until"

@@ -18,17 +18,12 @@ from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.elf import Sizes, read_sizes
 from edgesdk.errors import BuildError, FitError
-from edgesdk.firmware_sources import HEADERS, SMALL, computes, gcc_of, link_of, source_plan
+from edgesdk.firmware_sources import SMALL, computes, link_of, source_plan
 from edgesdk.folders import firmware_cache_dir
+from edgesdk.toolchain import TOOLCHAINS
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-PACKAGES = {
-    "gcc": "gcc",
-    "clang": "clang",
-    "arm-none-eabi-gcc": "gcc-arm-none-eabi",
-    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
-}
-TRIPLES = {"arm": "arm-none-eabi", "riscv": "riscv32-unknown-elf"}  # of clang
+PACKAGES = {"clang": "clang"} | {tools.gcc: tools.gcc_package for tools in TOOLCHAINS.values()}
 COMPILE_TIMEOUT_S = 300
 FAILED = "failed"  # in the cache: the last build that failed
 # What compilers and linkers say in the C locale where something is wrong, not merely near it.
@@ -172,17 +167,17 @@ def _tools(board: Board, options: BuildOptions) -> tuple[str, str, tuple[str, ..
     """Compiler, linker driver and target flags. Clang links through GCC, for its C library."""
     kind = options.compiler or board.compiler.default
     target = board.compiler.target
-    gcc = gcc_of(board)
+    tools = board.toolchain
     if kind == "gcc":
-        return find_tool(gcc), find_tool(gcc), (*target, *HEADERS[board.architecture])
+        return find_tool(tools.gcc), find_tool(tools.gcc), (*target, *tools.header_flags)
     if kind != "clang":
         raise BuildError(f"compiler {kind!r} is unknown; choose gcc or clang")
     clang = find_tool("clang-19") if shutil.which("clang-19") else find_tool("clang")
     if board.is_host:
         return clang, clang, target
-    linker = find_tool(gcc)
-    headers = _c_library_headers(linker, *HEADERS[board.architecture])
-    return clang, linker, (f"--target={TRIPLES[board.architecture]}", *target, *headers)
+    linker = find_tool(tools.gcc)
+    headers = _c_library_headers(linker, *tools.header_flags)
+    return clang, linker, (f"--target={tools.triple}", *target, *headers)
 
 
 def _c_library_headers(gcc: str, *flags: str) -> tuple[str, ...]:

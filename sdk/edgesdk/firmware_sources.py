@@ -36,10 +36,6 @@ PARTS = {
     "lattice": ("lattice.c",),
     "npu": ("npu.c",),
 }
-# The GCC of each architecture.
-COMPILERS = {"host": "gcc", "arm": "arm-none-eabi-gcc", "riscv": "riscv64-unknown-elf-gcc"}
-# The C library of each; the host's is the system's.
-LIBRARIES = {"host": (), "arm": ("--specs=nano.specs",), "riscv": ("--specs=picolibc.specs",)}
 # The runtime's own sources, in its folder, besides those of an application.
 RUNTIME = ("kernels/**/*.c", "npu/**/*.c")
 
@@ -78,15 +74,6 @@ class Choice(Protocol):
     @property
     def protocol(self) -> str:
         """One of PROTOCOLS."""
-
-
-# What lets the GCC of each find the headers of its C library, where it does not itself.
-HEADERS = {"host": (), "arm": (), "riscv": LIBRARIES["riscv"]}
-
-
-def gcc_of(board: Board) -> str:
-    """Name of the GCC that makes, or with clang at least links, a board's firmware."""
-    return COMPILERS[board.architecture]
 
 
 def link_of(board: Board, choice: Choice) -> str:
@@ -203,7 +190,7 @@ def _without(sources: list[Path], parts: tuple[str, ...] | None, runtime: Path) 
 def _link_flags(board: Board, bare: bool) -> tuple[str, ...]:
     flags = [*board.compiler.target, "-Wl,--gc-sections"]
     if bare:
-        library = LIBRARIES[board.architecture]
+        library = board.toolchain.library_flags
         flags += ["-nostartfiles", *library, "-Wl,--no-warn-rwx-segments"]
     return tuple(flags)
 

@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from edgesdk import __version__
 from edgesdk.board import Board
 from edgesdk.bundle import Bundle
-from edgesdk.firmware_sources import HEADERS, Choice, SourcePlan, gcc_of, link_of
-from edgesdk.link.power import QEMU
+from edgesdk.firmware_sources import Choice, SourcePlan, link_of
 from edgesdk.mlperf_tiny import PROTOCOL as MLPERF_TINY
 from edgesdk.needed import needed_parts
 from edgesdk.resources import resource_dir
-
-PACKAGES = {
-    "gcc": "gcc",
-    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
-}
 
 # What is there in a project, by the protocol of its firmware.
 WORDS = {
@@ -64,7 +57,7 @@ def cmake_lists(
 ) -> str:
     """CMakeLists.txt of a project; paths are relative to it."""
     bare = plan.linker_script is not None
-    target = (*board.compiler.target, *HEADERS[board.architecture])
+    target = (*board.compiler.target, *board.toolchain.header_flags)
     flags = [flag for flag in plan.flags if flag != "-Werror"]
     libraries = " ".join(plan.libraries)
     linked = f"target_link_libraries(firmware PRIVATE {libraries})\n" if libraries else ""
@@ -91,20 +84,21 @@ def cmake_lists(
 
 def toolchain_file(board: Board) -> str:
     """toolchain.cmake of a project that is cross-compiled."""
-    return _render("toolchain.cmake.in", {"CORE": board.cpu.core, "COMPILER": gcc_of(board)})
+    return _render("toolchain.cmake.in", {"CORE": board.cpu.core, "COMPILER": board.toolchain.gcc})
 
 
 def readme(board: Board, choice: Choice, bundle: Bundle | None) -> str:
     """README.md of a project."""
-    compiler = gcc_of(board)
+    tools = board.toolchain
+    packages = " ".join(filter(None, (tools.gcc_package, tools.library_package)))
     cross = not board.is_host
     values = {
         "TITLE": board.title,
         "VERSION": __version__,
         "LINK": link_of(board, choice),
         **WORDS[choice.protocol],
-        "COMPILER": compiler,
-        "PACKAGES": PACKAGES.get(compiler, compiler),
+        "COMPILER": tools.gcc,
+        "PACKAGES": packages,
         "HEX": " and `build/firmware.hex`" if cross else "",
         "BOARD_FILE": board.path.name,
         "MADE": ": `edge_board.h`" + (", `memory.ld`" if cross else ""),
@@ -168,7 +162,7 @@ def _flash(board: Board, choice: Choice, bundle: Bundle | None) -> str:
             "this firmware runs under `edgesdk flash` and `edgesdk run`. For QEMU alone, write the "
             "project with `--link uart`."
         )
-    qemu = [QEMU[board.architecture], "-M", str(emulator.machine)]
+    qemu = [board.toolchain.emulator, "-M", str(emulator.machine)]
     qemu += [] if emulator.cpu is None else ["-cpu", emulator.cpu]
     others = "-serial null " * emulator.serial
     return (

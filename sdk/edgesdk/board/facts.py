@@ -22,6 +22,7 @@ from edgesdk.board.setup import (
 )
 from edgesdk.errors import BoardError
 from edgesdk.toml_table import Table
+from edgesdk.toolchain import TOOLCHAINS, Toolchain
 
 SCHEMA = 1
 TIERS = ("hardware", "builds", "emulated", "host")
@@ -111,6 +112,11 @@ class Board:
     def architecture(self) -> str:
         """arm, riscv or host."""
         return CORES[self.cpu.core].architecture
+
+    @property
+    def toolchain(self) -> Toolchain:
+        """What makes and emulates its firmware."""
+        return TOOLCHAINS[self.architecture]
 
     @property
     def is_host(self) -> bool:

@@ -11,15 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from edgesdk.board import Board, load_board
-from edgesdk.build import PACKAGES as COMPILER_PACKAGES
 from edgesdk.cli.options import JsonOption, OptionalBoardOption, terminal
 from edgesdk.core.compile import compiler_version, find_compiler
 from edgesdk.errors import BuildError
-from edgesdk.firmware_sources import COMPILERS, HEADERS
 from edgesdk.flash.programs import PACKAGES, PROGRAMS
 from edgesdk.flash.stm32 import offered
-from edgesdk.link.power import QEMU, QEMU_PACKAGES
 from edgesdk.programs import program_version
+from edgesdk.toolchain import TOOLCHAINS, Toolchain
 
 EXTRAS = {
     "convert": ("onnx", "flatbuffers", "tflite"),
@@ -29,22 +27,6 @@ EXTRAS = {
 }
 FLASH = "flash"  # the extra with the packages that write real boards
 MARKS = {True: Text("✓", "green"), False: Text("-", "yellow")}
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What the tools of an architecture do not tell of themselves."""
-
-    architecture: str
-    processors: str
-    library: str
-    library_package: str
-
-
-CHAINS = (
-    Chain("arm", "Cortex-M", "newlib", "libnewlib-arm-none-eabi"),
-    Chain("riscv", "RISC-V", "picolibc", "picolibc-riscv64-unknown-elf"),
-)
 
 
 @dataclass(frozen=True)
@@ -86,31 +68,30 @@ def _has_headers(compiler: str, flags: tuple[str, ...]) -> str | None:
     return "headers found" if finished.returncode == 0 else None
 
 
-def _cross_tools(chain: Chain, board: Board | None) -> Iterator[Tool]:
+def _cross_tools(tools: Toolchain, board: Board | None) -> Iterator[Tool]:
     """What compiles and emulates the boards of one architecture."""
-    cross = board is not None and board.architecture == chain.architecture
+    cross = board is not None and board.toolchain == tools
     emulator = None if board is None else board.emulator
-    compiler, program = COMPILERS[chain.architecture], QEMU[chain.architecture]
     yield Tool(
-        compiler,
-        f"firmware for {chain.processors}",
-        program_version(compiler),
+        tools.gcc,
+        f"firmware for {tools.processors}",
+        program_version(tools.gcc),
         cross,
-        f"apt-get install {COMPILER_PACKAGES[compiler]}",
+        f"apt-get install {tools.gcc_package}",
     )
     yield Tool(
-        f"{chain.library} headers",
-        f"firmware for {chain.processors}",
-        _has_headers(compiler, HEADERS[chain.architecture]),
+        f"{tools.library} headers",
+        f"firmware for {tools.processors}",
+        _has_headers(tools.gcc, tools.header_flags),
         cross,
-        f"apt-get install {chain.library_package}",
+        f"apt-get install {tools.library_package}",
     )
     yield Tool(
-        program,
-        f"emulated {chain.processors} boards",
-        program_version(program),
+        tools.emulator,
+        f"emulated {tools.processors} boards",
+        program_version(tools.emulator),
         cross and emulator is not None and emulator.kind == "qemu",
-        f"apt-get install {QEMU_PACKAGES[chain.architecture]}",
+        f"apt-get install {tools.emulator_package}",
     )
 
 
@@ -131,8 +112,9 @@ def _system_tools(board: Board | None) -> Iterator[Tool]:
         board is not None and not cross and default == "gcc",
         "apt-get install gcc libc6-dev",
     )
-    for chain in CHAINS:
-        yield from _cross_tools(chain, board)
+    for tools in TOOLCHAINS.values():
+        if tools.emulator:
+            yield from _cross_tools(tools, board)
     yield Tool(
         "clang",
         "flash --compiler clang",

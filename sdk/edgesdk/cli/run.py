@@ -38,7 +38,6 @@ from edgesdk.fit import memory_use
 from edgesdk.flash.kept import stale_note
 from edgesdk.flash.store import manifest_of
 from edgesdk.link.device import Device
-from edgesdk.link.power import QEMU
 from edgesdk.programs import program_version
 from edgesdk.report.make import COST_UNITS, DeviceClip, RunFacts, make_report
 from edgesdk.report.manifest import check_run_folder
@@ -110,7 +109,7 @@ def _facts(device: Device, bundle: Bundle | None) -> RunFacts:
         tools["compiler"] = f"{manifest['compiler']} {' '.join(flags)}"
     emulator = device.board.emulator
     if emulator is not None and emulator.kind == "qemu":
-        tools["emulator"] = program_version(QEMU[device.board.architecture]) or "unknown"
+        tools["emulator"] = program_version(device.board.toolchain.emulator) or "unknown"
     sizes = Sizes(**manifest["sizes"]) if "sizes" in manifest else None
     return RunFacts(
         board=device.board,

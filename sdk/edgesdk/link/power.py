@@ -28,8 +28,6 @@ from edgesdk.link.transport import (
     stop_process,
 )
 
-QEMU = {"arm": "qemu-system-arm", "riscv": "qemu-system-riscv32"}  # by architecture
-QEMU_PACKAGES = {"arm": "qemu-system-arm", "riscv": "qemu-system-misc"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -45,9 +43,9 @@ def power_on(board: Board, flashed: Flashed) -> Transport:
         raise DeviceError(f"{board.name} is real hardware; name its port, see `edgesdk devices`")
     if emulator.kind == "process":
         return PipeTransport(_start(process_command(flashed)), f"{board.name} (process)")
-    program = QEMU[board.architecture]
+    program = board.toolchain.emulator
     if shutil.which(program) is None:
-        package = QEMU_PACKAGES[board.architecture]
+        package = board.toolchain.emulator_package
         raise BuildError(f"{program} is not installed; install it: sudo apt-get install {package}")
     return _start_qemu(board, flashed)
 
@@ -67,7 +65,7 @@ def qemu_command(
     """
     emulator, counter = board.emulator, board.counter
     assert emulator is not None and counter is not None
-    command = [QEMU[board.architecture], "-nodefaults", "-display", "none", "-monitor", "none"]
+    command = [board.toolchain.emulator, "-nodefaults", "-display", "none", "-monitor", "none"]
     command += ["-icount", f"shift={counter.icount_shift},sleep=on,align=off"]
     if emulator.ram_bytes is None:
         command += ["-machine", str(emulator.machine)]
