@@ -1,6 +1,7 @@
-"""Where edgesdk keeps what it makes for itself, and whether a user's folder can be made."""
+"""Where edgesdk keeps what it makes for itself, and how files are made whole or not at all."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from edgesdk.errors import EdgeError
@@ -50,3 +51,16 @@ def check_can_be_made(path: Path, otherwise: str) -> None:
         raise EdgeError(f"{path}: cannot be written ({above} is no folder); {otherwise}")
     if not os.access(above, os.W_OK | os.X_OK):
         raise EdgeError(f"{path}: cannot be written ({above} is read-only); {otherwise}")
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that it is either the old one or the whole new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -14,7 +14,7 @@ INTERRUPTS = range(480)  # lines of a processor; Arm DDI 0553: 480 at most
 WIDTHS = (8, 16, 32)
 STRIDES = (1, 4)  # of a UART's registers, in bytes
 FINEST = 1 << 8  # a tick is a multiple of 1/256 ns at the finest
-ACCESSES = {"write": ("value",), "set": ("bits",), "clear": ("bits",), "change": ("bits", "value")}
+ACTIONS = ("write", "set", "clear", "change", "wait", "pairs")  # of a step
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def read_setup(table: Table) -> Setup:
 
 def _read_step(table: Table) -> Iterator[Step]:
     """One access; none where its fault was noted."""
-    actions = [name for name in (*ACCESSES, "wait", "pairs") if name in table.values]
+    actions = [name for name in ACTIONS if name in table.values]
     if len(actions) != 1:
         table.fault(
             "setup", "a step has one of write, set, clear, change, wait and pairs; correct it"

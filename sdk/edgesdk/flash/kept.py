@@ -11,8 +11,8 @@ from edgesdk.board import Board
 from edgesdk.board.setup import c_path
 from edgesdk.bundle import Bundle, load_bundle, save_bundle
 from edgesdk.errors import BuildError, BundleError, DeviceError
-from edgesdk.flash.store import Flashed, replace_file
-from edgesdk.folders import devices_dir
+from edgesdk.flash.store import Flashed
+from edgesdk.folders import devices_dir, replace_file
 
 KEPT = "whole.edge"
 
@@ -91,9 +91,9 @@ def kept_board(name: str, root: Path | None = None) -> Path | None:
 
 def stale_note(board: Board | None, root: Path | None = None) -> str | None:
     """What to say where an emulated board's file has changed since its firmware was flashed."""
-    folder = None if board is None else (root or devices_dir()) / board.name
-    if board is None or folder is None or board.emulator is None or board.path.parent == folder:
+    if board is None or board.emulator is None:
         return None
+    folder = (root or devices_dir()) / board.name
     for name, data in board_files(board):
         kept = folder / name
         if kept.is_file() and kept.read_bytes() != data:

@@ -5,8 +5,6 @@ Of a real board it holds a record of what was written last.
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from edgesdk import __version__
 from edgesdk.build import Image
 from edgesdk.errors import BuildError, DeviceError
-from edgesdk.folders import devices_dir
+from edgesdk.folders import devices_dir, replace_file
 
 SCHEMA = "edgesdk.device/1"
 MANIFEST = "manifest.json"
@@ -108,19 +106,6 @@ def _put(folder: Path, data: bytes, kind: str, *, executable: bool) -> dict[str,
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
         replace_file(path, data, mode=0o755 if executable else 0o644)
     return {"file": path.name, "sha256": digest}
-
-
-def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _remove_stale(folder: Path, keep: set[str]) -> None:

@@ -2,8 +2,6 @@
 
 import fcntl
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from edgesdk.errors import EdgeError, FlashError
 from edgesdk.flash import esptool, jlink, openocd, picotool, pyocd, stm32, uf2
 from edgesdk.flash.job import FlashJob
 from edgesdk.flash.tool import Choice, OnProgress, Plan, run_step
-from edgesdk.folders import flash_files_dir, locks_dir
+from edgesdk.folders import flash_files_dir, locks_dir, replace_file
 from edgesdk.toml_table import did_you_mean
 
 VENDOR = "vendor"  # files and words for people; nothing is run
@@ -158,10 +156,7 @@ def lay_out(folder: Path, files: Mapping[str, Callable[[], bytes]]) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in files.items():
-            descriptor, scratch = tempfile.mkstemp(dir=folder, prefix=".new-")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content())
-            Path(scratch).replace(folder / name)
+            replace_file(folder / name, content(), mode=0o600)
         for path in folder.iterdir():
             if path.name not in files:
                 path.unlink(missing_ok=True)
